@@ -1,0 +1,215 @@
+"""From scatter to gather: solve φ(letters) = r, collapse the Kronecker delta, keep the bounds that make it exact.
+
+A contribution says: for every value of its letters, dx[φ] += body. As a formula for one place r of dx,
+
+    dx[r] = sum[letters](body * δ(φ, r))
+
+If φ = a*u + rest is linear in a summed letter u, then δ leaves one value of it, u = (r - rest)/a: its sum goes, and
+brackets keep what the sum knew: 0 <= u < range(u), and a divides r - rest. A letter that cannot be solved for keeps its δ,
+which is still a formula of the language (and a scatter for the machine).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..language.index import Poly
+from ..language.ranges import related
+from ..language.show import expression
+from ..language.tree import (
+    ZERO,
+    Call,
+    Expr,
+    Index,
+    Line,
+    Reduce,
+    add,
+    direct_reads,
+    fresh_name,
+    inside,
+    map_indices,
+    mul,
+    neg,
+    rename_bound,
+    subs,
+)
+
+LETTERS = ("r", "q", "g", "h", "l", "a", "f")  # for the places of a gradient that no letter of the forward formula names
+
+
+@dataclass(frozen=True)
+class Contribution:
+    """For every value of the letters: target[index] += body, unless a guard (index, size) is outside."""
+
+    letters: tuple[str, ...]
+    ranges: tuple[Poly, ...]
+    index: tuple[Poly, ...]
+    body: Expr
+    guards: tuple[tuple[Poly, Poly], ...] = ()
+
+    @staticmethod
+    def plain(letters: tuple[str, ...], ranges: tuple[Poly, ...], body: Expr) -> Contribution:
+        return Contribution(letters, ranges, tuple(map(Poly.name, letters)), body)
+
+
+Record = list[tuple[str, str]]
+
+
+def target_letters(axes: tuple[Poly, ...], first: Contribution, taken: frozenset[str]) -> tuple[str, ...]:
+    """Letters for the gradient's own axes: the forward formula's where one stands alone over that whole axis."""
+    ranges = dict(zip(first.letters, first.ranges, strict=True))
+    used: list[str] = []
+    blocked = set(taken) | set(first.letters)
+    for p, size in zip(first.index, axes, strict=True):
+        if p.letter and p.letter not in used and ranges.get(p.letter) == size:
+            used.append(p.letter)
+        else:
+            name = next((x for x in LETTERS if x not in blocked), None) or fresh_name("r", blocked)
+            blocked.add(name)
+            used.append(name)
+    return tuple(used)
+
+
+def gather(name: str, axes: tuple[Poly, ...], contributions: list[Contribution], known: dict[str, tuple[Poly, ...]], taken: frozenset[str]) -> tuple[Line, Record]:
+    """The line name[r] = … that sums all contributions, and the moves that led to it."""
+    record: Record = []
+    if not contributions:
+        letters = tuple(fresh_name(x, taken) for x in LETTERS[: len(axes)])
+        return Line(name, letters, axes, ZERO), [(f"{name} = 0", "nothing depends on it")]
+    letters = target_letters(axes, contributions[0], taken)
+    total: Expr = ZERO
+    for c in contributions:
+        total = add(total, collapse(name, letters, axes, c, known, taken, record))
+    if len(contributions) > 1:
+        record.append((f"{name}[{','.join(letters)}] = {expression(total, known)}", "the contributions add up (product rule, several uses)"))
+    return Line(name, letters, axes, total), record
+
+
+def collapse(name: str, target: tuple[str, ...], axes: tuple[Poly, ...], c: Contribution, known: dict[str, tuple[Poly, ...]], taken: frozenset[str], record: Record) -> Expr:
+    """One contribution as an expression in the target's letters."""
+    c = _apart(c, target, taken)
+    summed = dict(zip(c.letters, c.ranges, strict=True))
+    own = set(zip(c.index, axes, strict=True))  # that φ is inside the target is what r's range says
+    body, index, guards = c.body, list(c.index), [g for g in c.guards if g not in own]
+    brackets: list[tuple[Poly, Poly]] = []
+    factors: list[Expr] = []
+    left = f"{name}[{','.join(target)}]" if target else name
+    if index:
+        deltas = " * ".join(f"delta({p}, {t})" for p, t in zip(index, target, strict=True))
+        record.append((f"{left} = sum[{','.join(summed)}]({expression(body, known, 3)} * {deltas})", "∂x[k]/∂x[r] = δ(k, r)"))
+    todo = sorted(range(len(index)), key=lambda k: index[k].letter is None)  # plain letters first
+    while todo:
+        k = todo.pop(0)
+        r = Poly.name(target[k])
+        solved = _solve(index[k], r, axes[k], summed, c, set().union(*(index[m].names for m in todo)) if todo else set())
+        if solved is None:
+            if index[k] != r:
+                factors.append(Call("delta", (Index(index[k]), Index(r))))
+            continue
+        letter, value, remainder, plain = solved
+        size = summed.pop(letter)
+        if not plain:
+            brackets.append((value, size))
+        if remainder is not None:
+            factors.append(Call("==", (Index(remainder), ZERO)))
+        swap = {letter: value}
+        record.append((f"{letter} = {value}", f"δ({index[k]}, {r}) collapses the sum over {letter}"))
+        body = subs(body, swap)
+        index = [p.subs(swap) for p in index]
+        guards = [(p.subs(swap), s) for p, s in guards]
+        brackets = [(p.subs(swap), s) for p, s in brackets]
+        factors = [subs(f, swap) for f in factors]
+        if remainder is not None:  # where it divides, a*((r - rest)//a) + rest is r again
+            back = _Back(c.index[k].subs(swap), r)
+            body = map_indices(body, back)
+            index, guards = [back(p) for p in index], [(back(p), s) for p, s in guards]
+    whole = dict(zip(target, axes, strict=True)) | summed
+    for f in factors:
+        body = mul(body, f)
+    body = _bracketed(body, brackets + guards, whole, known)
+    result: Expr = body
+    if summed:
+        negative = isinstance(body, Call) and body.fn == "neg"
+        result = Reduce("sum", tuple(summed), tuple(summed.values()), neg(body) if negative else body)
+        result = neg(result) if negative else result
+    elif any(whole.get(p.letter or "") != s for r in direct_reads(body) for p, s in zip(r.index, known[r.tensor], strict=True)):
+        result = Reduce("sum", (), (), body)  # a single term, dropped where it reads outside
+    record.append((f"{left} = {expression(result, known)}", "what is left of the sums"))
+    return result
+
+
+@dataclass(frozen=True)
+class _Back:
+    """Put r for an expression that equals it, where that rids an index of a quotient."""
+
+    whole: Poly
+    r: Poly
+
+    def __call__(self, p: Poly) -> Poly:
+        simpler = p - self.whole + self.r
+        return simpler if simpler.quotients < p.quotients else p
+
+
+def _apart(c: Contribution, target: tuple[str, ...], taken: frozenset[str]) -> Contribution:
+    """Rename summed letters that clash with the target's, unless they are the very index of that axis."""
+    blocked = set(taken) | set(target) | set(c.letters)
+    swap: dict[str, Poly] = {}
+    for letter in c.letters:
+        if letter in target:
+            new = fresh_name(letter, blocked)
+            blocked.add(new)
+            swap[letter] = Poly.name(new)
+    inner = set(target) | {str(swap.get(x, x)) for x in c.letters}
+    body = rename_bound(subs(c.body, swap), inner, lambda x: fresh_name(x, blocked | inner))
+    return Contribution(
+        tuple(str(swap.get(x, x)) for x in c.letters), c.ranges, tuple(p.subs(swap) for p in c.index), body,
+        tuple((p.subs(swap), s) for p, s in c.guards),
+    )  # fmt: skip
+
+
+def _solve(p: Poly, r: Poly, size: Poly, summed: dict[str, Poly], c: Contribution, others: set[str]) -> tuple[str, Poly, Poly | None, bool] | None:
+    """(letter, its value, remainder that must be 0, no bracket needed) that makes p equal r, or None."""
+    if p.letter in summed:
+        # Over another range the letter would stand alone on two axes of different sizes; the delta says it plainly.
+        # (Unless the sizes are related, as in a window: then the range is stated and the bracket keeps it.)
+        if summed[p.letter] == size:
+            return p.letter, r, None, True
+        return (p.letter, r, None, False) if related(summed[p.letter], size) else None
+    order = list(summed)
+    best: tuple[tuple[int, int, int], str, Poly, Poly | None] | None = None
+    for letter in order:
+        split = p.linear_in(letter)
+        if split is None or not split[0].terms:
+            continue
+        coef, rest = split
+        unit = coef.constant in (1, -1)
+        if coef.names & set(summed) or len(coef.terms) != 1:
+            continue
+        value: Poly
+        remainder: Poly | None = None
+        if unit:
+            value = r - rest if coef.constant == 1 else rest - r
+        else:
+            negative = next(iter(coef.terms.values())) < 0
+            num, den = (rest - r, -coef) if negative else (r - rest, coef)
+            value, remainder = num // den, num % den
+        rank = (not unit, letter in others, -order.index(letter))
+        key = (int(rank[0]), int(rank[1]), rank[2])
+        if best is None or key < best[0]:
+            best = (key, letter, value, remainder)
+    return None if best is None else (best[1], best[2], best[3], False)
+
+
+def _bracketed(body: Expr, bounds: list[tuple[Poly, Poly]], ranges: dict[str, Poly], known: dict[str, tuple[Poly, ...]]) -> Expr:
+    """Multiply by 0 <= p < size for every bound that neither a letter's range nor a read in the body implies."""
+    implied = {(p, s) for r in direct_reads(body) for p, s in zip(r.index, known[r.tensor], strict=True)}
+    for p, s in dict.fromkeys(bounds):
+        if (p, s) in implied or ranges.get(p.letter or "") == s:
+            continue
+        if p.constant is not None and s.constant is not None and 0 <= p.constant < s.constant:
+            continue
+        body = mul(body, inside(p, s))
+    return body
+
+
+__all__ = ["Contribution", "Record", "collapse", "gather"]

@@ -1,0 +1,134 @@
+"""Forward mode: from a definition to the definition of its tangents. The same tree as reverse mode, the other way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..language.index import Poly
+from ..language.tree import (
+    ZERO,
+    Call,
+    Definition,
+    Expr,
+    Index,
+    Line,
+    Read,
+    Reduce,
+    Tensor,
+    add,
+    direct_reads,
+    div,
+    free_names,
+    fresh_name,
+    inside,
+    mul,
+    neg,
+    reads,
+)
+from .reverse import active_tensors, unique_letters
+from .rules import flat, partial
+
+
+@dataclass(frozen=True)
+class Tangent:
+    """The derived definition; `seed` names the tangents of inputs, `of` those of outputs."""
+
+    definition: Definition
+    seed: dict[str, str]
+    of: dict[str, str]
+
+
+def forward(d: Definition, wrt: tuple[str, ...]) -> Tangent:
+    """The tangent of every output, given the tangent of each input in wrt."""
+    return _Forward(unique_letters(d), wrt).run()
+
+
+class _Forward:
+    def __init__(self, d: Definition, wrt: tuple[str, ...]):
+        self.d, self.wrt = d, wrt
+        self.active = active_tensors(d, wrt)
+        self.taken = set(d.names)
+        self.axes = dict(d.axes)
+        self.tangent: dict[str, str] = {}
+        for t in d.axes:
+            self.tangent[t] = fresh_name(f"t{t}", self.taken)
+            self.taken.add(self.tangent[t])
+            self.axes[self.tangent[t]] = d.axes[t]
+
+    def run(self) -> Tangent:
+        d, lines = self.d, []
+        for line in d.lines:
+            lines.append(line)
+            self.line, self.extra = line, []
+            bound = dict(zip(line.letters, line.ranges, strict=True))
+            expr = self.of(line.expr, bound, Read(line.tensor, tuple(map(Poly.name, line.letters))))
+            lines += self.extra
+            if line.tensor in self.active or line.tensor in {t.name for t in d.outputs}:
+                lines.append(Line(self.tangent[line.tensor], line.letters, line.ranges, expr))
+        by_name = {t.name: t for t in d.inputs}
+        inputs = d.inputs + tuple(Tensor(self.tangent[t], by_name[t].axes) for t in self.wrt)
+        outputs = tuple(Tensor(self.tangent[t.name], t.axes) for t in d.outputs)
+        label = fresh_name(f"{d.name}_tangent", self.taken)
+        derived = Definition(label, inputs, d.settings, outputs, tuple(lines), d.sample_size)
+        return Tangent(derived, {t: self.tangent[t] for t in self.wrt}, {t.name: self.tangent[t.name] for t in d.outputs})
+
+    def of(self, e: Expr, bound: dict[str, Poly], value: Expr | None) -> Expr:
+        """The tangent of an expression; `value` is a tensor that holds e, if any."""
+        if not any(r.tensor in self.active for r in reads(e)):
+            return ZERO
+        match e:
+            case Read(tensor, index):
+                return Read(self.tangent[tensor], index)
+            case Call(fn, args):
+                return self.of_call(fn, args, e, bound, value)
+            case Reduce():
+                return self.of_reduction(e, bound)
+        return ZERO
+
+    def of_call(self, fn: str, args: tuple[Expr, ...], e: Call, bound: dict[str, Poly], value: Expr | None) -> Expr:
+        if fn == "where":
+            return Call("where", (args[0], self.of(args[1], bound, None), self.of(args[2], bound, None)))
+        total: Expr = ZERO
+        for k, a in enumerate(args):
+            inner = self.of(a, bound, None)
+            if inner == ZERO:
+                continue
+            if fn == "/" and k == 0:
+                total = add(total, div(inner, args[1]))
+            else:
+                total = add(total, mul(inner, partial(e, k, value if value is not None else e)))
+        return total
+
+    def of_reduction(self, e: Reduce, bound: dict[str, Poly]) -> Expr:
+        if e.kind == "argmax":
+            return ZERO
+        inner = bound | dict(zip(e.letters, e.ranges, strict=True))
+        body = self.of(e.body, inner, None)
+        if e.kind in ("max", "min"):
+            body = mul(body, Call("==", (self.decision(e, bound), Index(flat(e.letters, e.ranges)))))
+        implied = {(p, s) for r in direct_reads(body) for p, s in zip(r.index, self.axes[r.tensor], strict=True)}
+        for r in direct_reads(e.body):
+            for p, s in zip(r.index, self.axes[r.tensor], strict=True):
+                if inner.get(p.letter or "") != s and (p, s) not in implied:
+                    body = mul(body, inside(p, s))
+                    implied.add((p, s))
+        kind = "mean" if e.kind == "mean" else "sum"
+        return ZERO if body == ZERO else Reduce(kind, e.letters, e.ranges, body)
+
+    def decision(self, e: Reduce, bound: dict[str, Poly]) -> Read:
+        """A saved tensor that says which term won."""
+        body = e.body if e.kind == "max" else neg(e.body)
+        free = tuple(x for x in bound if x in free_names(e) or x in self.line.letters)
+        wanted = Reduce("argmax", e.letters, e.ranges, body)
+        for line in self.extra:
+            if (line.letters, line.expr) == (free, wanted):
+                return Read(line.tensor, tuple(map(Poly.name, free)))
+        name = fresh_name(f"a{self.line.tensor}", self.taken)
+        self.taken.add(name)
+        ranges = tuple(bound[x] for x in free)
+        self.extra.append(Line(name, free, ranges, wanted))
+        self.axes[name] = ranges
+        return Read(name, tuple(map(Poly.name, free)))
+
+
+

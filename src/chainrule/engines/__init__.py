@@ -1,0 +1,1 @@
+"""Two ways to compute a formula: literally (reference) and as machine code (native)."""

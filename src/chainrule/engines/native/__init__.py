@@ -1,0 +1,1 @@
+"""Formulas to machine code: lower, fuse, schedule, emit LLVM, run on threads."""

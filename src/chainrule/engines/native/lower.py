@@ -1,0 +1,187 @@
+"""Bound lines to statements: one reduction (or none) each, with the conditions of its terms made explicit.
+
+A statement is the scheduler's unit. Nested reductions become tensors of their own; `mean` becomes a sum and a
+division; what a read outside an axis drops, and the Iverson brackets of a sum, become guards `g >= 0` and
+equations `e == 0` on index letters, which loops can turn into bounds and changes of variables (solve.py).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from ...language.index import Poly, Quotient
+from ...language.show import expression
+from ...language.tree import (
+    ONE,
+    Call,
+    Const,
+    Expr,
+    Index,
+    Line,
+    Read,
+    Reduce,
+    direct_reads,
+    free_names,
+    mul,
+    neg,
+    reads,
+    rebuild,
+)
+
+
+@dataclass(frozen=True)
+class Statement:
+    """out[target] = kind over `red` of body, for every value of the letters; target is the letters themselves
+    except after a split into residue classes (s*t+e) or in a scatter, which adds to out."""
+
+    out: str
+    letters: tuple[str, ...]
+    extents: tuple[int, ...]
+    target: tuple[Poly, ...]
+    kind: str  # map, sum, max, min, argmax
+    red: tuple[str, ...]
+    red_extents: tuple[int, ...]
+    guards: tuple[Poly, ...]
+    equal: tuple[Poly, ...]
+    body: Expr
+    origin: str
+    scatter: bool = False
+
+    @property
+    def ranges(self) -> dict[str, tuple[int, int]]:
+        return {x: (0, e - 1) for x, e in zip(self.letters + self.red, self.extents + self.red_extents, strict=True)}
+
+    @property
+    def tensors(self) -> set[str]:
+        return {r.tensor for r in reads(self.body)}
+
+    @property
+    def trips(self) -> int:
+        out = 1
+        for e in self.red_extents:
+            out *= max(e, 1)
+        return out
+
+
+SAMPLES = -1  # extent of the sample letter where the number of samples is known only at run time
+
+
+def lower(lines: list[Line], shapes: dict[str, tuple[int, ...]], sample: str | None, taken: set[str]) -> list[Statement]:
+    """Statements for bound lines, in order. Adds the tensors it makes to `shapes`.
+
+    sample: name of the number of samples where it stays symbolic, else None; then that extent is SAMPLES.
+    """
+    made: dict[tuple[object, ...], str] = {}
+    out: list[Statement] = []
+    counter = itertools.count(1)
+
+    def extent(p: Poly) -> int:
+        return SAMPLES if sample is not None and p.letter == sample else int(p.constant or 0)
+
+    def emit(line: Line) -> None:
+        ranges = dict(zip(line.letters, line.ranges, strict=True))
+        expr = lift(line.expr, ranges, line)
+        shapes[line.tensor] = tuple(extent(r) for r in line.ranges)
+        out.append(_statement(replace(line, expr=expr), shapes, extent))
+
+    def lift(e: Expr, ranges: Mapping[str, Poly], line: Line, root: bool = True) -> Expr:
+        if not isinstance(e, Reduce):
+            return rebuild(e, lambda a: lift(a, ranges, line, False))
+        inner = dict(ranges) | dict(zip(e.letters, e.ranges, strict=True))
+        body = lift(e.body, inner, line, False)
+        if e.kind == "mean":
+            count = Poly.of(1)
+            for r in e.ranges:
+                count = count * r
+            total = lift(Reduce("sum", e.letters, e.ranges, body), ranges, line, False)
+            return Call("/", (total, Index(count) if count.constant is None else Const(count.constant)))
+        e = Reduce(e.kind, e.letters, e.ranges, body)
+        if root:
+            return e
+        free = free_names(e)
+        letters = tuple(x for x in ranges if x in free)
+        # Two reductions that differ only in the names of their letters are one tensor.
+        key = _canonical(e, letters, ranges)
+        name = made.get(key)
+        if name is None:
+            name = f"{line.tensor}~{next(counter)}"
+            while name in taken:
+                name = f"{line.tensor}~{next(counter)}"
+            taken.add(name)
+            made[key] = name
+            emit(Line(name, letters, tuple(ranges[x] for x in letters), e))
+        return Read(name, tuple(map(Poly.name, letters)))
+
+    for line in lines:
+        emit(line)
+    return out
+
+
+def _canonical(e: Reduce, letters: tuple[str, ...], ranges: Mapping[str, Poly]) -> tuple[object, ...]:
+    from ...language.tree import subs
+
+    swap = {x: Poly.name(f"#{k}") for k, x in enumerate((*letters, *e.letters))}
+    return e.kind, tuple(ranges[x] for x in letters), e.ranges, subs(e.body, swap)
+
+
+def _statement(line: Line, shapes: Mapping[str, tuple[int, ...]], extent) -> Statement:  # type: ignore[no-untyped-def]
+    e = line.expr
+    axes = {t: tuple(Poly.of(s) for s in shape) for t, shape in shapes.items()}
+    origin = f"{line.tensor}[{','.join(line.letters)}] = {expression(e, axes)}"
+    extents = tuple(extent(r) for r in line.ranges)
+    target = tuple(map(Poly.name, line.letters))
+    if not isinstance(e, Reduce):
+        return Statement(line.tensor, line.letters, extents, target, "map", (), (), (), (), e, origin)
+    red_extents = tuple(extent(r) for r in e.ranges)
+    ranges = {x: (0, n - 1) for x, n in zip(line.letters + e.letters, extents + red_extents, strict=True)}
+    guards: list[Poly] = []
+    equal: list[Poly] = []
+    body = e.body
+    if e.kind == "sum":
+        body = _conditions(body, guards, equal)
+    for r in direct_reads(e.body):
+        for p, size in zip(r.index, shapes[r.tensor], strict=True):
+            if size != SAMPLES and p.letter is None or (p.letter and ranges[p.letter] != (0, size - 1)):
+                guards += [p, size - 1 - p]
+    guards = [g for g in dict.fromkeys(guards) if g.interval(ranges)[0] < 0]
+    return Statement(line.tensor, line.letters, extents, target, e.kind, e.letters, red_extents, tuple(guards), tuple(dict.fromkeys(equal)), body, origin)
+
+
+def _conditions(e: Expr, guards: list[Poly], equal: list[Poly]) -> Expr:
+    """Take comparisons of indices out of a product: a sum leaves such terms out instead of multiplying by 0."""
+    if isinstance(e, Call):
+        if e.fn == "*":
+            return mul(_conditions(e.args[0], guards, equal), _conditions(e.args[1], guards, equal))
+        if e.fn == "neg":
+            return neg(_conditions(e.args[0], guards, equal))
+        if e.fn == "/":
+            return Call("/", (_conditions(e.args[0], guards, equal), e.args[1]))
+        if e.fn in ("<", "<=", ">", ">=", "==", "delta"):
+            a, b = (_whole(x) for x in e.args)
+            if a is not None and b is not None:
+                if e.fn in ("==", "delta"):
+                    equal.append(a - b)
+                else:
+                    guards.append({"<": b - a - 1, "<=": b - a, ">": a - b - 1, ">=": a - b}[e.fn])
+                return ONE
+    return e
+
+
+def _whole(e: Expr) -> Poly | None:
+    if isinstance(e, Index):
+        return e.expr if all(isinstance(c, int) for c in e.expr.terms.values()) else None
+    if isinstance(e, Const) and isinstance(e.value, int):
+        return Poly.of(e.value)
+    return None
+
+
+def linear(p: Poly) -> dict[str, int] | None:
+    """{letter: coefficient} ("" for the constant) where p is linear with numbers for coefficients, else None."""
+    out: dict[str, int] = {}
+    for m, c in p.terms.items():
+        if len(m) > 1 or (m and isinstance(m[0], Quotient)):
+            return None
+        out[str(m[0]) if m else ""] = int(c)
+    return out

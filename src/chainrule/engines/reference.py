@@ -1,0 +1,183 @@
+"""The meaning of the language: formulas evaluated with NumPy, one axis per index letter, nothing clever.
+
+Works in float32, float64, complex128 (for the complex step: comparisons and decisions look at the real part)
+and with exact `fractions.Fraction` objects (dtype object) for formulas without transcendental functions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from fractions import Fraction
+from functools import reduce
+
+import numpy as np
+
+from ..errors import ElementTypeError
+from ..language.bind import Bound
+from ..language.functions import ALL, COMPARISONS
+from ..language.index import Poly
+from ..language.tree import Call, Const, Expr, Index, Read, Reduce, direct_reads
+
+CELLS = 1 << 21  # above this many cells a reduction is walked letter by letter instead of held as one array
+_erf = np.frompyfunc(math.erf, 1, 1)
+
+
+def run(bound: Bound, arrays: Mapping[str, np.ndarray], dtype: np.dtype) -> dict[str, np.ndarray]:
+    """Every tensor of the definition, computed line by line. dtype object means exact fractions."""
+    values: dict[str, np.ndarray] = {k: _typed(a, dtype) for k, a in arrays.items()}
+    with np.errstate(all="ignore"):
+        for line in bound.lines:
+            sizes = {x: int(r.constant or 0) for x, r in zip(line.letters, line.ranges, strict=True)}
+            place = _Place(values, dtype, tuple(sizes), sizes, {})
+            full = np.broadcast_to(place.value(line.expr), tuple(sizes.values()))
+            values[line.tensor] = _typed(np.array(full), dtype)
+    return values
+
+
+def _typed(a: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    if dtype != object:
+        return np.asarray(a).astype(dtype)
+    out = np.empty(np.shape(a), object)
+    flat = np.asarray(a).reshape(-1)
+    out.reshape(-1)[:] = [_fraction(v) for v in flat]
+    return out
+
+
+def _fraction(v: object) -> Fraction:
+    return v if isinstance(v, Fraction) else Fraction(v.item() if isinstance(v, np.generic) else v)  # type: ignore[attr-defined, arg-type]
+
+
+class _Place:
+    """Evaluation under some letters: each is an axis of the result (in order), or held at one value."""
+
+    def __init__(self, tensors: dict[str, np.ndarray], dtype: np.dtype, axes: tuple[str, ...], sizes: dict[str, int], held: dict[str, int]):
+        self.tensors, self.dtype, self.axes, self.sizes, self.held = tensors, dtype, axes, sizes, held
+
+    def index(self, p: Poly) -> np.ndarray:
+        env: dict[str, object] = dict(self.held)
+        for name in p.names - self.held.keys():
+            k = self.axes.index(name)
+            env[name] = np.arange(self.sizes[name]).reshape([-1 if a == k else 1 for a in range(len(self.axes))])
+        return np.asarray(p.evaluate(env))
+
+    def number(self, v: object) -> np.ndarray:
+        if self.dtype == object:
+            return _typed(np.asarray(v if not isinstance(v, float) else Fraction(str(v)), object), self.dtype)
+        return np.asarray(v).astype(self.dtype)
+
+    def value(self, e: Expr) -> np.ndarray:
+        match e:
+            case Const(value):
+                return self.number(value)
+            case Index(expr):
+                return self.number(self.index(expr))
+            case Read(tensor, index):
+                return self.read(tensor, index)
+            case Reduce():
+                return self.reduction(e)
+            case Call(fn, args):
+                return self.call(fn, [self.value(a) for a in args])
+        raise TypeError(e)
+
+    def read(self, tensor: str, index: tuple[Poly, ...]) -> np.ndarray:
+        a = self.tensors[tensor]
+        # Outside places are dropped by the reduction around; any place inside stands in for them here.
+        return a[tuple(np.clip(self.index(p), 0, size - 1) for p, size in zip(index, a.shape, strict=True))] if index else a
+
+    def present(self, body: Expr) -> np.ndarray:
+        """Which terms of a reduction over `body` read inside all their tensors."""
+        ok = np.asarray(True)
+        for r in direct_reads(body):
+            for p, size in zip(r.index, self.tensors[r.tensor].shape, strict=True):
+                at = self.index(p)
+                ok = ok & (at >= 0) & (at < size)
+        return ok
+
+    def call(self, fn: str, args: list[np.ndarray]) -> np.ndarray:
+        if self.dtype == object and not ALL[fn].exact:
+            raise ElementTypeError(f"{fn}: has no exact value for fractions; accepted: formulas of + - * /, powers, comparisons, max and min")
+        if self.dtype == object and fn == "**" and not all(_fraction(v).denominator == 1 for v in args[1].reshape(-1)):
+            raise ElementTypeError("**: a fraction to a broken power is not exact; accepted: whole powers")
+        if fn == "where":
+            return np.where(_true(args[0]), args[1], args[2])
+        if fn in COMPARISONS or (fn in ("maximum", "minimum", "sign", "abs") and self.dtype.kind == "c"):
+            return self.decided(fn, args)
+        if fn == "erf":
+            return self.erf(args[0])
+        if fn == "sign" and self.dtype == object:
+            return self.number(np.vectorize(lambda v: (v > 0) - (v < 0), otypes=[object])(args[0]))
+        return np.asarray(getattr(np, ALL[fn].numpy)(*args))
+
+    def decided(self, fn: str, args: list[np.ndarray]) -> np.ndarray:
+        """Decisions look at the real part, so that a complex step passes through the chosen branch."""
+        real = [np.real(a) if self.dtype.kind == "c" else a for a in args]
+        if fn == "sign":
+            return self.number(np.sign(real[0]))
+        if fn == "abs":
+            return args[0] * np.where(real[0] < 0, -1, 1)
+        if fn in ("maximum", "minimum"):
+            return np.where(real[0] >= real[1] if fn == "maximum" else real[0] <= real[1], args[0], args[1])
+        return self.number(np.asarray(getattr(np, ALL[fn].numpy)(*real)).astype(int))
+
+    def erf(self, x: np.ndarray) -> np.ndarray:
+        if self.dtype.kind == "c":  # erf(a + ib) = erf(a) + ib 2/sqrt(pi) exp(-a^2), exact to first order in b
+            return self.number(_erf(x.real)) + 1j * x.imag * 2 / math.sqrt(math.pi) * np.exp(-(x.real**2))
+        return np.asarray(_erf(x)).astype(self.dtype)
+
+    def reduction(self, e: Reduce) -> np.ndarray:
+        sizes = {x: int(r.constant or 0) for x, r in zip(e.letters, e.ranges, strict=True)}
+        if e.kind == "mean":
+            total = self.reduction(Reduce("sum", e.letters, e.ranges, e.body))
+            return self.call("/", [total, self.number(math.prod(sizes.values()))])
+        if math.prod(sizes.values()) == 0:
+            return self.number({"sum": 0, "argmax": -1, "max": -math.inf, "min": math.inf}[e.kind])
+        cells = math.prod(self.sizes[x] for x in self.axes) * math.prod(sizes.values())
+        if e.letters and cells > CELLS:
+            return self.walk(e, sizes)
+        inner = _Place(self.tensors, self.dtype, (*self.axes, *e.letters), self.sizes | sizes, self.held)
+        body, ok = inner.value(e.body), inner.present(e.body)
+        shape = np.broadcast_shapes(body.shape, ok.shape, (1,) * len(self.axes) + tuple(sizes.values()))
+        rows = (*shape[: len(self.axes)], -1)
+        body, ok = np.broadcast_to(body, shape).reshape(rows), np.broadcast_to(ok, shape).reshape(rows)
+        return self.fold(e.kind, body, ok)
+
+    def fold(self, kind: str, body: np.ndarray, ok: np.ndarray) -> np.ndarray:
+        """Reduce the last axis; the first of equal winners wins, NaN wins over all."""
+        if kind == "sum":
+            return self.number(np.where(ok, body, self.number(0)).sum(axis=-1))
+        sign = -1 if kind == "min" else 1
+        rank = np.real(body) if self.dtype.kind == "c" else body
+        worst = min((sign * v for v in body.reshape(-1)), default=Fraction(0)) - 1 if self.dtype == object else -np.inf
+        masked = np.where(ok, sign * rank, worst)
+        best = np.argmax(masked, axis=-1)
+        none = ~ok.any(axis=-1)
+        if kind == "argmax":
+            return self.number(np.where(none, -1, best))
+        chosen = np.take_along_axis(body, best[..., None], axis=-1)[..., 0]
+        return np.where(none, self.number(0) if self.dtype == object else -sign * np.inf, chosen).astype(self.dtype)
+
+    def walk(self, e: Reduce, sizes: dict[str, int]) -> np.ndarray:
+        """The same reduction with its first letter held at one value after another."""
+        first, rest = e.letters[0], e.letters[1:]
+        part = Reduce("max" if e.kind == "argmax" else e.kind, rest, e.ranges[1:], e.body)
+        places = [_Place(self.tensors, self.dtype, self.axes, self.sizes, self.held | {first: k}) for k in range(sizes[first])]
+        if e.kind == "sum":
+            return reduce(lambda a, b: a + b, (p.reduction(part) for p in places))
+        best, at = None, None
+        for k, p in enumerate(places):
+            value = p.reduction(part)
+            where = p.reduction(Reduce("argmax", rest, e.ranges[1:], e.body)) if e.kind == "argmax" else value
+            where = where + self.number(k * math.prod(list(sizes.values())[1:])) if e.kind == "argmax" else where
+            if best is None or at is None:
+                best, at = value, where
+                continue
+            a, b = np.real(value), np.real(best)
+            better = ((a < b) if e.kind == "min" else (a > b)) | ((a != a) & (b == b))
+            best, at = np.where(better, value, best), np.where(better, where, at)
+        assert at is not None
+        return at
+
+
+def _true(a: np.ndarray) -> np.ndarray:
+    return np.asarray(a != 0, bool)

@@ -1,0 +1,131 @@
+"""From arrays' shapes to sizes: a definition with numbers in place of sizes and settings."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..errors import ArgumentError, ShapeError
+from .index import Poly
+from .show import header_text, tensor_text
+from .tree import Definition, Line, Read, Reduce, direct_reads, subs, walk
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A definition at given sizes: lines over letters alone, and every tensor's shape.
+
+    `keep` names sizes left symbolic (the number of samples, where machine code takes it at run time).
+    """
+
+    definition: Definition
+    values: tuple[tuple[str, int | float], ...]
+    lines: tuple[Line, ...]
+    shapes: Mapping[str, tuple[int, ...]]
+
+
+def settings_of(d: Definition, given: Mapping[str, int | float]) -> dict[str, int | float]:
+    """The settings with their defaults; a surplus or ill-typed one is an error that names it."""
+    known = dict(d.settings)
+    for name, value in given.items():
+        if name not in known:
+            accepted = ", ".join(f"{k}={v!r}" for k, v in known.items()) or "no settings"
+            raise ArgumentError(f"{name}={value!r}: {d.name} has no such setting; accepted: {accepted}")
+        if isinstance(value, bool) or not hasattr(value, "__float__"):
+            raise ArgumentError(f"{name}={value!r}: a setting of {d.name} is a number; accepted: an int or a float")
+        if isinstance(known[name], int) and int(value) != value:
+            raise ArgumentError(f"{name}={value!r}: this setting of {d.name} is a whole number; accepted: an int")
+        known[name] = int(value) if int(value) == value and isinstance(known[name], int) else float(value)
+    return known
+
+
+def sizes_of(d: Definition, shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, int | float]) -> dict[str, int | float]:
+    """Sizes from shapes; the same letter twice is a promise, and breaking it names both arrays and both sizes."""
+    values: dict[str, int | float] = dict(settings)
+    seen: dict[str, str] = {}
+    for t in d.inputs:
+        shape = shapes[t.name]
+        if len(shape) != len(t.axes):
+            raise ShapeError(f"{t.name} with shape {tuple(shape)}: {d.name} wants {len(t.axes)} axes; accepted: {tensor_text(t, d.sample_size)}")
+        for k, (p, size) in enumerate(zip(t.axes, shape, strict=True)):
+            name = p.letter
+            if size == 0:
+                raise ShapeError(f"{t.name} with shape {tuple(shape)}: axis {k} of {d.name}'s {t.name} is empty; accepted: sizes of at least 1")
+            if name and name not in settings:
+                if values.setdefault(name, size) != size:
+                    raise ShapeError(
+                        f"{t.name} with shape {tuple(shape)}: in {d.name} axis {k} of {t.name} and of {seen[name]} is the same size "
+                        f"{_shown(d, name)}, here {size} and {values[name]}; accepted: equal sizes, as {header_text(d)} says"
+                    )
+                seen.setdefault(name, t.name)
+    for t in d.inputs:
+        for k, (p, size) in enumerate(zip(t.axes, shapes[t.name], strict=True)):
+            want = _number(d, p, values, t.name)
+            if want != size:
+                raise ShapeError(f"{t.name} with shape {tuple(shapes[t.name])}: axis {k} of {d.name}'s {t.name} is {p} = {want}, not {size}; accepted: {want}")
+    return values
+
+
+def _shown(d: Definition, name: str) -> str:
+    return "n" if name == d.sample_size else name
+
+
+def _number(d: Definition, p: Poly, values: Mapping[str, int | float], owner: str) -> int:
+    try:
+        value = p.evaluate(values)
+    except ZeroDivisionError:
+        raise ArgumentError(f"{owner}: its size {p} divides by zero with {_listed(values)}; accepted: settings that do not") from None
+    except KeyError as e:
+        raise ArgumentError(f"{d.name}: size {e.args[0]} stands on no input's axis; accepted: an input that has it") from None
+    if not isinstance(value, int):
+        raise ArgumentError(f"{owner}: its size {p} is {value} with {_listed(values)}; accepted: whole numbers")
+    return value
+
+
+def _listed(values: Mapping[str, int | float]) -> str:
+    return ", ".join(f"{k}={v}" for k, v in values.items())
+
+
+def bind(d: Definition, shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, int | float] | None = None) -> Bound:
+    """Put numbers in place of sizes and settings, and prove every read outside a reduction to be inside its tensor."""
+    values = sizes_of(d, shapes, settings_of(d, settings or {}))
+    found: dict[str, tuple[int, ...]] = {}
+    for name, axes in d.axes.items():
+        found[name] = tuple(_number(d, p, values, name) for p in axes)
+        if any(s <= 0 for s in found[name]):
+            given = ", ".join(f"{t.name} {tuple(shapes[t.name])}" for t in d.inputs)
+            raise ShapeError(f"{given}: {d.name}'s {name} would have shape {found[name]} with {_listed(values)}; accepted: inputs large enough that every axis has at least 1 place")
+    lines = []
+    for line in d.lines:
+        try:
+            expr = subs(line.expr, values)
+        except ZeroDivisionError as e:
+            raise ArgumentError(f"{d.name}: {e} with {_listed(values)}; accepted: settings that do not divide by zero") from None
+        bound = Line(line.tensor, line.letters, tuple(Poly.of(_number(d, p, values, line.tensor)) for p in line.ranges), expr)
+        prove(d, bound, found)
+        lines.append(bound)
+    return Bound(d, tuple(values.items()), tuple(lines), found)
+
+
+def prove(d: Definition, line: Line, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Every read outside a reduction lies inside its tensor, by interval analysis, else by trying every place."""
+    ranges = {x: (0, int(r.constant or 0) - 1) for x, r in zip(line.letters, line.ranges, strict=True)}
+    for read in direct_reads(line.expr):
+        for p, size in zip(read.index, shapes[read.tensor], strict=True):
+            lo, hi = p.interval(ranges)
+            if 0 <= lo and hi < size:
+                continue
+            letters = sorted(p.names)
+            for at in itertools.product(*[range(ranges[x][1] + 1) for x in letters]):
+                value = p.evaluate(dict(zip(letters, at, strict=True)))
+                if not 0 <= value < size:  # type: ignore[operator]
+                    raise ShapeError(
+                        f"{d.name} at these sizes reads outside {read.tensor}: index {p} reaches {value}, the axis has {size} places; "
+                        f"accepted: sizes and settings for which it stays inside"
+                    )
+    for node in walk(line.expr):
+        if isinstance(node, Reduce) and any((r.constant or 0) < 0 for r in node.ranges):
+            raise ShapeError(f"{d.name}: {node.kind}[{','.join(node.letters)}] has a negative range; accepted: ranges of at least 0")
+        if isinstance(node, Read) and node.tensor not in shapes:
+            raise ShapeError(f"{node.tensor}: {d.name} reads a tensor that is not there; accepted: {', '.join(shapes)}")

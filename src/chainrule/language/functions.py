@@ -1,0 +1,64 @@
+"""The scalar functions of the language: one table with the mathematics of each.
+
+A partial derivative is a formula in `a`, `b`, … (the arguments) and `y` (the value); None is a function whose
+derivative is zero almost everywhere. Where calculus leaves a choice the table makes it: sign(0) = 0 (so
+abs'(0) = 0), and maximum at a tie gives its gradient to the argument that is not a constant's rival,
+so relu'(0) = 0 whichever way round it is written (calculus/rules.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Function:
+    """A scalar function: name, number of arguments, partial derivatives, NumPy's name, LaTeX."""
+
+    name: str
+    arity: int
+    partials: tuple[str | None, ...]
+    numpy: str
+    latex: str
+    exact: bool = False  # keeps fractions fractions
+
+
+def _table(*rows: Function) -> dict[str, Function]:
+    return {row.name: row for row in rows}
+
+
+FUNCTIONS = _table(
+    Function("exp", 1, ("y",), "exp", r"\exp"),
+    Function("log", 1, ("1/a",), "log", r"\ln"),
+    Function("sqrt", 1, ("1/(2*y)",), "sqrt", r"\sqrt"),
+    Function("abs", 1, ("sign(a)",), "abs", r"\operatorname{abs}", exact=True),
+    Function("sign", 1, (None,), "sign", r"\operatorname{sign}", exact=True),
+    Function("sin", 1, ("cos(a)",), "sin", r"\sin"),
+    Function("cos", 1, ("-sin(a)",), "cos", r"\cos"),
+    Function("tan", 1, ("1+y**2",), "tan", r"\tan"),
+    Function("tanh", 1, ("1-y**2",), "tanh", r"\tanh"),
+    Function("erf", 1, ("1.1283791670955126*exp(-a**2)",), "", r"\operatorname{erf}"),
+    Function("maximum", 2, ("where(a>=b,1,0)", "where(b>a,1,0)"), "maximum", r"\max", exact=True),
+    Function("minimum", 2, ("where(a<=b,1,0)", "where(b<a,1,0)"), "minimum", r"\min", exact=True),
+    Function("where", 3, (None, "where(a,1,0)", "where(a,0,1)"), "where", r"\operatorname{where}", exact=True),
+    Function("delta", 2, (None, None), "equal", r"\delta", exact=True),
+)
+
+OPERATORS = _table(
+    Function("+", 2, ("1", "1"), "add", "+", exact=True),
+    Function("-", 2, ("1", "-1"), "subtract", "-", exact=True),
+    Function("*", 2, ("b", "a"), "multiply", r"\,", exact=True),
+    Function("/", 2, ("1/b", "-(y/b)"), "true_divide", r"\frac", exact=True),
+    Function("**", 2, ("b*a**(b-1)", "y*log(a)"), "power", "^", exact=True),
+    Function("neg", 1, ("-1",), "negative", "-", exact=True),
+    Function("==", 2, (None, None), "equal", "=", exact=True),
+    Function("!=", 2, (None, None), "not_equal", r"\ne", exact=True),
+    Function("<", 2, (None, None), "less", "<", exact=True),
+    Function("<=", 2, (None, None), "less_equal", r"\le", exact=True),
+    Function(">", 2, (None, None), "greater", ">", exact=True),
+    Function(">=", 2, (None, None), "greater_equal", r"\ge", exact=True),
+)
+
+ALL = FUNCTIONS | OPERATORS
+COMPARISONS = frozenset({"==", "!=", "<", "<=", ">", ">=", "delta"})
+REDUCTIONS = ("sum", "max", "min", "mean", "argmax")

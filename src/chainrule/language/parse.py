@@ -1,0 +1,400 @@
+"""Text to definition. Each piece of the text is a Python expression, so `ast` reads it; this file only translates.
+
+Everything that can be wrong with a text is reported as the text itself, a caret under the place, and what
+would be accepted.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import re
+from dataclasses import dataclass
+from typing import NoReturn
+
+from ..errors import DefinitionError
+from .functions import ALL, FUNCTIONS, REDUCTIONS
+from .index import Poly
+from .tree import Call, Const, Expr, Index, Read, Reduce, Tensor, mul
+
+UNKNOWN = Poly.name("?")  # the range of a letter before ranges.py has found it
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of the text with its place: line number from 1, column from 0 of its first character."""
+
+    text: str
+    line: int
+    column: int
+
+
+@dataclass(frozen=True)
+class RawLine:
+    """A parsed line whose letters have no ranges yet, and the places of its nodes for messages."""
+
+    tensor: str
+    letters: tuple[str, ...]
+    explicit: dict[str, Poly]
+    expr: Expr
+    piece: Piece
+
+
+@dataclass(frozen=True)
+class Raw:
+    """A parsed text before ranges are known."""
+
+    name: str
+    inputs: tuple[Tensor, ...]
+    settings: tuple[tuple[str, int | float], ...]
+    outputs: tuple[Tensor, ...]
+    lines: tuple[RawLine, ...]
+    source: str
+    sample_size: str
+
+
+def complain(source: str, line: int, column: int, problem: str, accepted: str) -> NoReturn:
+    """Raise a DefinitionError that starts with the user's line and puts a caret under the place."""
+    rows = source.split("\n")
+    shown = rows[line - 1] if 0 < line <= len(rows) else source
+    raise DefinitionError(f"{shown}\n{' ' * max(column, 0)}^\nline {line}: {problem}\naccepted: {accepted}")
+
+
+def complain_at(source: str, piece: Piece, needle: str, problem: str, accepted: str) -> NoReturn:
+    """The same, with the caret under the first place in the piece where `needle` stands as a word."""
+    found = re.search(rf"(?<!\w){re.escape(needle)}(?!\w)", piece.text) if needle else None
+    at = found.start() if found else 0
+    rows = piece.text[:at].split("\n")
+    column = len(rows[-1]) + (piece.column if len(rows) == 1 else 0)
+    complain(source, piece.line + len(rows) - 1, column, problem, accepted)
+
+
+def nearest(word: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f"{close[0]!r} (the nearest name); " if close else ""
+
+
+def parse(text: str) -> Raw:
+    """Read a definition; ranges are found afterwards by ranges.resolve."""
+    if not isinstance(text, str):
+        raise DefinitionError(f"{text!r}: a definition is text\naccepted: 'name(inputs; settings) -> outputs' and lines below it")
+    pieces = _statements(text)
+    if not pieces:
+        raise DefinitionError(f"{text!r}: the definition is empty\naccepted: 'name(inputs; settings) -> outputs' and lines below it")
+    return _Parser(text, pieces).run()
+
+
+def _statements(text: str) -> list[Piece]:
+    """Cut the text into statements: a line each, or several while a bracket is open."""
+    pieces: list[Piece] = []
+    opened: list[tuple[str, int, int]] = []
+    pairs = {")": "(", "]": "["}
+    current, start = "", (1, 0)
+    for number, full in enumerate(text.split("\n"), 1):
+        row = full.split("#", 1)[0].rstrip()
+        if not row.strip() and not opened:
+            continue
+        if not opened:
+            current, start = row.lstrip(), (number, len(row) - len(row.lstrip()))
+        else:
+            current += "\n" + row
+        for column, ch in enumerate(row):
+            if ch in "([":
+                opened.append((ch, number, column))
+            elif ch in ")]":
+                if not opened or opened[-1][0] != pairs[ch]:
+                    complain(text, number, column, f"unbalanced bracket: {ch!r} closes nothing", f"as many {pairs[ch]!r} before it")
+                opened.pop()
+            elif ch in "{}'\"":
+                complain(text, number, column, f"{ch!r} has no meaning here", "round and square brackets, names and numbers")
+        if not opened:
+            pieces.append(Piece(current, *start))
+    if opened:
+        ch, number, column = opened[-1]
+        complain(text, number, column, f"unbalanced bracket: {ch!r} is never closed", f"a closing {')' if ch == '(' else ']'!r}")
+    return pieces
+
+
+def _split_top(text: str, mark: str) -> list[tuple[str, int]]:
+    """Split at a character outside brackets: (part, offset)."""
+    parts, depth, last = [], 0, 0
+    for k, ch in enumerate(text):
+        depth += (ch in "([") - (ch in ")]")
+        if ch == mark and depth == 0:
+            if mark == "=" and (text[k + 1 : k + 2] == "=" or text[k - 1 : k] in ("=", "<", ">", "!")):
+                continue
+            parts.append((text[last:k], last))
+            last = k + 1
+    return [*parts, (text[last:], last)]
+
+
+class _Parser:
+    def __init__(self, source: str, pieces: list[Piece]):
+        self.source, self.pieces = source, pieces
+        self.settings: dict[str, int | float] = {}
+        self.tensors: set[str] = set()
+        self.piece = pieces[0]
+        self.shift = 0
+
+    def fail(self, node: ast.AST | None, problem: str, accepted: str) -> NoReturn:
+        line, column = self.piece.line, self.piece.column
+        if node is not None:
+            row = getattr(node, "lineno", 1) - 1
+            raw = self.text.encode().split(b"\n")[row][: getattr(node, "col_offset", 0)]
+            at = len(raw.decode(errors="ignore")) - (1 if row == 0 else 0)  # the bracket that was put in front
+            column, line = (column + self.shift + at if row == 0 else at), line + row
+        complain(self.source, line, column, problem, accepted)
+
+    def expression(self, piece: Piece, text: str, shift: int) -> ast.expr:
+        stripped = text.strip()
+        self.piece, self.shift = piece, shift + len(text) - len(text.lstrip())
+        self.text = f"({stripped})"
+        if not stripped:
+            self.fail(None, "something is missing here", "an expression")
+        head = piece.text[: self.shift].split("\n")
+        if len(head) > 1:
+            self.piece = Piece(piece.text, piece.line + len(head) - 1, 0)
+            self.shift = len(head[-1])
+        try:
+            return ast.parse(self.text, mode="eval").body
+        except SyntaxError as e:
+            place = ast.Constant(0)
+            place.lineno, place.col_offset = e.lineno or 1, max((e.offset or 1) - 1, 0)
+            self.fail(place, f"not an expression: {e.msg}", "Python's arithmetic: + - * / **, comparisons, calls, t[i,j]")
+
+    def run(self) -> Raw:
+        name, inputs, outputs = self.header(self.pieces[0])
+        known = set().union(*(p.names for t in inputs for p in t.axes)) if inputs else set()
+        sample = "N" if "N" not in known | set(self.settings) else "N_n"
+        lines = tuple(self.line(p) for p in self.pieces[1:])
+        if not lines:
+            complain(self.source, self.pieces[0].line, 0, "no formula below the header", "one or more lines 'tensor[indices] = expression'")
+        swap = {"n": Poly.name(sample)}
+        fix = lambda ts: tuple(Tensor(t.name, tuple(p.subs(swap) for p in t.axes)) for t in ts)  # noqa: E731
+        return Raw(name, fix(inputs), tuple(self.settings.items()), fix(outputs), lines, self.source, sample)
+
+    def header(self, piece: Piece) -> tuple[str, tuple[Tensor, ...], tuple[Tensor, ...]]:
+        form = "'name(inputs; settings) -> outputs'"
+        head, arrow, tail = piece.text.partition("->")
+        match = re.match(r"\s*([A-Za-z_]\w*)\s*\(", head)
+        if not arrow or not match or not head.rstrip().endswith(")"):
+            complain(self.source, piece.line, piece.column, "the first line is not a header", form)
+        inside = head[match.end() : head.rstrip().rfind(")")]
+        parts = _split_top(inside, ";")
+        if len(parts) > 2:
+            complain(self.source, piece.line, piece.column + match.end() + parts[2][1] - 1, "a second ';' in the header", form)
+        if len(parts) == 2:
+            self.read_settings(piece, parts[1][0], match.end() + parts[1][1])
+        inputs = self.tensor_list(piece, parts[0][0], match.end(), "input") if parts[0][0].strip() else ()
+        outputs = self.tensor_list(piece, tail, len(head) + 2, "output")
+        return match[1], inputs, outputs
+
+    def read_settings(self, piece: Piece, text: str, shift: int) -> None:
+        for part, at in _split_top(text, ","):
+            name, eq, value = part.partition("=")
+            where = shift + at + len(part) - len(part.lstrip())
+            try:
+                number = ast.literal_eval(value.strip()) if eq else None
+            except (ValueError, SyntaxError):
+                number = None
+            if not isinstance(number, (int, float)) or not name.strip().isidentifier():
+                complain(self.source, piece.line, piece.column + where, f"{part.strip()!r} is not a setting", "name=number, as in 's=1'")
+            if name.strip() in self.settings or name.strip() == "n":
+                complain(self.source, piece.line, piece.column + where, f"{name.strip()!r} is taken", "a new name for each setting")
+            self.settings[name.strip()] = number
+
+    def tensor_list(self, piece: Piece, text: str, shift: int, role: str) -> tuple[Tensor, ...]:
+        tree = self.expression(piece, text + ("," if "," not in text.rstrip()[-1:] else ""), shift)
+        found: dict[str, Tensor] = {}
+        for node in tree.elts if isinstance(tree, ast.Tuple) else [tree]:
+            base = node.value if isinstance(node, ast.Subscript) else node
+            if not isinstance(base, ast.Name):
+                self.fail(node, f"not an {role}", "a tensor with its axes, as in 'x[n,C,H,W]', or a bare name for a scalar")
+            if base.id in found or base.id in self.settings or (role == "output" and base.id in self.tensors):
+                self.fail(base, f"{base.id!r} is named twice in the header", "a new name for each tensor and setting")
+            if base.id in ALL or base.id in REDUCTIONS:
+                self.fail(base, f"{base.id!r} is a function of the language", "another name for the tensor")
+            axes = node.slice if isinstance(node, ast.Subscript) else None
+            items = () if axes is None else tuple(axes.elts) if isinstance(axes, ast.Tuple) else (axes,)
+            found[base.id] = Tensor(base.id, tuple(self.axis(item, role) for item in items))
+        self.tensors |= set(found)
+        return tuple(found.values())
+
+    def axis(self, node: ast.expr, role: str) -> Poly:
+        size = self.integer(node)
+        bad = [a for a in size.names if not (a == "n" or a[0].isupper() or a in self.settings)]
+        if bad or (isinstance(node, ast.Constant) and node.value <= 0):
+            self.fail(node, f"{ast.unparse(node)!r} is not the size of an axis", "'n', a capital letter, a whole number or an expression of sizes and settings")
+        return size
+
+    def line(self, piece: Piece) -> RawLine:
+        sides = _split_top(piece.text, "=")
+        if len(sides) != 2:
+            complain(self.source, piece.line, piece.column + (sides[1][1] - 1 if len(sides) > 2 else 0), "not a formula", "one '=' in 'tensor[indices] = expression'")
+        target = self.expression(piece, sides[0][0], 0)
+        base = target.value if isinstance(target, ast.Subscript) else target
+        if not isinstance(base, ast.Name):
+            self.fail(target, "the left side is not a tensor", "'tensor[indices] = …' with index letters")
+        axes = target.slice if isinstance(target, ast.Subscript) else None
+        items = () if axes is None else tuple(axes.elts) if isinstance(axes, ast.Tuple) else (axes,)
+        letters, explicit = self.bindings(items, "of the left side")
+        if base.id in self.settings or base.id in ALL or base.id in REDUCTIONS:
+            self.fail(base, f"{base.id!r} cannot be defined: it is a setting or a function", "the name of a tensor")
+        right = self.expression(piece, sides[1][0], sides[1][1])
+        expr = self.value(right)
+        self.tensors.add(base.id)
+        return RawLine(base.id, letters, explicit, expr, piece)
+
+    def bindings(self, items: tuple[ast.expr, ...], where: str) -> tuple[tuple[str, ...], dict[str, Poly]]:
+        letters: list[str] = []
+        explicit: dict[str, Poly] = {}
+        for item in items:
+            name = item.lower if isinstance(item, ast.Slice) and item.step is None else item
+            if not isinstance(name, ast.Name) or name.id[0].isupper() or name.id in self.settings:
+                self.fail(item if name is None else name, f"{ast.unparse(item)!r} is not an index letter {where}", "a small letter, or 'letter:size'")
+            if name.id in letters:
+                self.fail(name, f"index letter {name.id!r} twice", "each letter once")
+            letters.append(name.id)
+            if isinstance(item, ast.Slice):
+                if item.upper is None:
+                    self.fail(item, "a range without a size", "'letter:size'")
+                explicit[name.id] = self.integer(item.upper)
+        return tuple(letters), explicit
+
+    def integer(self, node: ast.expr) -> Poly:
+        """An index expression."""
+        if isinstance(node, ast.Name):
+            if node.id in self.tensors:
+                self.fail(node, f"{node.id!r} is a tensor, not an index", "letters, sizes, settings and whole numbers")
+            value = self.settings.get(node.id)
+            if isinstance(value, float):
+                self.fail(node, f"setting {node.id!r} is not a whole number", "a whole number in an index")
+            return Poly.name(node.id)
+        if isinstance(node, ast.Constant) and type(node.value) is int:
+            return Poly.of(node.value)
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.USub, ast.UAdd)):
+            inner = self.integer(node.operand)
+            return -inner if isinstance(node.op, ast.USub) else inner
+        if isinstance(node, ast.BinOp):
+            a, b = self.integer(node.left), self.integer(node.right)
+            try:
+                match node.op:
+                    case ast.Add():
+                        return a + b
+                    case ast.Sub():
+                        return a - b
+                    case ast.Mult():
+                        return a * b
+                    case ast.FloorDiv():
+                        return a // b
+                    case ast.Mod():
+                        return a % b
+            except ZeroDivisionError:
+                self.fail(node, "division by zero", "a divisor that is not zero")
+        self.fail(node, f"{ast.unparse(node)!r} is not an index expression", "letters, sizes, settings and whole numbers with + - * // %")
+
+    def value(self, node: ast.expr) -> Expr:
+        match node:
+            case ast.Constant(value=bool()):
+                self.fail(node, "True and False are not numbers here", "1 and 0")
+            case ast.Constant(value=int() | float()):
+                return Const(node.value)
+            case ast.Name():
+                return self.name(node)
+            case ast.UnaryOp(op=ast.USub()):
+                inner = self.value(node.operand)
+                return _fold(Call("neg", (inner,)))
+            case ast.UnaryOp(op=ast.UAdd()):
+                return self.value(node.operand)
+            case ast.BinOp():
+                return self.binary(node)
+            case ast.Compare():
+                return self.comparison(node)
+            case ast.BoolOp(op=ast.And()):
+                out = self.value(node.values[0])
+                for v in node.values[1:]:
+                    out = mul(out, self.value(v))
+                return out
+            case ast.Call():
+                return self.call(node)
+            case ast.Subscript():
+                return self.read(node)
+        self.fail(node, f"{ast.unparse(node)!r} has no meaning here", "numbers, tensors, + - * / **, comparisons, functions, reductions")
+
+    def name(self, node: ast.Name) -> Expr:
+        if node.id in self.tensors:
+            return Read(node.id, ())
+        if node.id in ALL or node.id in REDUCTIONS:
+            self.fail(node, f"{node.id!r} is a function", f"'{node.id}(…)'" if node.id in ALL else f"'{node.id}[letters](…)'")
+        return Index(Poly.name(node.id))
+
+    def binary(self, node: ast.BinOp) -> Expr:
+        if isinstance(node.op, (ast.FloorDiv, ast.Mod)):
+            return Index(self.integer(node))
+        signs = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**"}
+        sign = signs.get(type(node.op))
+        if sign is None:
+            self.fail(node, "this operator is not in the language", "+ - * / **, and // % on indices")
+        return _fold(Call(sign, (self.value(node.left), self.value(node.right))))
+
+    def comparison(self, node: ast.Compare) -> Expr:
+        signs = {ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
+        values = [self.value(v) for v in (node.left, *node.comparators)]
+        out: Expr = Const(1)
+        for k, op in enumerate(node.ops):
+            if type(op) not in signs:
+                self.fail(node, "this comparison is not in the language", "== != < <= > >=")
+            out = mul(out, Call(signs[type(op)], (values[k], values[k + 1])))
+        return out
+
+    def call(self, node: ast.Call) -> Expr:
+        head = node.func.value if isinstance(node.func, ast.Subscript) else node.func
+        known = [*FUNCTIONS, *REDUCTIONS]
+        if not isinstance(head, ast.Name) or head.id not in known:
+            word = head.id if isinstance(head, ast.Name) else ast.unparse(head)
+            self.fail(node.func, f"there is no function {word!r}", nearest(word, known) + ", ".join(known))
+        if node.keywords:
+            self.fail(node, "named arguments have no meaning here", "values only")
+        if head.id in REDUCTIONS:
+            if isinstance(node.func, ast.Subscript):
+                s = node.func.slice
+                letters, explicit = self.bindings(tuple(s.elts) if isinstance(s, ast.Tuple) else (s,), f"of {head.id}")
+            elif head.id == "sum":
+                letters, explicit = (), {}
+            else:
+                self.fail(node.func, f"{head.id!r} does not say over what", f"'{head.id}[letters](…)'")
+            if len(node.args) != 1:
+                self.fail(node, f"{head.id!r} takes one value, here are {len(node.args)}", f"'{head.id}[letters](value)'")
+            return Reduce(head.id, letters, tuple(explicit.get(x, UNKNOWN) for x in letters), self.value(node.args[0]))
+        want = FUNCTIONS[head.id].arity
+        if isinstance(node.func, ast.Subscript):
+            self.fail(node.func, f"{head.id!r} is not a reduction", f"'{head.id}(…)', or one of {', '.join(REDUCTIONS)}")
+        if len(node.args) != want:
+            self.fail(node, f"{head.id!r} takes {want} value{'s' * (want > 1)}, here are {len(node.args)}", f"{want} value{'s' * (want > 1)}")
+        return Call(head.id, tuple(self.value(a) for a in node.args))
+
+    def read(self, node: ast.Subscript) -> Expr:
+        if not isinstance(node.value, ast.Name) or node.value.id not in self.tensors:
+            word = ast.unparse(node.value)
+            self.fail(node, f"there is no tensor {word!r} (yet)", nearest(word, sorted(self.tensors)) + "one of " + ", ".join(sorted(self.tensors)))
+        items = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+        return Read(node.value.id, tuple(self.integer(item) for item in items))
+
+
+def _fold(e: Call) -> Expr:
+    """Keep integer arithmetic on letters, sizes and settings as one index expression."""
+    if e.fn not in ("+", "-", "*", "neg") or not any(isinstance(a, Index) for a in e.args):
+        if e.fn == "neg" and isinstance(e.args[0], Const):
+            return Const(-e.args[0].value)
+        return e
+    polys = []
+    for a in e.args:
+        if isinstance(a, Index):
+            polys.append(a.expr)
+        elif isinstance(a, Const) and isinstance(a.value, int):
+            polys.append(Poly.of(a.value))
+        else:
+            return e
+    if e.fn == "neg":
+        return Index(-polys[0])
+    return Index({"+": polys[0] + polys[1], "-": polys[0] - polys[1], "*": polys[0] * polys[1]}[e.fn])

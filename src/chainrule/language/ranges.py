@@ -1,0 +1,257 @@
+"""Where each index letter runs, and whether what is read is there.
+
+A letter's range is the size of an axis on which it stands alone, or what a reduction (or the left side) says.
+Reading outside an axis drops the term of the innermost enclosing reduction; outside any reduction it is an
+error, found here: every small combination of sizes and settings is tried, and a counterexample is shown.
+(Whatever survives is proven again, exactly, when sizes are bound: bind.py.)
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+from .index import Poly
+from .parse import UNKNOWN, Piece, Raw, RawLine, complain_at, nearest, parse
+from .tree import (
+    Call,
+    Definition,
+    Expr,
+    Index,
+    Line,
+    Read,
+    Reduce,
+    Tensor,
+    direct_reads,
+    index_names,
+    rebuild,
+    walk,
+)
+
+
+def define(text: str) -> Definition:
+    """The definition that a text gives, with every letter's range found and every plain read proven inside."""
+    return resolve(parse(text))
+
+
+def resolve(raw: Raw) -> Definition:
+    return _Resolver(raw).run()
+
+
+def related(a: Poly, b: Poly) -> bool:
+    """Two sizes of which one is computed from the other's names, as D - 1 and D: a window, not a broken promise.
+
+    A letter whose range is stated (by the header or the reduction) may stand alone on an axis of a related size.
+    """
+    return bool(a.names & b.names) and a != b
+
+
+class _Resolver:
+    def __init__(self, raw: Raw):
+        self.raw = raw
+        self.source = raw.source
+        self.axes = {t.name: t.axes for t in raw.inputs}
+        self.output_axes = {t.name: t.axes for t in raw.outputs}
+        self.settings = dict(raw.settings)
+        self.sizes: set[str] = {raw.sample_size} if self._has_samples() else set()
+        for t in raw.inputs:
+            for p in t.axes:
+                if p.letter and p.letter not in self.settings:
+                    self.sizes.add(p.letter)
+
+    def _has_samples(self) -> bool:
+        sample = self.raw.sample_size
+        return any(sample in p.names for t in self.raw.inputs for p in t.axes)
+
+    def run(self) -> Definition:
+        raw = self.raw
+        head = Piece(self.source.split("\n")[0], 1, 0)
+        first = raw.lines[0].piece.line
+        head = Piece("\n".join(self.source.split("\n")[: first - 1]), 1, 0)
+        for t in raw.inputs + raw.outputs:
+            for p in t.axes:
+                for name in p.names - self.sizes - set(self.settings):
+                    shown = "n" if name == raw.sample_size else name
+                    complain_at(self.source, head, shown, f"size {shown!r} is on no input's axis", "sizes that an input's axis names, and settings")
+        lines: list[Line] = []
+        for line in raw.lines:
+            if line.tensor in {x.tensor for x in lines} or line.tensor in {t.name for t in raw.inputs}:
+                complain_at(self.source, line.piece, line.tensor, f"tensor {line.tensor!r} is defined twice", "each tensor defined once")
+            lines.append(self.line(line))
+        missing = [name for name in self.output_axes if name not in {x.tensor for x in lines}]
+        if missing:
+            complain_at(self.source, head, missing[0], f"output {missing[0]!r} has no formula", f"a line '{missing[0]}[…] = …'")
+        d = Definition(raw.name, raw.inputs, raw.settings, raw.outputs, tuple(lines), raw.sample_size, self.source)
+        self.prove_reads(d)
+        return d
+
+    def line(self, line: RawLine) -> Line:
+        declared = self.output_axes.get(line.tensor)
+        if declared is not None and len(declared) != len(line.letters):
+            complain_at(self.source, line.piece, line.tensor, f"{line.tensor!r} has {len(declared)} axes in the header and {len(line.letters)} here", "one letter for each axis")
+        outer: dict[str, Poly] = {k: v.subs({"n": Poly.name(self.raw.sample_size)}) for k, v in line.explicit.items()}
+        if declared is not None:
+            for letter, size in zip(line.letters, declared, strict=True):
+                self.agree(line.piece, letter, outer, size)
+        scope = set(line.letters)
+        self.stated = set(outer)
+        self.check_names(line.expr, line.piece, scope)
+        for letter, size, read in self.alone(line.expr, scope):
+            self.agree(line.piece, letter, outer, size, read)
+        for letter in line.letters:
+            if letter not in outer:
+                complain_at(self.source, line.piece, letter, f"index letter {letter!r} has no range", f"{letter!r} alone on an axis of known size, or '{letter}:size' on the left")
+        expr = self.reductions(line.expr, line.piece, scope)
+        ranges = tuple(outer[x] for x in line.letters)
+        self.axes[line.tensor] = ranges
+        return Line(line.tensor, line.letters, ranges, expr)
+
+    def agree(self, piece: Piece, letter: str, known: dict[str, Poly], size: Poly, read: Read | None = None) -> None:
+        old = known.setdefault(letter, size)
+        if old != size and not (read and letter in self.stated and related(old, size)):
+            where = f" on an axis of {read.tensor!r}" if read else " in the header"
+            complain_at(self.source, piece, letter, f"index letter {letter!r} has two ranges: {old} and {size}{where}", "one range for a letter")
+
+    def alone(self, e: Expr, wanted: set[str]) -> list[tuple[str, Poly, Read]]:
+        """(letter, axis size, read) wherever a wanted letter stands alone and is not bound below."""
+        found = []
+        if isinstance(e, Read):
+            for p, size in zip(e.index, self.axes[e.tensor], strict=True):
+                if p.letter in wanted:
+                    found.append((p.letter, size, e))
+        elif isinstance(e, Reduce):
+            found += self.alone(e.body, wanted - set(e.letters))
+        elif isinstance(e, Call):
+            for a in e.args:
+                found += self.alone(a, wanted)
+        return found
+
+    def reductions(self, e: Expr, piece: Piece, scope: set[str]) -> Expr:
+        """Give the letters of reductions their ranges."""
+        sample = {"n": Poly.name(self.raw.sample_size)}
+        if not isinstance(e, Reduce):
+            return rebuild(e, lambda a: self.reductions(a, piece, scope))
+        known: dict[str, Poly] = {}
+        for letter, size in zip(e.letters, e.ranges, strict=True):
+            if size != UNKNOWN:
+                known[letter] = size.subs(sample)
+                for name in size.names - {"n"} - self.sizes - set(self.settings):
+                    complain_at(self.source, piece, name, f"unknown size {name!r}", "a size of an input's axis, a setting or a whole number")
+        self.stated = set(known)
+        for letter, size, read in self.alone(e.body, set(e.letters)):
+            self.agree(piece, letter, known, size, read)
+        for letter in e.letters:
+            if letter == "n" and self._has_samples():
+                self.agree(piece, letter, known, Poly.name(self.raw.sample_size))
+            if letter not in known:
+                complain_at(self.source, piece, letter, f"index letter {letter!r} has no range", f"{letter!r} alone on an axis of known size, or '{e.kind}[{letter}:size]'")
+        body = self.reductions(e.body, piece, scope | set(e.letters))
+        return Reduce(e.kind, e.letters, tuple(known[x] for x in e.letters), body)
+
+    def check_names(self, e: Expr, piece: Piece, scope: set[str]) -> None:
+        """Every name is a letter in scope, a size or a setting; every read has the tensor's number of axes."""
+        if isinstance(e, Reduce):
+            for letter in e.letters:
+                if letter in scope:
+                    complain_at(self.source, piece, letter, f"index letter {letter!r} is in use around this {e.kind}", "another letter")
+            return self.check_names(e.body, piece, scope | set(e.letters))
+        polys = e.index if isinstance(e, Read) else (e.expr,) if isinstance(e, Index) else ()
+        if isinstance(e, Read):
+            if e.tensor not in self.axes:
+                complain_at(self.source, piece, e.tensor, f"tensor {e.tensor!r} is read before it is defined", "a tensor of an earlier line or an input")
+            if len(e.index) != len(self.axes[e.tensor]):
+                complain_at(self.source, piece, e.tensor, f"{e.tensor!r} has {len(self.axes[e.tensor])} axes, here are {len(e.index)}", "one index for each axis")
+        for p in polys:
+            for name in sorted(p.names - scope - self.sizes - set(self.settings)):
+                known = sorted(scope | self.sizes | set(self.settings) | set(self.axes))
+                kind = "size" if name[0].isupper() else "letter or name"
+                complain_at(self.source, piece, name, f"unknown {kind} {name!r}", nearest(name, known) + "a letter of the left side or of a reduction around it, a size, a setting or a tensor")
+        if isinstance(e, Call):
+            for a in e.args:
+                self.check_names(a, piece, scope)
+        return None
+
+    def prove_reads(self, d: Definition) -> None:
+        for line, raw in zip(d.lines, self.raw.lines, strict=True):
+            ranges = dict(zip(line.letters, line.ranges, strict=True))
+            for read in direct_reads(line.expr):
+                suspects = [(p, s) for p, s in zip(read.index, d.axes[read.tensor], strict=True) if not (p.letter and ranges.get(p.letter) == s)]
+                for p, size in suspects:
+                    witness = outside(d, p, size, ranges)
+                    if witness:
+                        complain_at(
+                            self.source, raw.piece, read.tensor,
+                            f"reads outside {read.tensor!r}: index {p} leaves an axis of {size} ({witness})",
+                            "an index inside the axis, or the read inside a reduction (there, reading outside drops the term)",
+                        )  # fmt: skip
+
+
+SMALL_SIZES = (1, 2, 3, 5, 8)
+MOST_TRIALS = 4000
+
+
+def outside(d: Definition, p: Poly, size: Poly, ranges: dict[str, Poly]) -> str | None:
+    """A small example in which index p leaves [0, size), in words, or None where none was found."""
+    settings = dict(d.settings)
+    involved: set[str] = set()
+    todo = set(p.names) | set(size.names)
+    while todo:
+        name = todo.pop()
+        if name in ranges:
+            new = ranges[name].names - involved
+            todo |= new
+        else:
+            involved.add(name)
+    letters = sorted(n for n in p.names if n in ranges)
+    names = sorted(involved)
+    axis_names = set().union(*(q.names for t in d.inputs for q in t.axes)) if d.inputs else set()
+    choices = [SMALL_SIZES if n in axis_names and n not in settings else _near(settings[n]) if n in settings else SMALL_SIZES for n in names]
+    for values in itertools.islice(itertools.product(*choices), MOST_TRIALS):
+        env: dict[str, object] = dict(zip(names, values, strict=True))
+        try:
+            widths = [ranges[x].evaluate(env) for x in letters]
+            limit = size.evaluate(env)
+            if limit <= 0 or any(w <= 0 for w in widths):  # type: ignore[operator]
+                continue
+            if math.prod(widths) > 4096:  # type: ignore[arg-type]
+                lo, hi = p.subs(env).interval({x: (0, w - 1) for x, w in zip(letters, widths, strict=True)})  # type: ignore[arg-type, operator]
+                bad = hi if hi >= limit else lo if lo < 0 else None  # type: ignore[operator]
+            else:
+                found = (p.evaluate(env | dict(zip(letters, at, strict=True))) for at in itertools.product(*[range(w) for w in widths]))  # type: ignore[arg-type]
+                bad = next((v for v in found if not 0 <= v < limit), None)  # type: ignore[operator]
+        except ZeroDivisionError:
+            continue
+        if bad is not None:
+            chosen = ", ".join(f"{k}={v}" for k, v in env.items())
+            return f"with {chosen or 'any sizes'} it reads place {bad} of {limit}"
+    return None
+
+
+def _near(default: int | float) -> tuple[int, ...]:
+    """Values tried for a setting: its default and some above it (a stride of 1 is never 0)."""
+    k = int(default)
+    return (k, k + 1, k + 2) if k < 2 else (k, k - 1, k + 1, k + 2)
+
+
+def used_sizes(d: Definition) -> set[str]:
+    """Names of sizes and settings that the lines speak of."""
+    found: set[str] = set()
+    for line in d.lines:
+        found |= index_names(line.expr)
+        for p in line.ranges:
+            found |= p.names
+    return found
+
+
+def validated(d: Definition) -> Definition:
+    """A definition built by machine, held to the rules of one written by hand: tensors known, axes matching."""
+    known = {t.name: t.axes for t in d.inputs}
+    for line in d.lines:
+        for node in walk(line.expr):
+            if isinstance(node, Read) and len(known.get(node.tensor, ((),) * 99)) != len(node.index):
+                raise AssertionError(f"{line.tensor}: reads {node.tensor} with {len(node.index)} axes")
+        known[line.tensor] = line.ranges
+    return d
+
+
+__all__ = ["Tensor", "define", "outside", "resolve", "used_sizes", "validated"]

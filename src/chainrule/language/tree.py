@@ -1,0 +1,296 @@
+"""The tree of a formula: five kinds of node, and the operations that every part of the project needs on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from .index import Poly
+
+
+@dataclass(frozen=True)
+class Const:
+    """A number as written."""
+
+    value: int | float
+
+
+@dataclass(frozen=True)
+class Index:
+    """An integer expression of letters, sizes and settings used as a value."""
+
+    expr: Poly
+
+
+@dataclass(frozen=True)
+class Read:
+    """One element of a tensor."""
+
+    tensor: str
+    index: tuple[Poly, ...]
+
+
+@dataclass(frozen=True)
+class Call:
+    """A scalar function or operator applied to values."""
+
+    fn: str
+    args: tuple[Expr, ...]
+
+
+@dataclass(frozen=True)
+class Reduce:
+    """sum, max, min, mean or argmax of the body over letters; with no letters, a single term that may be dropped."""
+
+    kind: str
+    letters: tuple[str, ...]
+    ranges: tuple[Poly, ...]
+    body: Expr
+
+
+Expr = Const | Index | Read | Call | Reduce
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A name and the sizes of its axes."""
+
+    name: str
+    axes: tuple[Poly, ...]
+
+
+@dataclass(frozen=True)
+class Line:
+    """tensor[letters] = expr, with the range of each letter."""
+
+    tensor: str
+    letters: tuple[str, ...]
+    ranges: tuple[Poly, ...]
+    expr: Expr
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A header and its lines; `source` is the text as the user wrote it, for error messages."""
+
+    name: str
+    inputs: tuple[Tensor, ...]
+    settings: tuple[tuple[str, int | float], ...]
+    outputs: tuple[Tensor, ...]
+    lines: tuple[Line, ...]
+    sample_size: str = "N"
+    source: str = field(default="", compare=False)
+
+    @cached_property
+    def axes(self) -> dict[str, tuple[Poly, ...]]:
+        """Sizes of every tensor's axes, by name."""
+        known = {line.tensor: line.ranges for line in self.lines}
+        return known | {t.name: t.axes for t in self.inputs + self.outputs}
+
+    @cached_property
+    def line_of(self) -> dict[str, Line]:
+        return {line.tensor: line for line in self.lines}
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """Every name in use: tensors, settings, sizes and letters."""
+        found = set(self.axes) | {s for s, _ in self.settings}
+        for axes in self.axes.values():
+            for p in axes:
+                found |= p.names
+        for line in self.lines:
+            found |= set(line.letters) | letters_of(line.expr) | index_names(line.expr)
+        return frozenset(found)
+
+    def with_lines(self, **changes: object) -> Definition:
+        return replace(self, source="", **changes)  # type: ignore[arg-type]
+
+
+def children(e: Expr) -> tuple[Expr, ...]:
+    if isinstance(e, Call):
+        return e.args
+    return (e.body,) if isinstance(e, Reduce) else ()
+
+
+def walk(e: Expr) -> Iterator[Expr]:
+    yield e
+    for child in children(e):
+        yield from walk(child)
+
+
+def direct(e: Expr) -> Iterator[Expr]:
+    """The nodes of e that are not inside a reduction below it."""
+    yield e
+    if isinstance(e, Call):
+        for child in e.args:
+            yield from direct(child)
+
+
+def reads(e: Expr) -> Iterator[Read]:
+    return (node for node in walk(e) if isinstance(node, Read))
+
+
+def direct_reads(e: Expr) -> Iterator[Read]:
+    return (node for node in direct(e) if isinstance(node, Read))
+
+
+def letters_of(e: Expr) -> set[str]:
+    """Letters bound by reductions anywhere in e."""
+    return {letter for node in walk(e) if isinstance(node, Reduce) for letter in node.letters}
+
+
+def index_names(e: Expr) -> set[str]:
+    """Names in index expressions of e: free and bound letters, sizes, settings."""
+    found: set[str] = set()
+    for node in walk(e):
+        for p in (node.expr,) if isinstance(node, Index) else node.index if isinstance(node, Read) else ():
+            found |= p.names
+        if isinstance(node, Reduce):
+            for p in node.ranges:
+                found |= p.names
+    return found
+
+
+def free_names(e: Expr) -> set[str]:
+    """Names in index expressions that no reduction inside e binds."""
+    if isinstance(e, Index):
+        return set(e.expr.names)
+    if isinstance(e, Read):
+        return set().union(*(p.names for p in e.index)) if e.index else set()
+    found: set[str] = set()
+    for child in children(e):
+        found |= free_names(child)
+    if isinstance(e, Reduce):
+        found -= set(e.letters)
+        for p in e.ranges:
+            found |= p.names
+    return found
+
+
+def rebuild(e: Expr, change: Callable[[Expr], Expr]) -> Expr:
+    """A copy of e with `change` applied to each child."""
+    if isinstance(e, Call):
+        return Call(e.fn, tuple(change(a) for a in e.args))
+    if isinstance(e, Reduce):
+        return Reduce(e.kind, e.letters, e.ranges, change(e.body))
+    return e
+
+
+def subs(e: Expr, values: Mapping[str, Poly | int | float]) -> Expr:
+    """Replace names in index expressions (free ones; the caller avoids capture)."""
+    if isinstance(e, Index):
+        return Index(e.expr.subs(values))
+    if isinstance(e, Read):
+        return Read(e.tensor, tuple(p.subs(values) for p in e.index))
+    if isinstance(e, Reduce):
+        inner = {k: v for k, v in values.items() if k not in e.letters}
+        return Reduce(e.kind, e.letters, tuple(p.subs(values) for p in e.ranges), subs(e.body, inner))
+    return rebuild(e, lambda a: subs(a, values))
+
+
+def map_indices(e: Expr, change: Callable[[Poly], Poly]) -> Expr:
+    """A copy of e with `change` applied to every index expression."""
+    if isinstance(e, Index):
+        return Index(change(e.expr))
+    if isinstance(e, Read):
+        return Read(e.tensor, tuple(change(p) for p in e.index))
+    return rebuild(e, lambda a: map_indices(a, change))
+
+
+def rename_tensors(e: Expr, names: Mapping[str, str]) -> Expr:
+    if isinstance(e, Read):
+        return Read(names.get(e.tensor, e.tensor), e.index)
+    return rebuild(e, lambda a: rename_tensors(a, names))
+
+
+def rename_bound(e: Expr, taken: set[str], fresh: Callable[[str], str]) -> Expr:
+    """Rename letters bound in e that are in `taken`; every binding becomes unique, `taken` grows."""
+    if isinstance(e, Reduce):
+        new = {}
+        for letter in e.letters:
+            new[letter] = fresh(letter) if letter in taken else letter
+            taken.add(new[letter])
+        body = subs(e.body, {a: Poly.name(b) for a, b in new.items() if a != b})
+        return Reduce(e.kind, tuple(new.values()), e.ranges, rename_bound(body, taken, fresh))
+    return rebuild(e, lambda a: rename_bound(a, taken, fresh))
+
+
+def fresh_name(wanted: str, taken: set[str] | frozenset[str]) -> str:
+    """`wanted`, or `wanted` with the smallest number that is free."""
+    if wanted not in taken:
+        return wanted
+    k = 1
+    while f"{wanted}{k}" in taken:
+        k += 1
+    return f"{wanted}{k}"
+
+
+ZERO, ONE = Const(0), Const(1)
+
+
+def add(a: Expr, b: Expr) -> Expr:
+    if a == ZERO:
+        return b
+    if isinstance(b, Call) and b.fn == "neg":
+        return sub(a, b.args[0])
+    return a if b == ZERO else Call("+", (a, b))
+
+
+def sub(a: Expr, b: Expr) -> Expr:
+    if b == ZERO:
+        return a
+    return neg(b) if a == ZERO else Call("-", (a, b))
+
+
+def neg(a: Expr) -> Expr:
+    if isinstance(a, Const):
+        return Const(-a.value)
+    return a.args[0] if isinstance(a, Call) and a.fn == "neg" else Call("neg", (a,))
+
+
+def mul(a: Expr, b: Expr) -> Expr:
+    if ZERO in (a, b):
+        return ZERO
+    if a == ONE:
+        return b
+    if b == ONE:
+        return a
+    if Const(-1) in (a, b):
+        return neg(b if a == Const(-1) else a)
+    if isinstance(a, Call) and a.fn == "neg":
+        return neg(mul(a.args[0], b))
+    if isinstance(b, Call) and b.fn == "neg":
+        return neg(mul(a, b.args[0]))
+    if isinstance(b, Call) and b.fn == "*":  # left-deep, so that products print without brackets
+        return mul(mul(a, b.args[0]), b.args[1])
+    if isinstance(b, Call) and b.fn == "/" and b.args[0] == ONE:
+        return div(a, b.args[1])
+    return Call("*", (a, b))
+
+
+def div(a: Expr, b: Expr) -> Expr:
+    if a == ZERO or b == ONE:
+        return a
+    if isinstance(a, Call) and a.fn == "neg":
+        return neg(div(a.args[0], b))
+    return Call("/", (a, b))
+
+
+def product_factors(e: Expr) -> list[Expr]:
+    """The factors of a product, left to right."""
+    if isinstance(e, Call) and e.fn == "*":
+        return product_factors(e.args[0]) + product_factors(e.args[1])
+    return [e]
+
+
+def product(factors: list[Expr]) -> Expr:
+    out: Expr = ONE
+    for f in factors:
+        out = mul(out, f)
+    return out
+
+
+def inside(index: Poly, size: Poly) -> Expr:
+    """The Iverson bracket 0 <= index < size."""
+    return Call("*", (Call("<=", (Const(0), Index(index))), Call("<", (Index(index), Index(size)))))
