@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ..errors import ArgumentError, ShapeError
 from .index import Poly
 from .show import header_text, tensor_text
-from .tree import Definition, Line, Read, Reduce, direct_reads, subs, walk
+from .tree import Call, Definition, Expr, Index, Line, Read, Reduce, direct_reads, subs, walk
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,45 @@ def sizes_of(d: Definition, shapes: Mapping[str, tuple[int, ...]], settings: Map
     return values
 
 
+def lane_ready(d: Definition) -> bool:
+    """Whether every line speaks of one sample at a time, or sums over samples: then vectors may run over samples.
+
+    The sample axis must come first, be read at the line's own sample letter and nowhere else, and be reduced by sum or mean
+    only.
+    """
+    size = Poly.name(d.sample_size)
+    if not any(size in axes for axes in d.axes.values()):
+        return False
+    for axes in d.axes.values():
+        if any(d.sample_size in p.names for p in axes[1:]) or (axes and d.sample_size in axes[0].names and axes[0] != size):
+            return False
+    for line in d.lines:
+        own = line.letters[0] if line.ranges and line.ranges[0] == size else None
+        if not _one_sample(line.expr, own, d, size, own is None):
+            return False
+    return True
+
+
+def _one_sample(e: Expr, letter: str | None, d: Definition, size: Poly, may_sum: bool) -> bool:
+    if isinstance(e, Read):
+        axes = d.axes[e.tensor]
+        sampled = bool(axes) and axes[0] == size
+        if sampled and (letter is None or e.index[0].letter != letter):
+            return False
+        return not any(letter in p.names or d.sample_size in p.names for p in e.index[sampled:])
+    if isinstance(e, Index):
+        return letter not in e.expr.names
+    if isinstance(e, Reduce):
+        summed = [x for x, r in zip(e.letters, e.ranges, strict=True) if d.sample_size in r.names]
+        if not summed:
+            return _one_sample(e.body, letter, d, size, may_sum)
+        plain = all(r == size for x, r in zip(e.letters, e.ranges, strict=True) if x in summed)
+        if not may_sum or len(summed) != 1 or not plain or e.kind not in ("sum", "mean"):
+            return False
+        return _one_sample(e.body, summed[0], d, size, False)
+    return all(_one_sample(a, letter, d, size, may_sum) for a in e.args) if isinstance(e, Call) else True
+
+
 def _shown(d: Definition, name: str) -> str:
     return "n" if name == d.sample_size else name
 
@@ -87,9 +126,13 @@ def _listed(values: Mapping[str, int | float]) -> str:
     return ", ".join(f"{k}={v}" for k, v in values.items())
 
 
-def bind(d: Definition, shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, int | float] | None = None) -> Bound:
-    """Put numbers in place of sizes and settings, and prove every read outside a reduction to be inside its tensor."""
+def bind(d: Definition, shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, int | float] | None = None, free_samples: bool = False) -> Bound:
+    """Put numbers in place of sizes and settings, and prove every read outside a reduction to be inside its tensor.
+
+    free_samples leaves the number of samples a name in the lines: they then hold for any number.
+    """
     values = sizes_of(d, shapes, settings_of(d, settings or {}))
+    swap = {k: v for k, v in values.items() if not (free_samples and k == d.sample_size)}
     found: dict[str, tuple[int, ...]] = {}
     for name, axes in d.axes.items():
         found[name] = tuple(_number(d, p, values, name) for p in axes)
@@ -99,12 +142,13 @@ def bind(d: Definition, shapes: Mapping[str, tuple[int, ...]], settings: Mapping
     lines = []
     for line in d.lines:
         try:
-            expr = subs(line.expr, values)
+            expr = subs(line.expr, swap)
         except ZeroDivisionError as e:
             raise ArgumentError(f"{d.name}: {e} with {_listed(values)}; accepted: settings that do not divide by zero") from None
-        bound = Line(line.tensor, line.letters, tuple(Poly.of(_number(d, p, values, line.tensor)) for p in line.ranges), expr)
-        prove(d, bound, found)
-        lines.append(bound)
+        ranges = tuple(p.subs(swap) for p in line.ranges)
+        whole = tuple(Poly.of(_number(d, p, values, line.tensor)) for p in line.ranges)
+        prove(d, Line(line.tensor, line.letters, whole, expr), found)
+        lines.append(Line(line.tensor, line.letters, ranges, expr))
     return Bound(d, tuple(values.items()), tuple(lines), found)
 
 
@@ -125,7 +169,7 @@ def prove(d: Definition, line: Line, shapes: Mapping[str, tuple[int, ...]]) -> N
                         f"accepted: sizes and settings for which it stays inside"
                     )
     for node in walk(line.expr):
-        if isinstance(node, Reduce) and any((r.constant or 0) < 0 for r in node.ranges):
+        if isinstance(node, Reduce) and any(r.constant is not None and r.constant < 0 for r in node.ranges):
             raise ShapeError(f"{d.name}: {node.kind}[{','.join(node.letters)}] has a negative range; accepted: ranges of at least 0")
         if isinstance(node, Read) and node.tensor not in shapes:
             raise ShapeError(f"{node.tensor}: {d.name} reads a tensor that is not there; accepted: {', '.join(shapes)}")

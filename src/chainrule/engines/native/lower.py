@@ -101,7 +101,7 @@ def lower(lines: list[Line], shapes: dict[str, tuple[int, ...]], sample: str | N
         if root:
             return e
         free = free_names(e)
-        letters = tuple(x for x in ranges if x in free)
+        letters = tuple(sorted((x for x in ranges if x in free), key=lambda x: extent(ranges[x]) != SAMPLES))  # samples first
         # Two reductions that differ only in the names of their letters are one tensor.
         key = _canonical(e, letters, ranges)
         name = made.get(key)

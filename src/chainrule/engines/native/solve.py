@@ -143,7 +143,7 @@ def residues(group: list[Opened]) -> list[dict[str, tuple[int, int]]]:
     return [dict(zip(moduli, zip(moduli.values(), es, strict=True), strict=True)) for es in itertools.product(*[range(m) for m in moduli.values()])]
 
 
-def apply(s: Statement, classes: Mapping[str, tuple[int, int]]) -> Statement:
+def apply(s: Statement, classes: Mapping[str, tuple[int, int]], scatter: bool = True) -> Statement:
     """The statement in one residue class, its equations solved."""
     swap: dict[str, Poly] = {}
     extents = list(s.extents)
@@ -152,7 +152,7 @@ def apply(s: Statement, classes: Mapping[str, tuple[int, int]]) -> Statement:
         swap[letter] = m * Poly.name(letter) + e
         extents[k] = max(0, -(-(extents[k] - e) // m))
     s = replace(_subs(s, swap), extents=tuple(extents))
-    return solve(s)
+    return solve(s, scatter)
 
 
 def _subs(s: Statement, swap: Mapping[str, Poly]) -> Statement:
@@ -163,7 +163,7 @@ def _subs(s: Statement, swap: Mapping[str, Poly]) -> Statement:
     )  # fmt: skip
 
 
-def solve(s: Statement) -> Statement:
+def solve(s: Statement, scatter: bool) -> Statement:
     """Solve every equation that can be solved; sort the rest into scatters and tests."""
     tested: list[Poly] = []
     while s.equal:
@@ -175,7 +175,7 @@ def solve(s: Statement) -> Statement:
         else:
             s = solved
     s = replace(s, equal=tuple(tested))
-    s = _scatter(s) if tested else s
+    s = _scatter(s) if tested and scatter else s
     return replace(s, guards=tuple(g for g in dict.fromkeys(s.guards) if g.interval(s.ranges)[0] < 0))
 
 

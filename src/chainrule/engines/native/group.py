@@ -1,0 +1,72 @@
+"""What the emitter is told: a group of statements over one index space, how to tile it, and where tensors lie."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from ...language.index import Poly
+from .lower import Statement
+
+
+@dataclass(frozen=True)
+class Storage:
+    """Where a tensor lies.
+
+    layout: lanes    [block][place][lane], a lane is a sample; the pointer is the block's
+            rows     [sample][place], as NumPy has it
+            plain    [place]
+            partial  [chunk][place]: sums over the samples of each chunk, to be added in a fixed tree
+    `shape` leaves out the sample axis, unless the layout is plain. `indexed`: row k is found through `order`.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    layout: str
+    element: str
+    sample: bool
+    indexed: bool = False
+
+    @property
+    def places(self) -> int:
+        return math.prod(self.shape)
+
+    def flat(self, index: tuple[Poly, ...]) -> Poly:
+        """The place that an index (without the sample axis) means."""
+        out = Poly({})
+        for p, size in zip(index, self.shape, strict=True):
+            out = out * size + p
+        return out
+
+
+@dataclass(frozen=True)
+class Group:
+    """Statements computed together at every point of one index space, in order.
+
+    lanes: vectors run over samples; else over `vector`, an index letter (None: scalar code).
+    stored: tensors written to memory; the others live in registers. partial: sums over samples, kept per chunk.
+    tile: how many values (for `vector`: vectors) of a letter are held in registers at once.
+    unroll: reduced letters written out instead of looped over, by statement.
+    """
+
+    name: str
+    lanes: bool
+    letters: tuple[str, ...]
+    extents: tuple[int, ...]
+    statements: tuple[Statement, ...]
+    stored: frozenset[str]
+    partial: frozenset[str]
+    tile: dict[str, int] = field(hash=False)
+    vector: str | None
+    unroll: tuple[tuple[str, ...], ...]
+    sample: str | None = None
+
+    @property
+    def tensors(self) -> list[str]:
+        """Tensors whose memory the group touches."""
+        found = dict.fromkeys(t for s in self.statements for t in s.tensors if t not in self.registers)
+        return sorted(found | dict.fromkeys(self.stored))
+
+    @property
+    def registers(self) -> set[str]:
+        return {s.out for s in self.statements}

@@ -1,0 +1,323 @@
+"""From statements to a plan: which are computed together, in which phase, with which tiles, and where tensors lie.
+
+A plan is a list of phases; between phases all threads meet. The formulas that speak of one sample at a time
+(lanes) run depth first: a chunk of the batch goes block by block through all of a phase's groups. A sum over samples
+ends a phase: each chunk adds into its own partial sums, which are added in a fixed tree by whoever reads them.
+A sum over samples alone (the weight gradient of a linear layer) is a group of its own over the whole batch,
+vectorised over the weights' last axis. Formulas without samples run on vectors along an axis too.
+Nothing in a plan depends on the number of threads, so neither do the bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from ...language.index import Poly
+from ...language.tree import Read, map_indices, reads, rename_tensors
+from .group import Group, Storage
+from .lower import SAMPLES, Statement
+from .solve import apply, open_short_indices, residues
+from .target import Target
+from .tiles import choose
+
+
+@dataclass(frozen=True)
+class Phase:
+    """What happens between two meetings: groups over the blocks of a chunk, then groups over whole tensors."""
+
+    lanes: tuple[Group, ...]
+    plain: tuple[Group, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    phases: tuple[Phase, ...]
+    storage: Mapping[str, Storage]
+    zeroed: Mapping[str, frozenset[str]]  # group name -> tensors to set to 0 before it (scatters)
+    local: frozenset[str]  # lanes tensors that live within one phase (an arena for each thread)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the planner is told of the program around the statements."""
+
+    external: Mapping[str, Storage]  # inputs and outputs, as the caller has them
+    outputs: frozenset[str]
+    sample: str | None  # name of the number of samples, where vectors may run over samples
+    shapes: Mapping[str, tuple[int, ...]]
+    update: Mapping[str, str]  # output -> input whose memory it takes over
+
+
+def plan(statements: list[Statement], given: Inputs, target: Target, element: str) -> Plan:
+    return _Planner(statements, given, target, element).run()
+
+
+class _Planner:
+    def __init__(self, statements: list[Statement], given: Inputs, target: Target, element: str):
+        self.given, self.target, self.element = given, target, element
+        self.lanes = target.lanes(4 if element == "float" else 8)
+        self.storage: dict[str, Storage] = dict(given.external)
+        self.statements = statements
+        self.sampled = {t for t, shape in given.shapes.items() if SAMPLES in shape}
+        self.zeroed: dict[str, frozenset[str]] = {}
+        self.names = 0
+        self.space_of: dict[str, tuple[int, ...]] = {}
+        self.apart: set[tuple[str, str]] = set()  # pairs of plain statements that could not be put in one group
+        self.broken = False
+
+    def run(self) -> Plan:
+        needed = self.live(self.statements)
+        kinds = {s.out: self.kind(s) for s in needed}
+        needed = self.copies(needed, kinds)
+        while True:
+            phase_of = self.levels(needed, kinds)
+            self.place(needed, kinds)
+            phases = self.phases(needed, kinds, phase_of)
+            if not self.broken:
+                break
+        users: dict[str, set[int]] = {}
+        for s in needed:
+            for t in {*s.tensors, s.out}:
+                users.setdefault(t, set()).add(phase_of[s.out])
+        local = {t for t, st in self.storage.items() if st.layout == "lanes" and len(users.get(t, {0})) == 1 and t not in self.given.external}
+        return Plan(tuple(phases), self.storage, self.zeroed, frozenset(local))
+
+    def phases(self, needed: list[Statement], kinds: dict[str, str], phase_of: dict[str, int]) -> list[Phase]:
+        phases = []
+        self.broken = False
+        for level in range(max(phase_of.values(), default=0) + 1):
+            here = [s for s in needed if phase_of[s.out] == level]
+            inner = self.fuse([s for s in here if kinds[s.out] in ("sample", "partial")], needed, kinds, lanes=True)
+            outer = self.fuse([s for s in here if kinds[s.out] in ("plain", "whole")], needed, kinds, lanes=False)
+            phases.append(Phase(tuple(inner), tuple(outer)))
+        return phases
+
+    def live(self, statements: list[Statement]) -> list[Statement]:
+        keep, want = [], set(self.given.outputs)
+        for s in reversed(statements):
+            if s.out in want:
+                keep.append(s)
+                want |= s.tensors
+        return keep[::-1]
+
+    # Kinds and phases ------------------------------------------------------------------------------------------------
+
+    def kind(self, s: Statement) -> str:
+        """sample: a value for each sample; partial: a sum over samples kept per chunk; whole: a sum over samples
+        alone, over the whole batch at once; plain: no samples."""
+        if s.out in self.sampled:
+            return "sample"
+        if SAMPLES not in s.red_extents:
+            return "plain"
+        factors = [r for r in reads(s.body)]
+        wide = [r for r in factors if r.index and s.letters and r.index[-1].letter == s.letters[-1]]
+        # An outer product over samples: vectors along the last axis do `lanes` times less memory work than lanes.
+        alone = len(s.red) == 1 and len(s.letters) >= 2 and s.extents[-1] >= self.lanes // 2
+        if alone and wide and not s.guards and not s.equal and any(s.letters[-1] not in _names(r) for r in factors):
+            return "whole"
+        return "partial"
+
+    def copies(self, statements: list[Statement], kinds: dict[str, str]) -> list[Statement]:
+        """Give each sampled tensor the layouts its readers want: rows for whole sums, lanes for the rest."""
+        made: dict[tuple[str, str], str] = {}
+        out: list[Statement] = []
+        external = self.given.external
+
+        def copy(tensor: str, layout: str) -> str:
+            key = (tensor, layout)
+            if key not in made:
+                name = f"{tensor}@{layout}"
+                made[key] = name
+                shape = self.given.shapes[tensor]
+                letters = tuple(f"i{k}" for k in range(len(shape)))
+                index = tuple(map(Poly.name, letters))
+                places = tuple(s for s in shape if s != SAMPLES)
+                self.storage[name] = Storage(name, places, layout, self.element, True)
+                body = Read(tensor, index)
+                kinds[name] = "sample"
+                origin = f"{name}[{','.join(letters)}] = {tensor}[{','.join(letters)}]  (a copy, {layout})"
+                out.append(Statement(name, letters, shape, index, "map", (), (), (), (), body, origin))
+                self.sampled.add(name)
+            return made[key]
+
+        produced = {s.out for s in statements}
+        inner: dict[str, str] = {}  # outputs with samples, and partial sums, are finished by a statement of their own
+        finish: list[Statement] = []
+        for s in statements:
+            s = replace(s, body=rename_tensors(s.body, inner))
+            swap = {}
+            for t in sorted(s.tensors & self.sampled):
+                stored_rows = t in external and (t not in produced)
+                if kinds[s.out] == "whole":
+                    if not stored_rows:
+                        swap[t] = copy(t, "rows")
+                elif stored_rows:
+                    swap[t] = copy(t, "lanes")
+            s = replace(s, body=rename_tensors(s.body, swap))
+            if kinds[s.out] == "partial":
+                name = f"{s.out}@partial"
+                kinds[name], kinds[s.out] = "partial", "plain"
+                out += [replace(s, out=name), _finished(s, name, "the chunks' sums, added up")]
+            elif s.out in external and s.out in self.sampled:
+                name = inner[s.out] = f"{s.out}@lanes"
+                self.sampled.add(name)
+                kinds[name] = "sample"
+                finish.append(_finished(s, name, "a copy, as NumPy has it"))
+                out.append(replace(s, out=name))
+            else:
+                out.append(s)
+        return out + finish
+
+    def levels(self, statements: list[Statement], kinds: dict[str, str]) -> dict[str, int]:
+        """The phase of each statement: sums over samples, and whole tensors, can be read one phase later."""
+        level: dict[str, int] = {}
+        for s in statements:
+            here = 0
+            for t in s.tensors:
+                if t in level:
+                    same = kinds[s.out] in ("sample", "partial") and kinds[t] == "sample"
+                    pointwise = (t, s.out) not in self.apart and kinds[s.out] == "plain" and kinds[t] in ("plain", "whole") and self.space(s) == self.space_of[t] and _pointwise(s, t)
+                    here = max(here, level[t] + (0 if same or pointwise else 1))
+            level[s.out] = here
+            self.space_of[s.out] = self.space(s)
+        return level
+
+    @staticmethod
+    def space(s: Statement) -> tuple[int, ...]:
+        return tuple(e for e in s.extents if e != SAMPLES)
+
+    def place(self, statements: list[Statement], kinds: dict[str, str]) -> None:
+        for s in statements:
+            shape = self.given.shapes.get(s.out, s.extents)
+            places = tuple(x for x in shape if x != SAMPLES)
+            layout = {"sample": "lanes", "partial": "partial", "plain": "plain", "whole": "plain"}[kinds[s.out]]
+            if s.out in self.given.external and layout != "partial":
+                continue
+            if s.out not in self.storage:
+                self.storage[s.out] = Storage(s.out, places, layout, self.element, layout == "lanes")
+
+    # Groups ----------------------------------------------------------------------------------------------------------
+
+    def fuse(self, here: list[Statement], everything: list[Statement], kinds: dict[str, str], lanes: bool) -> list[Group]:
+        """Put statements over the same index space together where each reads the others only at its own point."""
+        groups: list[list[Statement]] = []
+        home: dict[str, int] = {}
+        for s in here:
+            deps = [home[t] for t in s.tensors if t in home]
+            at = max(deps, default=-1)
+            best = None
+            for k in range(len(groups) - 1, max(at, 0) - 1, -1):
+                if self.joins(s, groups[k], kinds):
+                    best = k
+                    break
+            if best is None:
+                groups.append([s])
+                best = len(groups) - 1
+            else:
+                groups[best].append(s)
+            home[s.out] = best
+            if not lanes:  # groups of one phase run side by side: what depends on another must wait for the next
+                late = {(t, s.out) for t in s.tensors if t in home and home[t] != best}
+                self.broken = self.broken or bool(late)
+                self.apart |= late
+        out: list[Group] = []
+        for members in groups:
+            out += self.split(members, everything, kinds, lanes)
+        return out
+
+    def joins(self, s: Statement, group: list[Statement], kinds: dict[str, str]) -> bool:
+        first = group[0]
+        if kinds[s.out] == "partial" or kinds[first.out] == "partial":
+            return False
+        if kinds[s.out] in ("plain", "whole") and any(x.equal for x in (s, *group)):
+            return False  # these may become scatters, which are groups of their own
+        if s.extents != first.extents or not _simple(s) or not all(map(_simple, group)):
+            return False
+        if sum(_heavy(x) for x in group) + _heavy(s) > 1:
+            return False
+        made = {g.out for g in group}
+        for r in reads(s.body):
+            if r.tensor in made and tuple(p.letter for p in r.index) != s.letters:
+                return False
+        reduced = {r.tensor for r in reads(s.body)} & made if s.red else set()
+        return not reduced or all(tuple(p.letter for p in r.index) == s.letters for r in reads(s.body) if r.tensor in made)
+
+    def split(self, members: list[Statement], everything: list[Statement], kinds: dict[str, str], lanes: bool) -> list[Group]:
+        """One group for each residue class that its equations ask for."""
+        letters = members[0].letters
+        aligned = [members[0]] + [_renamed(s, dict(zip(s.letters, letters, strict=True))) for s in members[1:]]
+        opened = [open_short_indices(s, self.shapes(lanes)) for s in aligned]
+        inside = {s.out for s in aligned}
+        read_outside = {t for s in everything if s.out not in inside for t in s.tensors} | self.given.outputs
+        stored = frozenset(t for t in inside if t in read_outside)
+        groups = []
+        for classes in residues(opened):
+            statements = [apply(o.statement, classes, kinds.get(o.statement.out) != "partial") for o in opened]
+            if any(s.scatter for s in statements) and len(statements) > 1:
+                groups += [g for s in members for g in self.split([s], everything, kinds, lanes)]
+                return groups
+            first = statements[0]
+            if 0 in first.extents:
+                continue
+            self.names += 1
+            name = f"g{self.names}"
+            shown = tuple((x, e) for x, e in zip(first.letters, first.extents, strict=True) if not (lanes and e == SAMPLES))
+            group = Group(
+                name, lanes, tuple(x for x, _ in shown), tuple(e for _, e in shown), tuple(statements), stored,
+                frozenset(t for t in inside if kinds.get(t) == "partial"), {}, None, ((),) * len(statements), self.given.sample,
+            )  # fmt: skip
+            group = choose(group, self.storage, self.lanes, self.target.registers)
+            if any(s.scatter for s in statements):
+                self.zeroed[name] = frozenset(s.out for s in statements)
+            groups.append(group)
+        return groups
+
+    def shapes(self, lanes: bool) -> Mapping[str, tuple[int, ...]]:
+        known = dict(self.given.shapes)
+        for name, st in self.storage.items():
+            if name not in known:
+                known[name] = ((SAMPLES,) if st.sample else ()) + st.shape
+        return known
+
+
+def _finished(s: Statement, name: str, what: str) -> Statement:
+    """s.out as a copy of the tensor `name` over the same letters."""
+    index = tuple(map(Poly.name, s.letters))
+    origin = f"{s.out}[{','.join(s.letters)}] = {name}[{','.join(s.letters)}]  ({what})"
+    return Statement(s.out, s.letters, s.extents, index, "map", (), (), (), (), Read(name, index), origin)
+
+
+def _names(r: Read) -> set[str]:
+    return set().union(*(p.names for p in r.index)) if r.index else set()
+
+
+def _simple(s: Statement) -> bool:
+    return all(p.letter for p in s.target)
+
+
+def _heavy(s: Statement) -> bool:
+    return s.trips > 32
+
+
+def _pointwise(s: Statement, tensor: str) -> bool:
+    return all(tuple(p.letter for p in r.index) == s.letters for r in reads(s.body) if r.tensor == tensor)
+
+
+def _renamed(s: Statement, swap: Mapping[str, str]) -> Statement:
+    """The statement with its letters renamed; reduced letters that clash step aside."""
+    if all(a == b for a, b in swap.items()):
+        return s
+    full = dict(swap)
+    taken = set(swap.values())
+    for x in s.red:
+        new = x
+        while new in taken:
+            new += "'"
+        full[x] = new
+        taken.add(new)
+    change: Callable[[Poly], Poly] = lambda p: p.subs({a: Poly.name(b) for a, b in full.items()})  # noqa: E731
+    return replace(
+        s, letters=tuple(full[x] for x in s.letters), red=tuple(full[x] for x in s.red), target=tuple(map(change, s.target)),
+        guards=tuple(map(change, s.guards)), equal=tuple(map(change, s.equal)), body=map_indices(s.body, change),
+    )  # fmt: skip

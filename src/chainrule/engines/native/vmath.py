@@ -1,0 +1,168 @@
+"""exp, log, tanh and their kin on vectors, written as LLVM text: no library of vector functions is needed.
+
+All are computed in double precision (float vectors are widened and rounded back, so they are correct to about half
+a unit in the last place); doubles are good to about 2 units. benchmarks/accuracy.py measures both.
+sin, cos, tan, erf and general powers go lane by lane to the C library's function.
+"""
+
+from __future__ import annotations
+
+import math
+
+HALF_LN2 = math.log(2) / 2
+
+
+class _Vec:
+    """Straight-line code on <L x double>."""
+
+    def __init__(self, lanes: int):
+        self.lanes, self.lines, self.count = lanes, [], 0
+        self.type = f"<{lanes} x double>" if lanes > 1 else "double"
+        self.itype = f"<{lanes} x i64>" if lanes > 1 else "i64"
+        self.suffix = f"v{lanes}f64" if lanes > 1 else "f64"
+        self.used: set[str] = set()
+
+    def op(self, text: str) -> str:
+        self.count += 1
+        self.lines.append(f"  %v{self.count} = {text}")
+        return f"%v{self.count}"
+
+    def const(self, x: float) -> str:
+        bits = f"0x{_bits(x):016X}"
+        return bits if self.lanes == 1 else f"<{', '.join([f'double {bits}'] * self.lanes)}>"
+
+    def iconst(self, k: int) -> str:
+        return str(k) if self.lanes == 1 else f"<{', '.join([f'i64 {k}'] * self.lanes)}>"
+
+    def bin(self, name: str, a: str, b: str) -> str:
+        return self.op(f"{name} {self.type} {a}, {b}")
+
+    def fma(self, a: str, b: str, c: str) -> str:
+        return self.call("fmuladd", a, b, c)
+
+    def call(self, name: str, *args: str) -> str:
+        full = f"@llvm.{name}.{self.suffix}"
+        self.used.add(f"declare {self.type} {full}({', '.join([self.type] * len(args))})")
+        return self.op(f"call {self.type} {full}({', '.join(f'{self.type} {a}' for a in args)})")
+
+    def compare(self, how: str, a: str, b: str) -> str:
+        return self.op(f"fcmp {how} {self.type} {a}, {b}")
+
+    def select(self, c: str, a: str, b: str) -> str:
+        flag = f"<{self.lanes} x i1>" if self.lanes > 1 else "i1"
+        return self.op(f"select {flag} {c}, {self.type} {a}, {self.type} {b}")
+
+    def poly(self, x: str, coefs: list[float]) -> str:
+        """Horner, constant term first in coefs."""
+        out = self.const(coefs[-1])
+        for c in reversed(coefs[:-1]):
+            out = self.fma(out, x, self.const(c))
+        return out
+
+    def power_of_two(self, n: str) -> str:
+        """2**n for whole n within the exponents of normal numbers."""
+        i = self.op(f"fptosi {self.type} {n} to {self.itype}")
+        biased = self.op(f"add {self.itype} {i}, {self.iconst(1023)}")
+        shifted = self.op(f"shl {self.itype} {biased}, {self.iconst(52)}")
+        return self.op(f"bitcast {self.itype} {shifted} to {self.type}")
+
+
+def _bits(x: float) -> int:
+    import struct
+
+    return int.from_bytes(struct.pack(">d", x), "big")
+
+
+# ln 2 in two parts whose first has 32 trailing zero bits, so that n * LN2_HI is exact.
+LN2_HI = float.fromhex("0x1.62e42fee00000p-1")
+LN2_LO = float.fromhex("0x1.a39ef35793c76p-33")
+
+
+def _reduced(v: _Vec, x: str) -> tuple[str, str]:
+    """(n, exp(r) - 1) with x = n ln 2 + r, |r| <= ln 2 / 2."""
+    n = v.call("rint", v.bin("fmul", x, v.const(1 / math.log(2))))
+    r = v.fma(n, v.const(-LN2_HI), x)
+    r = v.fma(n, v.const(-LN2_LO), r)
+    tail = v.poly(r, [1 / math.factorial(k) for k in range(2, 14)])
+    return n, v.fma(v.bin("fmul", r, r), tail, r)
+
+
+def _exp(v: _Vec, x: str) -> str:
+    y = v.select(v.compare("olt", x, v.const(-800.0)), v.const(-800.0), x)
+    y = v.select(v.compare("ogt", y, v.const(800.0)), v.const(800.0), y)
+    n, p = _reduced(v, y)
+    half = v.call("floor", v.bin("fmul", n, v.const(0.5)))  # two factors: 2**n itself may not be a normal number
+    e = v.bin("fadd", p, v.const(1.0))
+    e = v.bin("fmul", e, v.power_of_two(half))
+    e = v.bin("fmul", e, v.power_of_two(v.bin("fsub", n, half)))
+    return v.select(v.compare("uno", x, x), x, e)
+
+
+def _tanh(v: _Vec, x: str) -> str:
+    """tanh x = m / (m + 2) with m = exp(2|x|) - 1, which keeps its precision near 0."""
+    a = v.call("fabs", x)
+    a = v.select(v.compare("ogt", a, v.const(22.0)), v.const(22.0), a)
+    n, p = _reduced(v, v.bin("fadd", a, a))
+    scale = v.power_of_two(n)
+    m = v.fma(scale, p, v.bin("fsub", scale, v.const(1.0)))
+    t = v.bin("fdiv", m, v.bin("fadd", m, v.const(2.0)))
+    t = v.call("copysign", t, x)
+    return v.select(v.compare("uno", x, x), x, t)
+
+
+def _log(v: _Vec, x: str) -> str:
+    tiny = v.compare("olt", x, v.const(2.0**-1022))
+    scaled = v.select(tiny, v.bin("fmul", x, v.const(2.0**54)), x)
+    bits = v.op(f"bitcast {v.type} {scaled} to {v.itype}")
+    # The exponent such that the mantissa lies in [sqrt(1/2), sqrt(2)).
+    offset = v.op(f"sub {v.itype} {bits}, {v.iconst(_bits(math.sqrt(0.5)))}")
+    e = v.op(f"ashr {v.itype} {offset}, {v.iconst(52)}")
+    mantissa = v.op(f"sub {v.itype} {bits}, {v.op(f'shl {v.itype} {e}, {v.iconst(52)}')}")
+    m = v.op(f"bitcast {v.itype} {mantissa} to {v.type}")
+    n = v.op(f"sitofp {v.itype} {e} to {v.type}")
+    n = v.select(tiny, v.bin("fsub", n, v.const(54.0)), n)
+    f = v.bin("fsub", m, v.const(1.0))
+    s = v.bin("fdiv", f, v.bin("fadd", m, v.const(1.0)))
+    z = v.bin("fmul", s, s)
+    # log(1+f) = f - f^2/2 + s (f^2/2 + z (2/3 + 2/5 z + …)): the leading term f is exact.
+    half = v.bin("fmul", v.bin("fmul", f, f), v.const(0.5))
+    tail = v.bin("fmul", z, v.poly(z, [2 / (2 * k + 1) for k in range(1, 12)]))
+    inner = v.fma(n, v.const(LN2_LO), v.bin("fmul", s, v.bin("fadd", half, tail)))
+    out = v.bin("fsub", v.bin("fmul", n, v.const(LN2_HI)), v.bin("fsub", v.bin("fsub", half, inner), f))
+    out = v.select(v.compare("oeq", x, v.const(0.0)), v.const(-math.inf), out)
+    out = v.select(v.compare("oeq", x, v.const(math.inf)), v.const(math.inf), out)
+    return v.select(v.compare("ult", x, v.const(0.0)), v.const(math.nan), out)
+
+
+VECTOR = {"exp": _exp, "log": _log, "tanh": _tanh}
+LIBRARY = {"sin": "sin", "cos": "cos", "tan": "tan", "erf": "erf", "pow": "pow"}
+
+
+def _type(element: str, lanes: int) -> str:
+    return element if lanes == 1 else f"<{lanes} x {element}>"
+
+
+def name_of(fn: str, element: str, lanes: int) -> str:
+    return f"@math_{fn}_{element}_{lanes}"
+
+
+def define(fn: str, element: str, lanes: int) -> tuple[str, set[str]]:
+    """(text of the function, declarations it needs) for a vector of `lanes` elements."""
+    t, d = _type(element, lanes), _type("double", lanes)
+    args = ["%x", "%y"] if fn == "pow" else ["%x"]
+    head = f"define internal {t} {name_of(fn, element, lanes)}({', '.join(f'{t} {a}' for a in args)}) memory(none) nounwind willreturn {{"
+    v = _Vec(lanes)
+    wide = [v.op(f"fpext {t} {a} to {d}") if element == "float" else a for a in args]
+    if fn in VECTOR:
+        y = VECTOR[fn](v, wide[0])
+    else:
+        y = "undef" if lanes > 1 else ""
+        target = LIBRARY[fn]
+        v.used.add(f"declare double @{target}({', '.join(['double'] * len(args))}) memory(none) nounwind willreturn")
+        for k in range(lanes):
+            each = [v.op(f"extractelement {d} {w}, i32 {k}") if lanes > 1 else w for w in wide]
+            one = v.op(f"call double @{target}({', '.join(f'double {e}' for e in each)})")
+            y = v.op(f"insertelement {d} {y}, double {one}, i32 {k}") if lanes > 1 else one
+    if element == "float":
+        y = v.op(f"fptrunc {d} {y} to {t}")
+    return "\n".join([head, *v.lines, f"  ret {t} {y}", "}"]), v.used

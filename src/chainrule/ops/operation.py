@@ -1,0 +1,245 @@
+"""An operation: a definition that can be called, differentiated, shown and compiled."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from ..calculus.forward import Tangent, forward
+from ..calculus.reverse import Gradient, reverse
+from ..engines import reference
+from ..engines.native.program import ELEMENTS, Code, Port, Runner, Spec, aligned, compile_spec
+from ..engines.native.target import current
+from ..errors import ArgumentError, ElementTypeError
+from ..language.bind import Bound, bind, lane_ready, settings_of
+from ..language.ranges import define
+from ..language.show import definition_text, header_text, latex_line
+from ..language.tree import Definition
+
+PARALLEL_WORK = 2_000_000  # elements touched above which a call uses all cores
+FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+
+
+def cores() -> int:
+    """Processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def to_array(value: object, name: str) -> np.ndarray:
+    """A NumPy array from anything with __array__ or __dlpack__, or a number."""
+    if isinstance(value, np.ndarray):
+        return value
+    if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
+        return np.from_dlpack(value)  # type: ignore[arg-type]
+    try:
+        return np.asarray(value)
+    except (ValueError, TypeError) as e:
+        raise ElementTypeError(f"{name}: {type(value).__name__} is not an array ({e}); accepted: NumPy arrays, or what has __array__ or __dlpack__") from None
+
+
+def common_type(arrays: Mapping[str, np.ndarray], who: str, exact: bool = False) -> np.dtype:
+    """The number type of a call: that of its floating inputs, which must agree; whole numbers go along."""
+    found: dict[np.dtype, str] = {}
+    for name, a in arrays.items():
+        if a.dtype.kind in "iub":
+            continue
+        if a.dtype == object and not exact:
+            raise ElementTypeError(f"{name} with dtype object: {who} computes fractions with engine='reference' only; accepted here: float32 or float64")
+        if a.dtype not in FLOATS and not (exact and (a.dtype == object or a.dtype.kind == "c")):
+            raise ElementTypeError(f"{name} with dtype {a.dtype}: {who} does not compute with that; accepted: float32 or float64" + (", complex128, fractions" if exact else ""))
+        found.setdefault(a.dtype, name)
+    if len(found) > 1 and exact and any(t.kind == "c" for t in found):
+        return np.dtype(np.complex128)
+    if len(found) > 1:
+        (t, a), (s, b) = list(found.items())[:2]
+        raise ElementTypeError(f"{a} with dtype {t} and {b} with dtype {s}: {who} does not mix number types; accepted: all float32 or all float64")
+    if not found:
+        names = ", ".join(f"{k} ({a.dtype})" for k, a in arrays.items()) or who
+        raise ElementTypeError(f"{names}: no input of {who} has a floating type; accepted: at least one float32 or float64 array")
+    return next(iter(found))
+
+
+@dataclass(eq=False)
+class Op:
+    """A layer or function given by its formula; see `op`.
+
+    Calling it evaluates it: arrays in the header's order (or by name), settings by name.
+    """
+
+    definition: Definition
+    doc: str = ""
+    _gradients: dict[tuple[str, ...], Gradient] = field(default_factory=dict, repr=False)
+    _tangents: dict[tuple[str, ...], Tangent] = field(default_factory=dict, repr=False)
+    _runners: dict[object, tuple[Runner, threading.Lock, Bound]] = field(default_factory=dict, repr=False)
+
+    @property
+    def name(self) -> str:
+        return self.definition.name
+
+    def __str__(self) -> str:
+        return definition_text(self.definition)
+
+    def __repr__(self) -> str:
+        return f"<operation {header_text(self.definition)}>"
+
+    def latex(self) -> str:
+        """The formulas in LaTeX, a line each."""
+        return " \\\\\n".join(latex_line(line) for line in self.definition.lines)
+
+    @cached_property
+    def lane_ready(self) -> bool:
+        return lane_ready(self.definition)
+
+    def arguments(self, args: Sequence[object], given: Mapping[str, object]) -> tuple[dict[str, np.ndarray], dict[str, int | float]]:
+        """Arrays by name and settings, from a call's arguments."""
+        d = self.definition
+        names = [t.name for t in d.inputs]
+        if len(args) > len(names):
+            raise ArgumentError(f"{len(args)} arrays: {d.name} takes {len(names)}; accepted: {header_text(d)}")
+        arrays = dict(zip(names, args, strict=False))
+        settings: dict[str, int | float] = {}
+        for k, v in given.items():
+            if k in names:
+                if k in arrays:
+                    raise ArgumentError(f"{k}: given twice to {d.name}; accepted: once, by place or by name")
+                arrays[k] = v
+            else:
+                settings[k] = v  # type: ignore[assignment]
+        missing = [k for k in names if k not in arrays]
+        settings = settings_of(d, settings)
+        if missing:
+            raise ArgumentError(f"{d.name}: {', '.join(missing)} not given; accepted: {header_text(d)}")
+        return {k: to_array(arrays[k], k) for k in names}, settings
+
+    def __call__(self, *args: object, engine: str = "native", threads: int | None = None, **given: object) -> np.ndarray | tuple[np.ndarray, ...]:
+        """The outputs for arrays and settings.
+
+        >>> import numpy as np
+        >>> double = op("double(x[n,D]; k=2) -> y[n,D]\\n y[n,i] = k * x[n,i]")
+        >>> double(np.ones((1, 2)), k=3)
+        array([[3., 3.]])
+        """
+        arrays, settings = self.arguments(args, given)
+        values = self.evaluate(arrays, settings, engine, threads)
+        out = tuple(values[t.name] for t in self.definition.outputs)
+        return out[0] if len(out) == 1 else out
+
+    def evaluate(self, arrays: Mapping[str, np.ndarray], settings: Mapping[str, int | float], engine: str = "native", threads: int | None = None) -> dict[str, np.ndarray]:
+        """Outputs by name."""
+        if engine == "reference":
+            return self.by_reference(arrays, settings)
+        if engine != "native":
+            raise ArgumentError(f"engine={engine!r}: there is no such engine; accepted: 'native' or 'reference'")
+        dtype = common_type(arrays, self.name)
+        shapes = {k: a.shape for k, a in arrays.items()}
+        samples = self.samples(shapes) if self.lane_ready else None
+        runner, lock, bound = self.runner(shapes, settings, dtype, samples, {k: str(a.dtype) for k, a in arrays.items()})
+        outputs = {t.name: aligned(tuple(bound.shapes[t.name]) if samples is None else self.shape_of(t.name, shapes, settings), dtype) for t in self.definition.outputs}
+        ready = {k: np.ascontiguousarray(a if str(a.dtype) in ELEMENTS and (a.dtype == dtype or a.dtype.kind in "iu") else a.astype(dtype)) for k, a in arrays.items()}
+        work = sum(a.size for a in (*ready.values(), *outputs.values()))
+        count = threads or (cores() if work > PARALLEL_WORK // 64 else 1)
+        with lock:
+            runner.run(ready | outputs, samples or 1, threads=count)
+        return {k: v if v.shape else v[()] for k, v in outputs.items()}  # type: ignore[misc]
+
+    def by_reference(self, arrays: Mapping[str, np.ndarray], settings: Mapping[str, int | float]) -> dict[str, np.ndarray]:
+        dtype = common_type(arrays, self.name, exact=True)
+        bound = bind(self.definition, {k: a.shape for k, a in arrays.items()}, settings)
+        values = reference.run(bound, arrays, dtype)
+        return {t.name: values[t.name] if values[t.name].shape else values[t.name][()] for t in self.definition.outputs}
+
+    def samples(self, shapes: Mapping[str, tuple[int, ...]]) -> int | None:
+        for t in self.definition.inputs:
+            if t.axes and t.axes[0].letter == self.definition.sample_size and shapes[t.name]:
+                return shapes[t.name][0]
+        return None
+
+    def shape_of(self, name: str, shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, int | float]) -> tuple[int, ...]:
+        return tuple(bind(self.definition, shapes, settings, free_samples=True).shapes[name])
+
+    def spec(self, bound: Bound, dtype: np.dtype, samples: int | None, types: Mapping[str, str]) -> Spec:
+        """The program of this operation alone."""
+        d = self.definition
+        ports = []
+        for t in d.inputs + d.outputs:
+            sampled = samples is not None and bool(t.axes) and t.axes[0].letter == d.sample_size
+            element = ELEMENTS.get(types.get(t.name, ""), ELEMENTS[str(dtype)])
+            ports.append(Port(t.name, tuple(bound.shapes[t.name][sampled:]), element if element.startswith("i") else ELEMENTS[str(dtype)], sampled))
+        k = len(d.inputs)
+        return Spec(bound.lines, tuple(ports[:k]), tuple(ports[k:]), ELEMENTS[str(dtype)], d.sample_size if samples is not None else None, chunks_for(samples or 1, dtype))
+
+    def runner(self, shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, int | float], dtype: np.dtype, samples: int | None, types: Mapping[str, str]) -> tuple[Runner, threading.Lock, Bound]:
+        known = tuple((k, s[1:] if samples is not None and self.is_sampled(k) else s) for k, s in shapes.items())
+        key = (known, tuple(settings.items()), dtype, chunks_for(samples or 1, dtype), samples is None, tuple(types.items()), current())
+        bind_checked = key not in self._runners or samples is not None
+        bound = bind(self.definition, shapes, settings, free_samples=samples is not None) if bind_checked else self._runners[key][2]
+        if key not in self._runners:
+            self._runners[key] = (Runner(compile_spec(self.spec(bound, dtype, samples, types))), threading.Lock(), bound)
+        return self._runners[key]
+
+    def is_sampled(self, name: str) -> bool:
+        axes = self.definition.axes[name]
+        return bool(axes) and axes[0].letter == self.definition.sample_size
+
+    def loops(self, *args: object, **given: object) -> str:
+        """The loop nests that were compiled for these arrays (or shapes), each with the formula it came from."""
+        return "\n".join(self.code(*args, **given).layout.notes)
+
+    def code(self, *args: object, **given: object) -> Code:
+        as_arrays = [np.broadcast_to(np.float32(0), a) if isinstance(a, tuple) else a for a in args]
+        arrays, settings = self.arguments(as_arrays, {k: np.broadcast_to(np.float32(0), v) if isinstance(v, tuple) else v for k, v in given.items()})
+        shapes = {k: a.shape for k, a in arrays.items()}
+        samples = self.samples(shapes) if self.lane_ready else None
+        return self.runner(shapes, settings, common_type(arrays, self.name), samples, {k: str(a.dtype) for k, a in arrays.items()})[0].code
+
+    # Calculus --------------------------------------------------------------------------------------------------------
+
+    def gradient(self, wrt: Sequence[str]) -> Gradient:
+        """The derived definition of ∂E/∂x for each x in wrt."""
+        key = tuple(wrt)
+        if key not in self._gradients:
+            self.known(key)
+            self._gradients[key] = reverse(self.definition, key)
+        return self._gradients[key]
+
+    def tangent(self, wrt: Sequence[str]) -> Tangent:
+        key = tuple(wrt)
+        if key not in self._tangents:
+            self.known(key)
+            self._tangents[key] = forward(self.definition, key)
+        return self._tangents[key]
+
+    def known(self, wrt: Sequence[str]) -> None:
+        names = [t.name for t in self.definition.inputs]
+        for x in wrt:
+            if x not in names:
+                raise ArgumentError(f"{x!r}: {self.name} has no such input; accepted: {', '.join(names)}")
+
+
+def chunks_for(samples: int, dtype: np.dtype) -> int:
+    """Into how many parts a batch is cut: a matter of its size alone, never of the number of threads."""
+    blocks = -(-samples // current().lanes(dtype.itemsize))
+    return 1 if blocks <= 1 else 4 if blocks <= 8 else 16
+
+
+def op(text: str) -> Op:
+    """Define an operation by its formula.
+
+    >>> square = op('''
+    ... square(x[n,D]) -> y[n,D]
+    ...     y[n,i] = x[n,i]**2
+    ... ''')
+    >>> print(derive(square, "x").formula)
+    dx[n,i] = dy[n,i] * (2 * x[n,i])
+
+    Raises DefinitionError, with the line and a caret, where the text does not make sense.
+    """
+    return Op(define(text))
+
+
+Pullback = Callable[..., "np.ndarray | tuple[np.ndarray, ...]"]
