@@ -15,6 +15,7 @@ import numpy as np
 
 from ..errors import ElementTypeError
 from ..language.bind import Bound
+from ..language.brackets import conditions
 from ..language.functions import ALL, COMPARISONS
 from ..language.index import Poly
 from ..language.tree import Call, Const, Expr, Index, Read, Reduce, direct_reads
@@ -85,9 +86,13 @@ class _Place:
         # Outside places are dropped by the reduction around; any place inside stands in for them here.
         return a[tuple(np.clip(self.index(p), 0, size - 1) for p, size in zip(index, a.shape, strict=True))] if index else a
 
-    def present(self, body: Expr) -> np.ndarray:
-        """Which terms of a reduction over `body` read inside all their tensors."""
+    def present(self, body: Expr, guards: list[Poly], equal: list[Poly]) -> np.ndarray:
+        """Which terms of a reduction over `body` read inside all their tensors (and have no bracket that is 0)."""
         ok = np.asarray(True)
+        for g in guards:
+            ok = ok & (self.index(g) >= 0)
+        for q in equal:
+            ok = ok & (self.index(q) == 0)
         for r in direct_reads(body):
             for p, size in zip(r.index, self.tensors[r.tensor].shape, strict=True):
                 at = self.index(p)
@@ -136,7 +141,10 @@ class _Place:
         if e.letters and cells > CELLS:
             return self.walk(e, sizes)
         inner = _Place(self.tensors, self.dtype, (*self.axes, *e.letters), self.sizes | sizes, self.held)
-        body, ok = inner.value(e.body), inner.present(e.body)
+        guards: list[Poly] = []
+        equal: list[Poly] = []
+        term = conditions(e.body, guards, equal) if e.kind == "sum" else e.body
+        body, ok = inner.value(term), inner.present(e.body, guards, equal)
         shape = np.broadcast_shapes(body.shape, ok.shape, (1,) * len(self.axes) + tuple(sizes.values()))
         rows = (*shape[: len(self.axes)], -1)
         body, ok = np.broadcast_to(body, shape).reshape(rows), np.broadcast_to(ok, shape).reshape(rows)

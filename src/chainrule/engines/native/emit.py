@@ -137,10 +137,10 @@ class Kernel(Text):
                 span = {x: (0, static[x] - 1) for x in guard.names if x != letter}
                 for t in range(full):
                     ok[t] &= guard.interval(span | {letter: (t * step, t * step + step - 1)})[0] >= 0
-        if all(ok) or not any(ok):
+        if all(ok):
             return 0, full
-        first = ok.index(True)
-        last = full - ok[::-1].index(True)
+        first = ok.index(True) if any(ok) else full
+        last = full - ok[::-1].index(True) if any(ok) else full
         work = math.prod(self.group.tile.values()) * max(
             math.prod(dict(zip(s.red, s.red_extents, strict=True))[x] for x in u) for s, u in zip(self.group.statements, self.group.unroll, strict=True)
         )
@@ -151,6 +151,9 @@ class Kernel(Text):
 
     def points(self, env: Env, tile: dict[str, list[tuple[int, int]]]) -> None:
         letters = list(tile)
+        self.full_tile = {x: len(offs) if all(a == 1 for _, a in offs) else 0 for x, offs in tile.items()}
+        self.tile_base = {x: env[x].const for x in letters}
+        self.squares: dict[tuple[object, int], str] = {}
         points: dict[Point, tuple[Env, int]] = {}
         for combo in itertools.product(*tile.values()):
             here = {x: env[x].shifted(o) for x, (o, _) in zip(letters, combo, strict=True)}
@@ -169,6 +172,8 @@ class Kernel(Text):
                 self.held[s.out, p] = v
             if s.out in self.group.partial:
                 self.add_up(s, points, results)
+            elif s.out in self.group.stored and self.squared(s, points, results):
+                self.note(f"{s.out}[{','.join(map(str, s.target))}] = {s.origin.partition(' = ')[2]}  # transposed in registers")
             elif s.out in self.group.stored:
                 self.note(f"{s.out}[{','.join(map(str, s.target))}] =" + (f" {s.kind} above" if s.kind != "map" else f" {s.origin.partition(' = ')[2]}"))
                 for p, (e, a) in points.items():
@@ -510,6 +515,19 @@ class Kernel(Text):
         """One place of each lane's row; lanes beyond the last sample repeat it."""
         a = self.affine(flat, here)
         raw = f"<{self.width} x {st.element}>" if self.width > 1 else st.element
+        letter = self.square(st, flat)
+        if letter is not None:
+            offset = here[letter].const - self.tile_base[letter]
+            start = (a[0], a[1] - offset)
+            key = ("square", st.name, start)
+            if (key, 0) not in self.squares:
+                loaded = []
+                for k in range(self.width):
+                    at = self.pointer(self.row(st, k), st.element, start, 1)
+                    loaded.append(self.converted(st, self.value(f"load {raw}, ptr {at}, align {_size(st.element)}"), self.width))
+                for k, v in enumerate(self.transposed(loaded)):
+                    self.squares[key, k] = v
+            return self.squares[key, offset], True
 
         def make() -> str:
             out = "undef"
@@ -520,6 +538,46 @@ class Kernel(Text):
             return self.converted(st, out, self.width)
 
         return self.once(("gather", st.name, a), make), self.width > 1
+
+    def square(self, st: Storage, flat: Poly) -> str | None:
+        """The letter along which a whole square (lanes x places) of rows lies in this tile, if there is one."""
+        w = self.width
+        for letter, n in self.group.tile.items():
+            if w > 1 and n == w and self.full_tile.get(letter) == w and (linear(flat) or {}).get(letter) == 1:
+                return letter
+        return None
+
+    def transposed(self, values: list[str]) -> list[str]:
+        """The transpose of a square of vectors, by exchanging blocks of 1, 2, 4, … lanes between pairs."""
+        w, size = self.width, 1
+        while size < w:
+            out = list(values)
+            for k in range(w):
+                if k & size:
+                    continue
+                a, b = values[k], values[k | size]
+                low = [i if not i & size else w + (i ^ size) for i in range(w)]
+                high = [(i | size) if not i & size else w + i for i in range(w)]
+                out[k], out[k | size] = (
+                    self.value(f"shufflevector {self.vtype} {a}, {self.vtype} {b}, <{w} x i32> <{', '.join(f'i32 {i}' for i in m)}>") for m in (low, high)
+                )
+            values, size = out, size * 2
+        return values
+
+    def squared(self, s: Statement, points: dict[Point, tuple[Env, int]], results: dict[Point, Value]) -> bool:
+        """Store a tile to rows as a transposed square, if it is one."""
+        st = self.storage[s.out]
+        if not (self.group.lanes and st.layout == "rows" and st.sample):
+            return False
+        flat = st.flat(s.target[1:])
+        if self.square(st, flat) is None or len(points) != self.width:
+            return False
+        rows = self.transposed([self.vector(v) for v in results.values()])
+        first = self.affine(flat, next(iter(points.values()))[0])
+        for k in reversed(range(self.width)):
+            at = self.pointer(self.row(st, k), st.element, first, 1)
+            self.emit(f"store {self.vtype} {rows[k]}, ptr {at}, align {self.bytes}")
+        return True
 
     def row(self, st: Storage, lane: int) -> str:
         """The pointer to a lane's row, computed once at the entry."""

@@ -32,7 +32,9 @@ class Storage:
         return math.prod(self.shape)
 
     def flat(self, index: tuple[Poly, ...]) -> Poly:
-        """The place that an index (without the sample axis) means."""
+        """The place that an index (without the sample axis) means; a single index counts places."""
+        if len(index) == 1 and len(self.shape) > 1:
+            return index[0]
         out = Poly({})
         for p, size in zip(index, self.shape, strict=True):
             out = out * size + p

@@ -11,10 +11,10 @@ import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from ...language.brackets import conditions
 from ...language.index import Poly, Quotient
 from ...language.show import expression
 from ...language.tree import (
-    ONE,
     Call,
     Const,
     Expr,
@@ -24,10 +24,9 @@ from ...language.tree import (
     Reduce,
     direct_reads,
     free_names,
-    mul,
-    neg,
     reads,
     rebuild,
+    subs,
 )
 
 
@@ -120,8 +119,6 @@ def lower(lines: list[Line], shapes: dict[str, tuple[int, ...]], sample: str | N
 
 
 def _canonical(e: Reduce, letters: tuple[str, ...], ranges: Mapping[str, Poly]) -> tuple[object, ...]:
-    from ...language.tree import subs
-
     swap = {x: Poly.name(f"#{k}") for k, x in enumerate((*letters, *e.letters))}
     return e.kind, tuple(ranges[x] for x in letters), e.ranges, subs(e.body, swap)
 
@@ -140,41 +137,13 @@ def _statement(line: Line, shapes: Mapping[str, tuple[int, ...]], extent) -> Sta
     equal: list[Poly] = []
     body = e.body
     if e.kind == "sum":
-        body = _conditions(body, guards, equal)
+        body = conditions(body, guards, equal)
     for r in direct_reads(e.body):
         for p, size in zip(r.index, shapes[r.tensor], strict=True):
             if size != SAMPLES and p.letter is None or (p.letter and ranges[p.letter] != (0, size - 1)):
                 guards += [p, size - 1 - p]
     guards = [g for g in dict.fromkeys(guards) if g.interval(ranges)[0] < 0]
     return Statement(line.tensor, line.letters, extents, target, e.kind, e.letters, red_extents, tuple(guards), tuple(dict.fromkeys(equal)), body, origin)
-
-
-def _conditions(e: Expr, guards: list[Poly], equal: list[Poly]) -> Expr:
-    """Take comparisons of indices out of a product: a sum leaves such terms out instead of multiplying by 0."""
-    if isinstance(e, Call):
-        if e.fn == "*":
-            return mul(_conditions(e.args[0], guards, equal), _conditions(e.args[1], guards, equal))
-        if e.fn == "neg":
-            return neg(_conditions(e.args[0], guards, equal))
-        if e.fn == "/":
-            return Call("/", (_conditions(e.args[0], guards, equal), e.args[1]))
-        if e.fn in ("<", "<=", ">", ">=", "==", "delta"):
-            a, b = (_whole(x) for x in e.args)
-            if a is not None and b is not None:
-                if e.fn in ("==", "delta"):
-                    equal.append(a - b)
-                else:
-                    guards.append({"<": b - a - 1, "<=": b - a, ">": a - b - 1, ">=": a - b}[e.fn])
-                return ONE
-    return e
-
-
-def _whole(e: Expr) -> Poly | None:
-    if isinstance(e, Index):
-        return e.expr if all(isinstance(c, int) for c in e.expr.terms.values()) else None
-    if isinstance(e, Const) and isinstance(e.value, int):
-        return Poly.of(e.value)
-    return None
 
 
 def linear(p: Poly) -> dict[str, int] | None:

@@ -31,13 +31,17 @@ DTYPES = {v: np.dtype(k) for k, v in ELEMENTS.items()}
 
 @dataclass(frozen=True)
 class Port:
-    """A tensor that goes in or comes out. With samples, `shape` leaves that axis out."""
+    """A tensor that goes in or comes out. With samples, `shape` leaves that axis out.
+
+    layout "rows" is NumPy's; "lanes" is the engine's own ([block][place][lane]), for chaining programs.
+    """
 
     name: str
     shape: tuple[int, ...]
     element: str
     sample: bool = False
     indexed: bool = False
+    layout: str = "rows"
 
 
 @dataclass(frozen=True)
@@ -100,7 +104,7 @@ def translate(spec: Spec, target: Target) -> tuple[str, Layout]:
         shapes[p.name] = ((SAMPLES,) if p.sample else ()) + p.shape
     taken = set(shapes) | {x.tensor for x in spec.lines}
     statements = lower(list(spec.lines), shapes, spec.sample, taken)
-    external = {p.name: Storage(p.name, p.shape, "rows" if p.sample else "plain", p.element, p.sample, p.indexed) for p in spec.inputs + spec.outputs}
+    external = {p.name: Storage(p.name, p.shape, p.layout if p.sample else "plain", p.element, p.sample, p.indexed) for p in spec.inputs + spec.outputs}
     given = Inputs(external, frozenset(p.name for p in spec.outputs), spec.sample, shapes, dict(spec.update))
     return build(plan(statements, given, target, spec.element), spec.element, target, spec.chunks, dict(spec.update))
 

@@ -10,11 +10,12 @@ Nothing in a plan depends on the number of threads, so neither do the bits.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from ...language.index import Poly
-from ...language.tree import Read, map_indices, reads, rename_tensors
+from ...language.tree import Expr, Index, Read, map_indices, reads, rebuild, rename_tensors, walk
 from .group import Group, Storage
 from .lower import SAMPLES, Statement
 from .solve import apply, open_short_indices, residues
@@ -148,7 +149,7 @@ class _Planner:
             s = replace(s, body=rename_tensors(s.body, inner))
             swap = {}
             for t in sorted(s.tensors & self.sampled):
-                stored_rows = t in external and (t not in produced)
+                stored_rows = t in external and t not in produced and external[t].layout == "rows"
                 if kinds[s.out] == "whole":
                     if not stored_rows:
                         swap[t] = copy(t, "rows")
@@ -159,7 +160,7 @@ class _Planner:
                 name = f"{s.out}@partial"
                 kinds[name], kinds[s.out] = "partial", "plain"
                 out += [replace(s, out=name), _finished(s, name, "the chunks' sums, added up")]
-            elif s.out in external and s.out in self.sampled:
+            elif s.out in external and s.out in self.sampled and external[s.out].layout == "rows":
                 name = inner[s.out] = f"{s.out}@lanes"
                 self.sampled.add(name)
                 kinds[name] = "sample"
@@ -267,7 +268,7 @@ class _Planner:
                 name, lanes, tuple(x for x, _ in shown), tuple(e for _, e in shown), tuple(statements), stored,
                 frozenset(t for t in inside if kinds.get(t) == "partial"), {}, None, ((),) * len(statements), self.given.sample,
             )  # fmt: skip
-            group = choose(group, self.storage, self.lanes, self.target.registers)
+            group = choose(flattened(group, self.storage), self.storage, self.lanes, self.target.registers)
             if any(s.scatter for s in statements):
                 self.zeroed[name] = frozenset(s.out for s in statements)
             groups.append(group)
@@ -279,6 +280,31 @@ class _Planner:
             if name not in known:
                 known[name] = ((SAMPLES,) if st.sample else ()) + st.shape
         return known
+
+
+def flattened(g: Group, storage: Mapping[str, Storage]) -> Group:
+    """A group over whole tensors that goes through all of them place by place, as one loop over all places."""
+    index = tuple(map(Poly.name, g.letters))
+    if g.lanes or len(g.letters) < 2 or any(s.kind != "map" or s.target != index for s in g.statements):
+        return g
+    for s in g.statements:
+        for node in walk(s.body):
+            if isinstance(node, Index) and node.expr.names & set(g.letters):
+                return g
+            if isinstance(node, Read) and node.index and (node.index != index or (node.tensor in storage and storage[node.tensor].shape != g.extents)):
+                return g
+        if storage[s.out].shape != g.extents:
+            return g
+    swap = {index: (Poly.name("e"),)}
+    extents = (math.prod(g.extents),)
+    statements = tuple(replace(s, letters=("e",), extents=extents, target=(Poly.name("e"),), body=_reindexed(s.body, swap)) for s in g.statements)
+    return replace(g, letters=("e",), extents=extents, statements=statements)
+
+
+def _reindexed(e: Expr, swap: Mapping[tuple[Poly, ...], tuple[Poly, ...]]) -> Expr:
+    if isinstance(e, Read):
+        return Read(e.tensor, swap.get(e.index, e.index))
+    return rebuild(e, lambda a: _reindexed(a, swap))
 
 
 def _finished(s: Statement, name: str, what: str) -> Statement:

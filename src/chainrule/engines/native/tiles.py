@@ -18,19 +18,35 @@ from .lower import SAMPLES, Statement, linear
 
 MOST_WRITTEN = 400  # multiply-adds written out in one tile
 LIGHT = 32  # a reduction of so few terms is written out whole
+MOST_FAST = 1200  # multiply-adds written out in one tile and its border cases that still fit the instruction cache
+FAST_BYTES = 24 << 10  # what is taken for granted of the first-level cache
 
 
 def choose(g: Group, storage: Mapping[str, Storage], lanes: int, registers: int) -> Group:
     """The group with its vector letter, tile and unrolled letters."""
     if not g.lanes:
         g = replace(g, vector=_vector(g, storage, lanes))
-    g = replace(g, unroll=tuple(_unrolled(s) for s in g.statements))
+    plain = [_unrolled(s) for s in g.statements]
     heavy = max(range(len(g.statements)), key=lambda k: g.statements[k].trips)
     s = g.statements[heavy]
     if s.kind == "map" or s.scatter or not g.letters:
-        return g
-    model = _Model(g, s, g.unroll[heavy], storage, lanes, registers)
-    return replace(g, tile=model.best())
+        return replace(g, unroll=tuple(plain), tile=_copy_tile(g, storage, lanes))
+    best: tuple[float, tuple[str, ...], dict[str, int]] = (math.inf, plain[heavy], {})
+    for written in dict.fromkeys((plain[heavy], plain[heavy][-1:], ())):
+        cost, tile = _Model(g, s, written, storage, lanes, registers).best()
+        if cost < best[0]:
+            best = (cost, written, tile)
+    plain[heavy] = best[1]
+    return replace(g, unroll=tuple(plain), tile=best[2])
+
+
+def _copy_tile(g: Group, storage: Mapping[str, Storage], lanes: int) -> dict[str, int]:
+    """Between rows and lanes, a square of the last axis goes at once, so that it can be transposed in registers."""
+    if not g.lanes or not g.letters or lanes == 1 or g.extents[-1] < lanes:
+        return {}
+    rows = [r.index for s in g.statements for r in reads(s.body) if r.tensor not in g.registers and storage[r.tensor].layout == "rows"]
+    rows += [s.target for s in g.statements if s.out in g.stored and storage[s.out].layout == "rows"]
+    return {g.letters[-1]: lanes} if any(i and i[-1].letter == g.letters[-1] for i in rows) else {}
 
 
 def _unrolled(s: Statement) -> tuple[str, ...]:
@@ -83,6 +99,7 @@ class _Operand:
 
     index: tuple[Poly, ...]
     wide: bool
+    footprint: int  # bytes of the whole tensor (of one block, in lanes)
 
 
 class _Model:
@@ -90,6 +107,7 @@ class _Model:
         self.g, self.s, self.unrolled, self.lanes, self.registers = g, s, unrolled, lanes, registers
         self.extent = dict(zip(g.letters, g.extents, strict=True))
         red = dict(zip(s.red, s.red_extents, strict=True))
+        self.red = {x: e if e != SAMPLES else 64 for x, e in red.items()}
         self.span = {x: red[x] for x in unrolled}
         self.taps = math.prod(self.span.values())
         self.outer = math.prod(max(e, 1) if e != SAMPLES else 64 for x, e in red.items() if x not in unrolled)
@@ -98,66 +116,88 @@ class _Model:
             if r.tensor not in g.registers:
                 st = storage[r.tensor]
                 wide = st.sample if g.lanes else any(g.vector in p.names for p in r.index)
-                self.operands.append(_Operand(r.index, wide))
+                self.operands.append(_Operand(r.index, wide, st.places * 4 * (lanes if g.lanes else 1)))
         self.latency = 4 if registers == 32 else 8
         self.dynamic = {x for x in s.red if x not in unrolled}
 
-    def best(self) -> dict[str, int]:
+    def best(self) -> tuple[float, dict[str, int]]:
         letters = [x for x in self.g.letters if any(x in p.names for o in self.operands for p in o.index)]
-        limit = self.registers - 4
+        limit = self.registers * 3 // 4
         widths = {x: -(-self.extent[x] // self.lanes) if x == self.g.vector else self.extent[x] for x in letters}
-        options: list[tuple[float, int, dict[str, int]]] = [(self.cost({}, widths), 0, {})]
-        for x in letters:
-            for t in range(2, min(widths[x], limit) + 1):
-                options.append((self.cost({x: t}, widths), t, {x: t}))
+        tiles: list[dict[str, int]] = [{}]
+        tiles += [{x: t} for x in letters for t in range(2, min(widths[x], limit) + 1)]
+        pairs = []
         for x, y in itertools.combinations(letters, 2):
             for t in range(2, min(widths[x], limit) + 1):
-                for q in range(2, min(widths[y], limit // t) + 1):
-                    options.append((self.cost({x: t, y: q}, widths), t * q, {x: t, y: q}))
-        return min(options, key=lambda o: (o[0], o[1]))[2]
+                pairs += [{x: t, y: q} for q in range(2, min(widths[y], limit // t) + 1)]
+        for pair in pairs:  # a third letter only if it is short and held whole
+            used = math.prod(pair.values())
+            tiles += [pair | {z: widths[z]} for z in letters if z not in pair and 2 <= widths[z] <= 5 and used * widths[z] <= limit]
+        options = [(self.cost(t, widths), math.prod(t.values()), k) for k, t in enumerate(tiles + pairs)]
+        cost, _, k = min(options)
+        return cost, (tiles + pairs)[k]
 
     def cost(self, tile: dict[str, int], widths: dict[str, int]) -> float:
-        """Cycles for the whole group at one point of the letters that are not tiled, times their number."""
+        """Cycles for the whole group."""
         total = 0.0
         pieces = []
         for x, t in tile.items():
             full, rest = divmod(widths[x], t)
-            pieces.append([(x, t, full)] + ([(x, rest, 1)] if rest else []))
+            pieces.append([(x, t, full)] * (full > 0) + ([(x, rest, 1)] if rest else []))
         for combo in itertools.product(*pieces):
             count = math.prod(c for _, _, c in combo)
             total += count * self.tile_cost({x: t for x, t, _ in combo})
-        untiled = math.prod(w for x, w in widths.items() if x not in tile)
-        return total * untiled
+            if total == math.inf:
+                return total
+        return total * math.prod(w for x, w in widths.items() if x not in tile)
 
     def tile_cost(self, tile: dict[str, int]) -> float:
         points = math.prod(tile.values())
-        if points * self.taps > MOST_WRITTEN and points > 1:
+        written = points * self.taps
+        if written > MOST_WRITTEN and points > 1:
             return math.inf
-        loads, held = 0.0, []
+        loads, far, held = 0.0, 0.0, []
         for o in self.operands:
-            count = 1
+            count = fresh = 1
             for p in o.index:
-                count *= self.values(p, tile)
+                count *= self.values(p, tile, self.span)
+                fresh *= self.values(p, tile, self.red)
             loads += count if o.wide else 0.5 * count
+            if o.wide and o.footprint > FAST_BYTES:  # each value comes once a tile from the second-level cache
+                far += 2.0 * fresh
             held.append(math.prod(t for x, t in tile.items() if any(x in p.names for p in o.index)))
         if points + (min(held) if len(held) > 1 else 1) + 1 > self.registers:
             return math.inf
-        step = max(points * self.taps, loads, self.latency * self.taps) + 2
-        for x, t in tile.items():
-            for g in self.s.guards:
-                if x in g.names and g.names & self.dynamic and t < self.extent[x]:
-                    step *= 2.5
-                    break
+        step = max(float(written), loads + far / self.outer, self.latency * self.taps) + 0.15 * (loads + far / self.outer) + 2
+        step *= self.hindered(tile)
+        if written > MOST_FAST // (9 if self.s.guards else 1):
+            step *= 1.2
         finish = points * (5 if self.g.partial else 2) + 4
         return self.outer * step + finish
 
-    def values(self, p: Poly, tile: dict[str, int]) -> int:
-        """How many values an index takes over one tile and the taps written out."""
+    def hindered(self, tile: dict[str, int]) -> float:
+        """A guard that differs within the tile and moves with a loop costs branches, unless it fails only at the border."""
+        for g in self.s.guards:
+            moving = g.names & self.dynamic
+            for x, t in tile.items():
+                if x in g.names and moving and t > 1:
+                    y = next(iter(moving))
+                    fixed = {x, y} | set(self.span)
+                    if len(moving) > 1 or g.names - fixed or t < self.extent[x]:
+                        return 2.5
+                    span = {z: (0, n - 1) for z, n in (*self.red.items(), *self.extent.items()) if z in g.names}
+                    bad = sum(g.interval(span | {y: (k, k)})[0] < 0 for k in range(self.red[y]))
+                    if bad > 8 or bad == self.red[y]:
+                        return 2.5
+        return 1.0
+
+    def values(self, p: Poly, tile: dict[str, int], also: Mapping[str, int]) -> int:
+        """How many values an index takes over one tile and the given reduced letters."""
         coefs = linear(p) or {}
         count, reach = 1, 0
         steps = []
         for x, c in coefs.items():
-            width = tile.get(x, self.span.get(x, 1))
+            width = tile.get(x, also.get(x, 1))
             if width > 1 and x:
                 count *= width
                 reach += (width - 1) * abs(c)

@@ -1,0 +1,38 @@
+"""Iverson brackets of indices: a sum leaves out the terms for which they are 0.
+
+The bracket is a strong zero: [0 <= i < H] * x drops the term even where x would be infinite or undefined, as
+reading outside an axis does.
+"""
+
+from __future__ import annotations
+
+from .index import Poly
+from .tree import ONE, Call, Const, Expr, Index, mul, neg
+
+
+def conditions(e: Expr, guards: list[Poly], equal: list[Poly]) -> Expr:
+    """The body of a sum without its brackets of indices; adds them as `guard >= 0` and `equal == 0`."""
+    if isinstance(e, Call):
+        if e.fn == "*":
+            return mul(conditions(e.args[0], guards, equal), conditions(e.args[1], guards, equal))
+        if e.fn == "neg":
+            return neg(conditions(e.args[0], guards, equal))
+        if e.fn == "/":
+            return Call("/", (conditions(e.args[0], guards, equal), e.args[1]))
+        if e.fn in ("<", "<=", ">", ">=", "==", "delta"):
+            a, b = (_whole(x) for x in e.args)
+            if a is not None and b is not None:
+                if e.fn in ("==", "delta"):
+                    equal.append(a - b)
+                else:
+                    guards.append({"<": b - a - 1, "<=": b - a, ">": a - b - 1, ">=": a - b}[e.fn])
+                return ONE
+    return e
+
+
+def _whole(e: Expr) -> Poly | None:
+    if isinstance(e, Index):
+        return e.expr if all(isinstance(c, int) for c in e.expr.terms.values()) else None
+    if isinstance(e, Const) and isinstance(e.value, int):
+        return Poly.of(e.value)
+    return None
