@@ -54,7 +54,8 @@ class Gradient:
     """The derived definition, how its parts are named, and the record of how it came about.
 
     `forward` is how many of its lines compute values (the original lines and saved decisions); the rest are
-    gradients. `seed` and `of` name ∂E/∂(output) among the inputs and ∂E/∂(input) among the outputs.
+    gradients. `seed` and `of` name ∂E/∂(output) among the inputs and ∂E/∂(input) among the outputs; `steps` holds
+    the derivation of each gradient line, by the name of its tensor.
     """
 
     definition: Definition
@@ -164,7 +165,7 @@ class _Reverse:
         line, record = gather(name, self.d.axes[tensor], pending.contributions, self.axes, frozenset(self.taken))
         self.axes[name] = line.ranges
         moves = [Step(*move) for move in record]
-        steps[tensor] = (*pending.steps, *moves, Step(line_text(line, self.axes), "the gradient"))
+        steps[name] = (*pending.steps, *moves, Step(line_text(line, self.axes), "the gradient"))
         return line
 
     def push(self, e: Expr, adjoint: Expr, bound: dict[str, Poly], guards: list[tuple[Poly, Poly]], value: Expr | None) -> None:

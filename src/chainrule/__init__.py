@@ -1,0 +1,28 @@
+"""chainrule: backpropagation that you can see, prove and run fast.
+
+A layer is one forward formula in index notation. chainrule derives the backward one, shows each step, and compiles
+both to machine code.
+
+>>> import chainrule as cr
+>>> op = cr.op('''
+... dense(x[n,K], w[O,K]) -> y[n,O]
+...     y[n,o] = sum[k](w[o,k] * x[n,k])
+... ''')
+>>> print(cr.derive(op, "x").formula)
+dx[n,k] = sum[o](dy[n,o] * w[o,k])
+"""
+
+from . import nn, ops
+from .errors import ArgumentError, ChainruleError, DataError, DefinitionError, ElementTypeError, NumericsError, ShapeError
+from .nn.sequential import load, save
+from .ops.derivative import Derivation, derive, jvp, vjp
+from .ops.operation import Op, op
+from .train import optim
+from .train.step import TrainStep, value_and_grad
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ArgumentError", "ChainruleError", "DataError", "DefinitionError", "Derivation", "ElementTypeError", "NumericsError", "Op", "ShapeError",
+    "TrainStep", "derive", "jvp", "load", "nn", "op", "ops", "optim", "save", "value_and_grad", "vjp",
+]  # fmt: skip

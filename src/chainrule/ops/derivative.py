@@ -1,0 +1,120 @@
+"""What the calculus gives, as functions of arrays: vjp and jvp; and as text: derive."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..calculus.reverse import Step
+from ..errors import ArgumentError, ShapeError
+from ..language.show import header_text, latex_line, line_text
+from ..language.tree import Definition
+from .operation import Op, to_array
+
+Arrays = np.ndarray | tuple[np.ndarray, ...]
+
+
+def vjp(op: Op, *args: object, engine: str = "native", **given: object) -> tuple[Arrays, Callable[..., Arrays]]:
+    """(y, pullback): pullback(dy) gives the gradient for every floating input, in the header's order.
+
+    >>> import numpy as np
+    >>> from chainrule.ops import linear
+    >>> y, pullback = vjp(linear, np.ones((2, 3)), np.ones((1, 3)), np.zeros(1))
+    >>> dx, dw, db = pullback(np.ones((2, 1)))
+    >>> db
+    array([2.])
+    """
+    arrays, settings = op.arguments(args, given)
+    values = op.evaluate(arrays, settings, engine)
+    names = [t.name for t in op.definition.outputs]
+    wrt = [k for k, a in arrays.items() if a.dtype.kind not in "iub"]
+    gradient = op.gradient(wrt)
+    derived = Op(gradient.definition)
+
+    def pullback(*dys: object) -> Arrays:
+        given_dy = dys[0] if len(dys) == 1 and isinstance(dys[0], (tuple, list)) and len(names) > 1 else dys
+        assert isinstance(given_dy, Sequence)
+        if len(given_dy) != len(names):
+            raise ArgumentError(f"{len(given_dy)} gradients: {op.name} has {len(names)} outputs; accepted: one for each of {', '.join(names)}")
+        seeds = {gradient.seed[k]: to_array(v, gradient.seed[k]) for k, v in zip(names, given_dy, strict=True)}
+        kind = np.result_type(*(arrays[k].dtype for k in wrt)) if wrt else np.dtype(float)
+        seeds = {k: a.astype(kind) if a.dtype.kind in "iub" or not a.shape else a for k, a in seeds.items()}
+        out = derived.evaluate(arrays | seeds, settings, engine)
+        found = tuple(out[gradient.of[k]] for k in wrt)
+        return found[0] if len(found) == 1 else found
+
+    y = tuple(values[k] for k in names)
+    return (y[0] if len(y) == 1 else y), pullback
+
+
+def jvp(op: Op, primals: Sequence[object], tangents: Sequence[object], engine: str = "native", **settings: object) -> tuple[Arrays, Arrays]:
+    """(y, ty): the outputs and their tangents. A tangent of None is zero.
+
+    >>> import numpy as np
+    >>> from chainrule.ops import relu
+    >>> y, ty = jvp(relu, (np.array([[1.0, -1.0]]),), (np.array([[5.0, 7.0]]),))
+    >>> ty
+    array([[5., 0.]])
+    """
+    arrays, numbers = op.arguments(list(primals), settings)
+    names = list(arrays)
+    if len(tangents) != len(names):
+        raise ArgumentError(f"{len(tangents)} tangents: {op.name} has {len(names)} inputs; accepted: one for each of {', '.join(names)} (None for none)")
+    moving = {k: to_array(v, f"t{k}") for k, v in zip(names, tangents, strict=True) if v is not None and arrays[k].dtype.kind not in "iub"}
+    for k, a in moving.items():
+        if a.shape != arrays[k].shape:
+            raise ShapeError(f"tangent of {k} with shape {a.shape}: {k} has shape {arrays[k].shape}; accepted: the same shape")
+    values = op.evaluate(arrays, numbers, engine)
+    tangent = op.tangent(tuple(moving))
+    out = Op(tangent.definition).evaluate(arrays | {tangent.seed[k]: a for k, a in moving.items()}, numbers, engine)
+    y = tuple(values[t.name] for t in op.definition.outputs)
+    ty = tuple(out[tangent.of[t.name]] for t in op.definition.outputs)
+    return (y[0], ty[0]) if len(y) == 1 else (y, ty)
+
+
+@dataclass(frozen=True)
+class Derivation:
+    """How the gradient for one input comes about.
+
+    steps: the moves, each a formula and its reason. formula: the last of them. op: the whole derived operation.
+    """
+
+    of: Op
+    wrt: str
+    steps: tuple[Step, ...]
+    op: Op
+
+    @property
+    def definition(self) -> Definition:
+        return self.op.definition
+
+    @property
+    def formula(self) -> str:
+        """The gradient's line; lines that it reads (saved decisions, intermediates) are in `op`."""
+        return line_text(self.definition.lines[-1], self.definition.axes)
+
+    def latex(self) -> str:
+        """The gradient's line in LaTeX."""
+        return latex_line(self.definition.lines[-1])
+
+    def __str__(self) -> str:
+        rows = [f"∂E/∂{self.wrt} of {header_text(self.of.definition)}", ""]
+        for k, step in enumerate(self.steps, 1):
+            rows.append(f"{k:3}. {step.formula}\n        {step.reason}")
+        return "\n".join([*rows, "", str(self.op)])
+
+
+def derive(op: Op, wrt: str) -> Derivation:
+    """The gradient formula for one input, derived step by step.
+
+    >>> from chainrule.ops import linear
+    >>> print(derive(linear, "w").formula)
+    dw[o,k] = sum[n](dy[n,o] * x[n,k])
+    """
+    gradient = op.gradient((wrt,))
+    steps: list[Step] = []
+    for line in gradient.definition.lines[gradient.forward :]:
+        steps += gradient.steps.get(line.tensor, ())
+    return Derivation(op, wrt, tuple(steps), Op(gradient.definition))

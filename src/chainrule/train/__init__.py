@@ -1,0 +1,1 @@
+"""Training: the step as formulas, the loop, data, metrics."""
