@@ -18,11 +18,12 @@ from .nn.sequential import load, save
 from .ops.derivative import Derivation, derive, jvp, vjp
 from .ops.operation import Op, op
 from .train import optim
+from .train.fit import Epoch, History, fit
 from .train.step import TrainStep, value_and_grad
 
 __version__ = "0.1.0"
 
 __all__ = [
     "ArgumentError", "ChainruleError", "DataError", "DefinitionError", "Derivation", "ElementTypeError", "NumericsError", "Op", "ShapeError",
-    "TrainStep", "derive", "jvp", "load", "nn", "op", "ops", "optim", "save", "value_and_grad", "vjp",
+    "Epoch", "History", "TrainStep", "derive", "fit", "jvp", "load", "nn", "op", "ops", "optim", "save", "value_and_grad", "vjp",
 ]  # fmt: skip

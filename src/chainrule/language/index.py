@@ -44,12 +44,15 @@ class Poly:
 
     def __init__(self, terms: Mapping[Monomial, int | float]):
         """terms: {product of atoms as written: coefficient}; products that differ only in order are one."""
+        if all(len(m) <= 1 for m in terms):
+            self.terms: dict[Monomial, int | float] = {m: c for m, c in terms.items() if c != 0}
+            return
         merged: dict[Monomial, tuple[Monomial, int | float]] = {}
         for m, c in terms.items():
             key = _sorted(m) if len(m) > 1 else m
             shown, old = merged.get(key, (m, 0))
             merged[key] = (shown, old + c)
-        self.terms: dict[Monomial, int | float] = {m: c for m, c in merged.values() if c != 0}
+        self.terms = {m: c for m, c in merged.values() if c != 0}
 
     @staticmethod
     def name(name: str) -> Poly:

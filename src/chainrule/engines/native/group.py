@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import cache
 
 from ...language.index import Poly
 from .lower import Statement
@@ -33,12 +34,15 @@ class Storage:
 
     def flat(self, index: tuple[Poly, ...]) -> Poly:
         """The place that an index (without the sample axis) means; a single index counts places."""
-        if len(index) == 1 and len(self.shape) > 1:
-            return index[0]
-        out = Poly({})
-        for p, size in zip(index, self.shape, strict=True):
-            out = out * size + p
-        return out
+        return index[0] if len(index) == 1 and len(self.shape) > 1 else _flat(index, self.shape)
+
+
+@cache
+def _flat(index: tuple[Poly, ...], shape: tuple[int, ...]) -> Poly:
+    out = Poly({})
+    for p, size in zip(index, shape, strict=True):
+        out = out * size + p
+    return out
 
 
 @dataclass(frozen=True)

@@ -111,7 +111,7 @@ def translate(spec: Spec, target: Target) -> tuple[str, Layout]:
 
 def _machine(target: Target) -> llvm.TargetMachine:
     initialized()
-    return llvm.Target.from_default_triple().create_target_machine(cpu=target.cpu, features=target.features, opt=3)
+    return llvm.Target.from_default_triple().create_target_machine(cpu=target.cpu, features=target.features, opt=2)
 
 
 def assemble(text: str, target: Target) -> bytes:
@@ -122,10 +122,13 @@ def assemble(text: str, target: Target) -> bytes:
         module.verify()
     except RuntimeError as e:
         raise ChainruleError(f"the compiler made text that LLVM refuses; please report this with the formula: {e}") from None
-    options = llvm.create_pipeline_tuning_options(speed_level=2)
-    options.loop_vectorization = options.slp_vectorization = options.loop_unrolling = False
-    builder = llvm.create_pass_builder(machine, options)
-    builder.getModulePassManager().run(module, builder)
+    # The text is already scheduled and free of repeated work; LLVM has to put it into registers, little more.
+    builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=1))
+    passes = llvm.create_new_module_pass_manager()
+    passes.add_sroa_pass()
+    passes.add_instruction_combine_pass()
+    passes.add_simplify_cfg_pass()
+    passes.run(module, builder)
     return bytes(machine.emit_object(module))
 
 

@@ -98,6 +98,8 @@ class _Operand:
     """A read of the heavy reduction: its index, and whether it is a vector load or a number to spread."""
 
     index: tuple[Poly, ...]
+    coefs: tuple[tuple[tuple[str, int], ...], ...]  # by axis: (letter, coefficient), without the constant
+    letters: frozenset[str]
     wide: bool
     footprint: int  # bytes of the whole tensor (of one block, in lanes)
 
@@ -116,7 +118,9 @@ class _Model:
             if r.tensor not in g.registers:
                 st = storage[r.tensor]
                 wide = st.sample if g.lanes else any(g.vector in p.names for p in r.index)
-                self.operands.append(_Operand(r.index, wide, st.places * 4 * (lanes if g.lanes else 1)))
+                coefs = tuple(tuple((x, abs(c)) for x, c in (linear(p) or {}).items() if x) for p in r.index)
+                letters = frozenset().union(*(p.names for p in r.index)) if r.index else frozenset()
+                self.operands.append(_Operand(r.index, tuple(c for c in coefs if c), letters, wide, st.places * 4 * (lanes if g.lanes else 1)))
         self.latency = 4 if registers == 32 else 8
         self.dynamic = {x for x in s.red if x not in unrolled}
 
@@ -139,6 +143,8 @@ class _Model:
 
     def cost(self, tile: dict[str, int], widths: dict[str, int]) -> float:
         """Cycles for the whole group."""
+        if math.prod(tile.values()) * self.taps > MOST_WRITTEN and tile:
+            return math.inf
         total = 0.0
         pieces = []
         for x, t in tile.items():
@@ -159,13 +165,15 @@ class _Model:
         loads, far, held = 0.0, 0.0, []
         for o in self.operands:
             count = fresh = 1
-            for p in o.index:
-                count *= self.values(p, tile, self.span)
-                fresh *= self.values(p, tile, self.red)
+            for coefs in o.coefs:
+                count *= _values(coefs, tile, self.span)
+            if o.wide and o.footprint > FAST_BYTES:
+                for coefs in o.coefs:
+                    fresh *= _values(coefs, tile, self.red)
             loads += count if o.wide else 0.5 * count
             if o.wide and o.footprint > FAST_BYTES:  # each value comes once a tile from the second-level cache
                 far += 2.0 * fresh
-            held.append(math.prod(t for x, t in tile.items() if any(x in p.names for p in o.index)))
+            held.append(math.prod(t for x, t in tile.items() if x in o.letters))
         if points + (min(held) if len(held) > 1 else 1) + 1 > self.registers:
             return math.inf
         step = max(float(written), loads + far / self.outer, self.latency * self.taps) + 0.15 * (loads + far / self.outer) + 2
@@ -191,15 +199,14 @@ class _Model:
                         return 2.5
         return 1.0
 
-    def values(self, p: Poly, tile: dict[str, int], also: Mapping[str, int]) -> int:
-        """How many values an index takes over one tile and the given reduced letters."""
-        coefs = linear(p) or {}
-        count, reach = 1, 0
-        steps = []
-        for x, c in coefs.items():
-            width = tile.get(x, also.get(x, 1))
-            if width > 1 and x:
-                count *= width
-                reach += (width - 1) * abs(c)
-                steps.append(abs(c))
-        return min(count, reach // math.gcd(*steps) + 1) if steps else 1
+
+def _values(coefs: tuple[tuple[str, int], ...], tile: Mapping[str, int], also: Mapping[str, int]) -> int:
+    """How many values an index takes over one tile and the given reduced letters."""
+    count, reach, common = 1, 0, 0
+    for x, c in coefs:
+        width = tile.get(x) or also.get(x, 1)
+        if width > 1:
+            count *= width
+            reach += (width - 1) * c
+            common = math.gcd(common, c)
+    return min(count, reach // common + 1) if common else 1

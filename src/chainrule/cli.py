@@ -1,0 +1,162 @@
+"""The command line: arguments in, results out."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from .errors import ArgumentError, ChainruleError
+
+
+class _Group(click.Group):
+    """Errors of this package end a command with their message and exit code 2, never a traceback."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except ChainruleError as e:
+            click.echo(f"error: {e}", err=True)
+            sys.exit(2)
+
+
+@click.group(cls=_Group)
+@click.version_option(package_name="chainrule")
+def main() -> None:
+    """Backpropagation that you can see, prove and run fast."""
+
+
+@main.command()
+@click.argument("dataset", default="fashion-mnist")
+@click.option("--model", default="lenet5", show_default=True, help="lenet5, mlp or document001")
+@click.option("--epochs", default=5, show_default=True, type=click.IntRange(0), help="passes over the training images")
+@click.option("--batch-size", default=64, show_default=True, type=click.IntRange(1), help="images in one step")
+@click.option("--lr", default=0.05, show_default=True, type=float, help="learning rate")
+@click.option("--momentum", default=0.9, show_default=True, type=float)
+@click.option("--weight-decay", default=0.0, show_default=True, type=float)
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="of the first weights and the order of images")
+@click.option("--threads", default=0, type=click.IntRange(0), help="0: one for each processor; does not change the result")
+@click.option("--out", default=None, type=click.Path(path_type=Path), help="folder for the model and metrics [runs/DATASET-MODEL]")
+@click.option("--data-dir", default=None, type=click.Path(path_type=Path), help="folder with the data set's files")
+def train(dataset: str, model: str, epochs: int, batch_size: int, lr: float, momentum: float, weight_decay: float, seed: int, threads: int, out: Path | None, data_dir: Path | None) -> None:
+    """Train a model on DATASET and write it, its metrics and its curve to --out."""
+    from .ops.operation import cores
+    from .train import data, run
+    from .train.fit import Epoch, Progress
+
+    settings = run.Settings(dataset, model, epochs, batch_size, lr, momentum, weight_decay, seed, threads or cores())
+    run.SGD(lr, momentum, weight_decay)
+    run.new_model(model, seed)
+    images = data.dataset(dataset, data_dir)
+    folder = out or Path("runs") / f"{dataset}-{model}"
+    click.echo(f"data: {images.source}")
+    click.echo(f"training {model} for {epochs} epochs on {settings.threads} threads; writing to {folder}")
+    with _Bar() as bar:
+
+        def progress(p: Progress) -> None:
+            bar.show(p.done, p.total, f"epoch {p.epoch}/{p.epochs}", f"{p.images_per_second:,.0f} images/s  loss {p.loss:.4f}")
+
+        def epoch(e: Epoch) -> None:
+            bar.say(f"epoch {e.epoch}: train loss {e.train_loss:.4f}, test accuracy {e.test_accuracy:.4f}, {e.seconds:.2f} s, {e.images_per_second:,.0f} images/s")
+
+        outcome = run.train(settings, images, folder, progress, epoch)
+    if outcome.interrupted:
+        click.echo(f"interrupted: the model as it was is in {outcome.model}")
+    else:
+        click.echo(f"wrote {outcome.model}")
+    measured = outcome.epochs[-1].test_accuracy if outcome.epochs and not outcome.interrupted else None
+    if measured is None:
+        from .train.fit import accuracy
+
+        measured = accuracy(outcome.net, *images.test, run.ops.scale)
+    click.echo(f"test accuracy {measured:.4f}")
+    if outcome.interrupted:
+        sys.exit(130)
+
+
+class _Bar:
+    """A progress bar on a terminal's standard error; elsewhere only the lines that are said."""
+
+    def __enter__(self) -> _Bar:
+        self.progress = None
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TextColumn
+
+            self.progress = Progress(TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"), console=Console(stderr=True), transient=True)
+            self.progress.start()
+            self.task = self.progress.add_task("compiling", total=None, note="")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.progress:
+            self.progress.stop()
+
+    def show(self, done: int, total: int, label: str, note: str) -> None:
+        if self.progress:
+            self.progress.update(self.task, completed=done, total=total, description=label, note=note)
+
+    def say(self, text: str) -> None:
+        if self.progress:
+            self.progress.console.file.flush()
+        click.echo(text)
+
+
+@main.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--top", default=3, show_default=True, type=click.IntRange(1), help="how many classes to print")
+def predict(model: Path, images: tuple[Path, ...], top: int) -> None:
+    """Print the most probable classes of IMAGES (PNG, JPEG or IDX files)."""
+    from .nn.sequential import load
+    from .train import data, run
+
+    net = load(model)
+    for path in images:
+        pixels = data.read_images(path)
+        for k, row in enumerate(run.probabilities(net, pixels)):
+            label = f"{path}" if len(pixels) == 1 else f"{path}[{k}]"
+            names = data.FASHION_CLASSES if len(row) == len(data.FASHION_CLASSES) else tuple(map(str, range(len(row))))
+            best = row.argsort()[::-1][:top]
+            click.echo(f"{label}: " + ", ".join(f"{names[c]} {row[c]:.3f}" for c in best))
+
+
+def _operation(name: str):  # type: ignore[no-untyped-def]
+    from . import ops
+    from .ops.operation import Op, op
+
+    if Path(name).is_file():
+        return op(Path(name).read_text())
+    found = getattr(ops, name, None)
+    if not isinstance(found, Op):
+        known = ", ".join(n for n in ops.__all__)
+        raise ArgumentError(f"{name!r}: no such operation and no such file; accepted: {known}, or a file with a definition")
+    return found
+
+
+@main.command()
+@click.argument("op")
+@click.argument("wrt", required=False)
+def derive(op: str, wrt: str | None) -> None:
+    """Derive the gradient of OP (a library name or a file) for WRT, step by step."""
+    from .ops.derivative import derive as derived
+
+    operation = _operation(op)
+    for name in [wrt] if wrt else [t.name for t in operation.definition.inputs]:
+        click.echo(str(derived(operation, name)) + "\n")
+
+
+@main.command()
+@click.argument("op")
+@click.argument("sizes", nargs=-1)
+@click.option("--backward", is_flag=True, help="the gradients' loops instead")
+def loops(op: str, sizes: tuple[str, ...], backward: bool) -> None:
+    """Print the loop nests compiled for OP. SIZES: N=64 C=6 … for sizes and settings (others get small values)."""
+    from .ops.glass import loops_for
+
+    click.echo(loops_for(_operation(op), sizes, backward))
+
+
+if __name__ == "__main__":
+    main()

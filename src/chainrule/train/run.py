@@ -1,0 +1,137 @@
+"""A whole training run with its files: model.safetensors, metrics.jsonl, curve.svg, settings.json."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .. import ops
+from ..errors import ArgumentError, DataError
+from ..nn.losses import CrossEntropyLoss
+from ..nn.models import MODELS
+from ..nn.sequential import Sequential, save
+from .data import Dataset
+from .fit import Epoch, Progress, fit
+from .optim import SGD
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run was asked to do; written to settings.json as it is."""
+
+    dataset: str
+    model: str
+    epochs: int
+    batch_size: int
+    lr: float
+    momentum: float
+    weight_decay: float
+    seed: int
+    threads: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended."""
+
+    net: Sequential
+    epochs: tuple[Epoch, ...]
+    interrupted: bool
+    model: Path
+
+
+def new_model(name: str, seed: int) -> Sequential:
+    if name not in MODELS:
+        raise ArgumentError(f"{name!r}: no such model; accepted: {', '.join(MODELS)}")
+    return MODELS[name]().init(seed)
+
+
+def train(settings: Settings, data: Dataset, out: Path, on_progress: Callable[[Progress], None] | None = None, on_epoch: Callable[[Epoch], None] | None = None) -> Outcome:
+    """Train and write the files into `out`. Ctrl-C ends training early; the model so far is written all the same."""
+    net = new_model(settings.model, settings.seed)
+    optimizer = SGD(settings.lr, settings.momentum, settings.weight_decay)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        _write(out / "settings.json", json.dumps(asdict(settings) | {"data": data.source, "machine": platform.machine(), "version": _version()}, indent=2) + "\n")
+        (out / "metrics.jsonl").write_text("")
+    except OSError as e:
+        raise DataError(f"{out}: cannot be written to ({e.strerror}); accepted: a folder with room and permission") from None
+    epochs: list[Epoch] = []
+
+    def record(epoch: Epoch) -> None:
+        epochs.append(epoch)
+        row = asdict(epoch)
+        try:
+            with (out / "metrics.jsonl").open("a") as f:
+                f.write(json.dumps(row) + "\n")
+        except OSError as e:
+            raise DataError(f"{out / 'metrics.jsonl'}: cannot be written ({e.strerror}); accepted: a folder with room") from None
+        if on_epoch:
+            on_epoch(epoch)
+
+    interrupted = False
+    try:
+        fit(net, CrossEntropyLoss(), optimizer, data.train, data.test, settings.epochs, settings.batch_size, settings.seed, settings.threads, ops.scale, on_progress, record)
+    except KeyboardInterrupt:
+        interrupted = True
+    save(net, out / "model.safetensors")
+    _write(out / "curve.svg", curve(epochs))
+    return Outcome(net, tuple(epochs), interrupted, out / "model.safetensors")
+
+
+def _version() -> str:
+    from .. import __version__
+
+    return __version__
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_text(text)
+        os.replace(part, path)
+    except OSError as e:
+        part.unlink(missing_ok=True)
+        raise DataError(f"{path}: cannot be written ({e.strerror}); accepted: a folder with room and permission") from None
+
+
+def curve(epochs: list[Epoch]) -> str:
+    """Training loss and test accuracy over the epochs as an SVG picture."""
+    width, height, left, top = 640, 360, 60, 40
+    inner_w, inner_h = width - 2 * left, height - 2 * top
+    xs = [left + inner_w * (k / max(len(epochs) - 1, 1)) for k in range(len(epochs))]
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="12">',
+        f'<rect width="{width}" height="{height}" fill="white"/>',
+        f'<rect x="{left}" y="{top}" width="{inner_w}" height="{inner_h}" fill="none" stroke="#ccc"/>',
+    ]
+    series = [("training loss", [e.train_loss for e in epochs], "#c0392b", "end", left - 8), ("test accuracy", [e.test_accuracy or 0.0 for e in epochs], "#2471a3", "start", width - left + 8)]
+    for k, (label, values, colour, anchor, at) in enumerate(series):
+        parts.append(f'<text x="{left + k * 160}" y="{top - 14}" fill="{colour}">{label}</text>')
+        if not values:
+            continue
+        low, high = min(values), max(values)
+        span = (high - low) or max(abs(high), 1e-9) * 0.1
+        ys = [top + inner_h * (1 - (v - low + 0.05 * span) / (1.1 * span)) for v in values]
+        points = " ".join(f"{x:.1f},{y:.1f}" for x, y in zip(xs, ys, strict=True))
+        parts.append(f'<polyline fill="none" stroke="{colour}" stroke-width="2" points="{points}"/>')
+        parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in zip(xs, ys, strict=True)]
+        for v, y in {values[0]: ys[0], values[-1]: ys[-1]}.items():
+            parts.append(f'<text x="{at}" y="{y + 4:.1f}" fill="{colour}" text-anchor="{anchor}">{v:.3f}</text>')
+    for e, x in zip(epochs, xs, strict=True):
+        if len(epochs) <= 20 or e.epoch % (len(epochs) // 10) == 0:
+            parts.append(f'<text x="{x:.1f}" y="{height - top + 18}" text-anchor="middle" fill="#555">{e.epoch}</text>')
+    parts.append(f'<text x="{width / 2}" y="{height - 6}" text-anchor="middle" fill="#555">epoch</text></svg>')
+    return "\n".join(parts) + "\n"
+
+
+def probabilities(net: Sequential, images: np.ndarray) -> np.ndarray:
+    """Class probabilities for images of bytes."""
+    return np.asarray(ops.softmax(net(images, transform=ops.scale)))
