@@ -32,7 +32,7 @@ def main() -> None:
 @click.option("--model", default="lenet5", show_default=True, help="lenet5, mlp or document001")
 @click.option("--epochs", default=5, show_default=True, type=click.IntRange(0), help="passes over the training images")
 @click.option("--batch-size", default=64, show_default=True, type=click.IntRange(1), help="images in one step")
-@click.option("--lr", default=0.05, show_default=True, type=float, help="learning rate")
+@click.option("--lr", default=0.02, show_default=True, type=float, help="learning rate")
 @click.option("--momentum", default=0.9, show_default=True, type=float)
 @click.option("--weight-decay", default=0.0, show_default=True, type=float)
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="of the first weights and the order of images")

@@ -1,0 +1,122 @@
+"""The table of operations that every part of the project is held against: formula, sizes, settings.
+
+Sizes are nasty on purpose: strides of 2 and 3, overlapping windows, padding with negative inputs, axes that differ,
+at least 2 channels and 3 classes. A value of N is replaced by the numbers of samples a test asks for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from chainrule import Op, op, ops
+
+
+@dataclass(frozen=True)
+class Case:
+    """An operation with shapes of its inputs ("N" is the number of samples) and settings.
+
+    classes: inputs that are class numbers below the given count. positive: inputs that must be above 0.
+    """
+
+    id: str
+    op: Op
+    shapes: dict[str, tuple[object, ...]]
+    settings: dict[str, object] = field(default_factory=dict)
+    classes: dict[str, int] = field(default_factory=dict)
+    positive: frozenset[str] = frozenset()
+
+    def arrays(self, samples: int, seed: int = 0, dtype: type = np.float64) -> dict[str, np.ndarray]:
+        rng = np.random.default_rng([seed, samples])
+        out: dict[str, np.ndarray] = {}
+        for name, shape in self.shapes.items():
+            full = tuple(samples if s == "N" else s for s in shape)
+            if name in self.classes:
+                out[name] = rng.integers(0, self.classes[name], full)
+            else:
+                a = rng.normal(size=full)
+                out[name] = (np.abs(a) + 0.3 if name in self.positive else a).astype(dtype)
+        return out
+
+    @property
+    def wrt(self) -> list[str]:
+        return [k for k in self.shapes if k not in self.classes]
+
+    @property
+    def numbers(self) -> dict[str, object]:
+        return dict(self.op.definition.settings) | self.settings
+
+
+def own(text: str, **shapes: tuple[object, ...]) -> Case:
+    made = op(text)
+    return Case(made.name, made, shapes)
+
+
+LIBRARY = [
+    Case("conv2d", ops.conv2d, {"x": ("N", 2, 7, 6), "w": (3, 2, 3, 2), "b": (3,)}),
+    Case("conv2d-stride2-pad", ops.conv2d, {"x": ("N", 2, 9, 8), "w": (3, 2, 3, 4), "b": (3,)}, {"s": 2, "p": 2}),
+    Case("conv2d-stride3", ops.conv2d, {"x": ("N", 2, 11, 8), "w": (2, 2, 2, 5), "b": (2,)}, {"s": 3, "p": 1}),
+    Case("conv2d-dilation", ops.conv2d, {"x": ("N", 2, 9, 8), "w": (3, 2, 3, 2), "b": (3,)}, {"s": 1, "p": 2, "d": 2}),
+    Case("conv2d-stride2-dilation3", ops.conv2d, {"x": ("N", 2, 13, 12), "w": (3, 2, 3, 2), "b": (3,)}, {"s": 2, "p": 3, "d": 3}),
+    Case("conv2d-stride2-dilation2", ops.conv2d, {"x": ("N", 2, 11, 12), "w": (3, 2, 3, 2), "b": (3,)}, {"s": 2, "p": 1, "d": 2}),
+    Case("conv2d-wide-pad", ops.conv2d, {"x": ("N", 1, 4, 5), "w": (2, 1, 3, 3), "b": (2,)}, {"p": 4}),
+    Case("conv2d_plain", ops.conv2d_plain, {"x": ("N", 3, 6, 6), "w": (5, 3, 3, 3)}, {"p": 1}),
+    Case("conv2d_rect", ops.conv2d_rect, {"x": ("N", 2, 9, 10), "w": (3, 2, 3, 4), "b": (3,)}, {"s": 2, "t": 3, "p": 1, "q": 2, "d": 2, "e": 1}),
+    Case("conv2d_rect_plain", ops.conv2d_rect_plain, {"x": ("N", 2, 7, 8), "w": (3, 2, 3, 2)}, {"s": 2, "t": 1, "p": 0, "q": 1}),
+    Case("linear", ops.linear, {"x": ("N", 37), "w": (21, 37), "b": (21,)}),
+    Case("linear_plain", ops.linear_plain, {"x": ("N", 5), "w": (3, 5)}),
+    Case("relu", ops.relu, {"x": ("N", 5)}),
+    Case("sigmoid", ops.sigmoid, {"x": ("N", 5)}),
+    Case("tanh", ops.tanh, {"x": ("N", 5)}),
+    Case("softmax", ops.softmax, {"z": ("N", 5)}),
+    Case("max_pool2d", ops.max_pool2d, {"x": ("N", 2, 7, 8)}),
+    Case("max_pool2d-overlap-pad", ops.max_pool2d, {"x": ("N", 2, 8, 7)}, {"k": 3, "s": 2, "p": 1}),
+    Case("max_pool2d-gaps", ops.max_pool2d, {"x": ("N", 2, 9, 8)}, {"k": 2, "s": 3}),
+    Case("max_pool2d_rect", ops.max_pool2d_rect, {"x": ("N", 2, 9, 10)}, {"k": 2, "l": 3, "s": 3, "t": 2, "p": 1, "q": 0, "d": 2, "e": 1}),
+    Case("avg_pool2d", ops.avg_pool2d, {"x": ("N", 2, 7, 8)}, {"k": 3, "s": 2, "p": 1}),
+    Case("flatten", ops.flatten, {"x": ("N", 2, 3, 4)}),
+    Case("flatten3", ops.flatten3, {"x": ("N", 2, 3)}),
+    Case("scale", ops.scale, {"x": ("N", 2, 3, 4)}),
+    Case("cross_entropy", ops.cross_entropy, {"z": ("N", 5), "t": ("N",)}, classes={"t": 5}),
+    Case("mse", ops.mse, {"y": ("N", 5), "t": ("N", 5)}),
+    Case("half_square", ops.half_square, {"y": ("N", 5), "t": ("N", 5)}),
+]
+
+OWN = [
+    own("conv3d(x[n,C,D,H,W], w[O,C,A,B,G]; s=2, p=1) -> y[n,O,(D+2*p-A)//s+1,(H+2*p-B)//s+1,W-G+1]\n"
+        " y[n,o,d,i,j] = sum[c,a,u,v](w[o,c,a,u,v] * x[n,c,s*d+a-p,s*i+u-p,j+v])", x=("N", 2, 5, 6, 5), w=(3, 2, 2, 3, 2)),
+    own("conv1d(x[n,C,T], w[O,C,K]; s=1, p=0) -> y[n,O,(T+2*p-K)//s+1]\n y[n,o,m] = sum[c,q](w[o,c,q] * x[n,c,s*m+q-p])", x=("N", 3, 11), w=(4, 3, 3)),
+    own("depthwise(x[n,C,H,W], w[C,K,L]; p=1) -> y[n,C,H+2*p-K+1,W+2*p-L+1]\n y[n,c,i,j] = sum[u,v](w[c,u,v] * x[n,c,i+u-p,j+v-p])", x=("N", 3, 6, 5), w=(3, 3, 2)),
+    own("transposed(x[n,C,H], w[C,O,K]; s=2) -> y[n,O,(H-1)*s+K]\n y[n,o,r] = sum[c,i](w[c,o,r-s*i] * x[n,c,i])", x=("N", 3, 5), w=(3, 2, 4)),
+    own("true_convolution(x[n,H], w[K]) -> y[n,H+K-1]\n y[n,i] = sum[u](w[u] * x[n,i-u])", x=("N", 6), w=(3,)),
+    own("locally(x[n,C,H], w[O,C,I,K]) -> y[n,O,I]\n y[n,o,i] = sum[c,k](w[o,c,i,k] * x[n,c,i+k])", x=("N", 2, 6), w=(3, 2, 4, 3)),
+    own("bilinear(a[n,I], b[n,J], w[I,J,K]) -> y[n,K]\n y[n,k] = sum[i,j](a[n,i] * b[n,j] * w[i,j,k])", a=("N", 4), b=("N", 3), w=(4, 3, 5)),
+    own("norm(x[n,C,H,W], g[C], b[C]; eps=1e-5) -> y[n,C,H,W]\n m[c] = mean[n,i,j](x[n,c,i,j])\n v[c] = mean[n,i,j]((x[n,c,i,j]-m[c])**2)\n"
+        " y[n,c,i,j] = g[c]*(x[n,c,i,j]-m[c])/sqrt(v[c]+eps)+b[c]", x=("N", 3, 4, 5), g=(3,), b=(3,)),
+    own("layer_norm(x[n,D], g[D]; eps=1e-3) -> y[n,D]\n m[n] = mean[i](x[n,i])\n y[n,d] = g[d]*(x[n,d]-m[n])/sqrt(mean[i]((x[n,i]-m[n])**2)+eps)", x=("N", 7), g=(7,)),
+    own("attention(q[n,T,D], k[n,T,D], v[n,T,D]) -> y[n,T,D]\n s[n,i,j] = sum[d](q[n,i,d]*k[n,j,d])/sqrt(D)\n"
+        " e[n,i,j] = exp(s[n,i,j]-max[l](s[n,i,l]))*(j<=i)\n y[n,i,d] = sum[j](e[n,i,j]*v[n,j,d])/sum[j](e[n,i,j])", q=("N", 4, 3), k=("N", 4, 3), v=("N", 4, 3)),
+    own("nested(x[n,D], w[K]; q=3) -> y[n,D]\n y[n,i] = tanh(sum[u](w[u]*max[v:q](x[n,i-u+v]))) + x[n,i]**3", x=("N", 9), w=(2,)),
+    own("product(x[n,D], w[n,D]; q=3, p=1) -> y[n,D]\n y[n,i] = sum[u:q](x[n,i+u-p]+w[n,i-u]*2)", x=("N", 6), w=("N", 6)),
+    own("difference(x[n,D]) -> y[n,D-1]\n y[n,i] = (x[n,i+1]-x[n,i])**2", x=("N", 6)),
+    own("every_third(x[n,D]) -> y[n,(D-1)//3+1]\n y[n,i] = x[n,3*i]/(1+abs(x[n,3*i]))", x=("N", 11)),
+    own("wrapped(x[n,D]) -> y[n,D]\n y[n,i] = x[n,(i+2)%D]*x[n,D-1-i]", x=("N", 5)),
+    own("pairs(x[n,D]) -> y[n,D,D]\n y[n,i,j] = exp(-(x[n,i]-x[n,j])**2)", x=("N", 4)),
+    own("matmul(a[M,K], b[K,P]) -> y[M,P]\n y[i,j] = sum[k](a[i,k]*b[k,j])", a=(7, 5), b=(5, 19)),
+    own("gram(x[n,D]) -> y[D,D]\n y[i,j] = sum[n](x[n,i]*x[n,j])", x=("N", 5)),
+    own("between_samples(x[n,D]) -> y[n,D]\n y[n,i] = x[n,i] - max[m:N](x[m,i])/2 + sum[m:N](x[m,i]*(m<n))", x=("N", 4)),
+    own("best_sample(x[n,D]) -> y[n], z[D]\n y[n] = min[i](x[n,i]) * max[i](x[n,i])\n z[i] = max[n](x[n,i])", x=("N", 4)),
+    own("energy(x[I,J]) -> E\n E = sum[i,j](x[i,j]**2)/2", x=(5, 6)),
+    own("diagonal(a[M,M]) -> s, t[M]\n s = sum[i](a[i,i])\n t[i] = a[i,i]*s", a=(4, 4)),
+    own("exotic(x[n,D], a[D]) -> y[n,D]\n y[n,i] = exp(a[i]*0.1)**a[i] + sum[j](where(x[n,j] > x[n,i], x[n,j], a[i]))/D + i*x[n,i]", x=("N", 5), a=(5,)),
+    own("waves(x[n,D]) -> y[n,D]\n y[n,i] = sin(x[n,i])*cos(2*x[n,i]) + erf(x[n,i]) - tan(x[n,i]/4) + minimum(x[n,i], 0.2) - sign(x[n,i])*log(1+abs(x[n,i]))", x=("N", 5)),
+    own("alternating(x[n,H,W]; s=2) -> y[n,H//s]\n y[n,i] = mean[v,u:s](x[n,s*i+u,v])", x=("N", 7, 3)),
+    own("no_samples(x[A,B], w[B]) -> y[A], z\n y[a] = sum[b](x[a,b]*w[b])\n z = max[a](y[a]) - min[a](y[a])", x=(5, 4), w=(4,)),
+    own("shared_twice(x[n,D], w[D,D]) -> y[n,D]\n h[n,i] = maximum(0, sum[k](w[i,k]*x[n,k]))\n y[n,i] = sum[k](w[k,i]*h[n,k]) + x[n,i]", x=("N", 6), w=(6, 6)),
+    own("scalar_input(x[n,D], a) -> y[n,D], r\n y[n,i] = a*x[n,i]\n r = a**2 + mean[n,i](x[n,i])", x=("N", 3), a=()),
+    own("skip_and_mirror(x[n,H]; s=2, k=3) -> y[n,H//s]\n y[n,i] = sum[u:k](x[n,s*i+2*u-3] * x[n,H-1-i])", x=("N", 9)),
+    own("unsolvable(x[n,H], w[K]) -> y[n,4]\n y[n,i] = sum[u](w[u] * x[n,i*u])", x=("N", 6), w=(3,)),
+]  # fmt: skip
+
+CASES = LIBRARY + OWN

@@ -1,0 +1,62 @@
+"""The native engine computes what the formulas mean: held against the reference, forward and backward."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from chainrule import Op
+from chainrule.engines.native.target import current
+from tests.cases import CASES, Case
+
+
+def compare(op: Op, arrays: dict, settings: dict, tolerance: float) -> dict:
+    expected = op.evaluate(arrays, settings, "reference")
+    found = op.evaluate(arrays, settings, "native")
+    for name, want in expected.items():
+        got, want = np.asarray(found[name]), np.asarray(want)
+        assert got.shape == want.shape and got.dtype == want.dtype
+        assert np.array_equal(np.isnan(got), np.isnan(want)), name
+        same = (got == want) | np.isnan(want)
+        with np.errstate(all="ignore"):
+            size = max(float(np.max(np.abs(want), initial=0, where=np.isfinite(want))), 1e-3)
+            gap = np.where(same, 0, np.abs(got - want))
+        assert np.max(gap, initial=0) <= tolerance * size, (name, float(np.max(gap)), size)
+    return expected
+
+
+def both_ways(case: Case, samples: int, dtype: type, tolerance: float) -> None:
+    arrays = case.arrays(samples, dtype=dtype)
+    values = compare(case.op, arrays, case.numbers, tolerance)
+    gradient = case.op.gradient(case.wrt)
+    rng = np.random.default_rng(1)
+    seeds = {gradient.seed[k]: np.asarray(rng.normal(size=np.shape(v)), dtype) for k, v in values.items()}
+    compare(Op(gradient.definition), arrays | seeds, case.numbers, tolerance)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda c: c.id)
+@pytest.mark.parametrize("samples", [1, 3, 17])
+def test_double_precision_is_the_reference(case: Case, samples: int) -> None:
+    both_ways(case, samples, np.float64, 1e-12)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda c: c.id)
+def test_single_precision_is_the_reference_up_to_rounding(case: Case) -> None:
+    both_ways(case, 19, np.float32, 3e-5)
+
+
+@pytest.mark.parametrize("target", ["avx2", "sse2"])
+@pytest.mark.parametrize("case", CASES, ids=lambda c: c.id)
+def test_narrower_vectors_compute_the_same(case: Case, target: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    ranks = ["sse2", "avx2", "avx512"]
+    host = current().name
+    if host not in ranks or ranks.index(target) >= ranks.index(host):
+        return  # this is the host itself (tested above), or a machine with other vectors
+    monkeypatch.setenv("CHAINRULE_TARGET", target)
+    assert current().name == target
+    both_ways(case, 5, np.float32, 3e-5)
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c.id in ("conv2d-stride2-pad", "max_pool2d-overlap-pad", "linear", "norm", "cross_entropy")], ids=lambda c: c.id)
+def test_a_thousand_samples(case: Case) -> None:
+    both_ways(case, 1000, np.float64, 1e-11)
