@@ -57,6 +57,8 @@ def test_narrower_vectors_compute_the_same(case: Case, target: str, monkeypatch:
     both_ways(case, 5, np.float32, 3e-5)
 
 
-@pytest.mark.parametrize("case", [c for c in CASES if c.id in ("conv2d-stride2-pad", "max_pool2d-overlap-pad", "linear", "norm", "cross_entropy")], ids=lambda c: c.id)
+@pytest.mark.parametrize(
+    "case", [c for c in CASES if c.id in ("conv2d-stride2-pad", "max_pool2d-overlap-pad", "linear", "norm", "cross_entropy")], ids=lambda c: c.id
+)
 def test_a_thousand_samples(case: Case) -> None:
     both_ways(case, 1000, np.float64, 1e-11)

@@ -39,14 +39,28 @@ def main() -> None:
 @click.option("--threads", default=0, type=click.IntRange(0), help="0: one for each processor; does not change the result")
 @click.option("--out", default=None, type=click.Path(path_type=Path), help="folder for the model and metrics [runs/DATASET-MODEL]")
 @click.option("--data-dir", default=None, type=click.Path(path_type=Path), help="folder with the data set's files")
-def train(dataset: str, model: str, epochs: int, batch_size: int, lr: float, momentum: float, weight_decay: float, seed: int, threads: int, out: Path | None, data_dir: Path | None) -> None:
+def train(
+    dataset: str,
+    model: str,
+    epochs: int,
+    batch_size: int,
+    lr: float,
+    momentum: float,
+    weight_decay: float,
+    seed: int,
+    threads: int,
+    out: Path | None,
+    data_dir: Path | None,
+) -> None:
     """Train a model on DATASET and write it, its metrics and its curve to --out."""
+    from .ops import scale
     from .ops.operation import cores
     from .train import data, run
-    from .train.fit import Epoch, Progress
+    from .train.fit import Epoch, Progress, accuracy
+    from .train.optim import SGD
 
     settings = run.Settings(dataset, model, epochs, batch_size, lr, momentum, weight_decay, seed, threads or cores())
-    run.SGD(lr, momentum, weight_decay)
+    SGD(lr, momentum, weight_decay)
     run.new_model(model, seed)
     images = data.dataset(dataset, data_dir)
     folder = out or Path("runs") / f"{dataset}-{model}"
@@ -58,7 +72,9 @@ def train(dataset: str, model: str, epochs: int, batch_size: int, lr: float, mom
             bar.show(p.done, p.total, f"epoch {p.epoch}/{p.epochs}", f"{p.images_per_second:,.0f} images/s  loss {p.loss:.4f}")
 
         def epoch(e: Epoch) -> None:
-            bar.say(f"epoch {e.epoch}: train loss {e.train_loss:.4f}, test accuracy {e.test_accuracy:.4f}, {e.seconds:.2f} s, {e.images_per_second:,.0f} images/s")
+            bar.say(
+                f"epoch {e.epoch}: train loss {e.train_loss:.4f}, test accuracy {e.test_accuracy:.4f}, {e.seconds:.2f} s, {e.images_per_second:,.0f} images/s"
+            )
 
         outcome = run.train(settings, images, folder, progress, epoch)
     if outcome.interrupted:
@@ -67,9 +83,7 @@ def train(dataset: str, model: str, epochs: int, batch_size: int, lr: float, mom
         click.echo(f"wrote {outcome.model}")
     measured = outcome.epochs[-1].test_accuracy if outcome.epochs and not outcome.interrupted else None
     if measured is None:
-        from .train.fit import accuracy
-
-        measured = accuracy(outcome.net, *images.test, run.ops.scale)
+        measured = accuracy(outcome.net, *images.test, scale)
     click.echo(f"test accuracy {measured:.4f}")
     if outcome.interrupted:
         sys.exit(130)
@@ -84,7 +98,9 @@ class _Bar:
             from rich.console import Console
             from rich.progress import BarColumn, Progress, TextColumn
 
-            self.progress = Progress(TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"), console=Console(stderr=True), transient=True)
+            self.progress = Progress(
+                TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"), console=Console(stderr=True), transient=True
+            )
             self.progress.start()
             self.task = self.progress.add_task("compiling", total=None, note="")
         return self

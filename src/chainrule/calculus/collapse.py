@@ -70,7 +70,9 @@ def target_letters(axes: tuple[Poly, ...], first: Contribution, taken: frozenset
     return tuple(used)
 
 
-def gather(name: str, axes: tuple[Poly, ...], contributions: list[Contribution], known: dict[str, tuple[Poly, ...]], taken: frozenset[str]) -> tuple[Line, Record]:
+def gather(
+    name: str, axes: tuple[Poly, ...], contributions: list[Contribution], known: dict[str, tuple[Poly, ...]], taken: frozenset[str]
+) -> tuple[Line, Record]:
     """The line name[r] = … that sums all contributions, and the moves that led to it."""
     record: Record = []
     if not contributions:
@@ -85,7 +87,15 @@ def gather(name: str, axes: tuple[Poly, ...], contributions: list[Contribution],
     return Line(name, letters, axes, total), record
 
 
-def collapse(name: str, target: tuple[str, ...], axes: tuple[Poly, ...], c: Contribution, known: dict[str, tuple[Poly, ...]], taken: frozenset[str], record: Record) -> Expr:
+def collapse(
+    name: str,
+    target: tuple[str, ...],
+    axes: tuple[Poly, ...],
+    c: Contribution,
+    known: dict[str, tuple[Poly, ...]],
+    taken: frozenset[str],
+    record: Record,
+) -> Expr:
     """One contribution as an expression in the target's letters."""
     c = _apart(c, target, taken)
     summed = dict(zip(c.letters, c.ranges, strict=True))

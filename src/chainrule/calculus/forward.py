@@ -59,7 +59,8 @@ class _Forward:
         d, lines = self.d, []
         for line in d.lines:
             lines.append(line)
-            self.line, self.extra = line, []
+            self.line = line
+            self.extra: list[Line] = []
             bound = dict(zip(line.letters, line.ranges, strict=True))
             expr = self.of(line.expr, bound, Read(line.tensor, tuple(map(Poly.name, line.letters))))
             lines += self.extra
@@ -129,6 +130,3 @@ class _Forward:
         self.extra.append(Line(name, free, ranges, wanted))
         self.axes[name] = ranges
         return Read(name, tuple(map(Poly.name, free)))
-
-
-

@@ -175,7 +175,7 @@ class _Reverse:
         match e:
             case Read(tensor, index):
                 self.arrive(tensor, index, adjoint, bound, guards)
-            case Call(fn, args):
+            case Call(_, args):
                 here = value if value is not None else e
                 for k, a in enumerate(args):
                     if any(r.tensor in self.active for r in reads(a)):
@@ -187,7 +187,9 @@ class _Reverse:
 
     def push_reduction(self, e: Reduce, adjoint: Expr, bound: dict[str, Poly], guards: list[tuple[Poly, Poly]], value: Expr | None) -> None:
         inner = bound | dict(zip(e.letters, e.ranges, strict=True))
-        more = guards + [(p, s) for r in direct_reads(e.body) for p, s in zip(r.index, self.axes[r.tensor], strict=True) if inner.get(p.letter or "") != s]
+        more = guards + [
+            (p, s) for r in direct_reads(e.body) for p, s in zip(r.index, self.axes[r.tensor], strict=True) if inner.get(p.letter or "") != s
+        ]
         if e.kind == "argmax":
             return
         if e.kind in ("max", "min"):
@@ -243,4 +245,3 @@ def _needed(lines: tuple[Line, ...], wanted: set[str]) -> tuple[Line, ...]:
             keep.append(line)
             want |= {r.tensor for r in reads(line.expr)}
     return tuple(reversed(keep))
-

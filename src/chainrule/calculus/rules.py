@@ -7,7 +7,7 @@ from functools import cache
 
 from ..language.functions import ALL
 from ..language.index import Poly
-from ..language.tree import ONE, ZERO, Call, Const, Expr, Index, Read, add, div, mul, neg, reads, sub
+from ..language.tree import ONE, ZERO, Call, Const, Expr, Index, add, div, mul, neg, reads, sub
 
 
 @cache

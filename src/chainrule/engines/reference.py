@@ -37,7 +37,7 @@ def run(bound: Bound, arrays: Mapping[str, np.ndarray], dtype: np.dtype) -> dict
 
 
 def _typed(a: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    if dtype != object:
+    if dtype.kind != "O":
         return np.asarray(a).astype(dtype)
     out = np.empty(np.shape(a), object)
     flat = np.asarray(a).reshape(-1)
@@ -84,7 +84,7 @@ class _Place:
     def read(self, tensor: str, index: tuple[Poly, ...]) -> np.ndarray:
         a = self.tensors[tensor]
         # Outside places are dropped by the reduction around; any place inside stands in for them here.
-        return a[tuple(np.clip(self.index(p), 0, size - 1) for p, size in zip(index, a.shape, strict=True))] if index else a
+        return np.asarray(a[tuple(np.clip(self.index(p), 0, size - 1) for p, size in zip(index, a.shape, strict=True))] if index else a)
 
     def present(self, body: Expr, guards: list[Poly], equal: list[Poly]) -> np.ndarray:
         """Which terms of a reduction over `body` read inside all their tensors (and have no bracket that is 0)."""
@@ -127,7 +127,8 @@ class _Place:
 
     def erf(self, x: np.ndarray) -> np.ndarray:
         if self.dtype.kind == "c":  # erf(a + ib) = erf(a) + ib 2/sqrt(pi) exp(-a^2), exact to first order in b
-            return self.number(_erf(x.real)) + 1j * x.imag * 2 / math.sqrt(math.pi) * np.exp(-(x.real**2))
+            slope = 2 / math.sqrt(math.pi) * np.exp(-(x.real**2))
+            return np.asarray(self.number(_erf(x.real)) + 1j * x.imag * slope)
         return np.asarray(_erf(x)).astype(self.dtype)
 
     def reduction(self, e: Reduce) -> np.ndarray:
@@ -157,7 +158,7 @@ class _Place:
         sign = -1 if kind == "min" else 1
         rank = np.real(body) if self.dtype.kind == "c" else body
         worst = min((sign * v for v in body.reshape(-1)), default=Fraction(0)) - 1 if self.dtype == object else -np.inf
-        masked = np.where(ok, sign * rank, worst)
+        masked = np.where(ok, sign * rank, worst)  # type: ignore[arg-type]
         best = np.argmax(masked, axis=-1)
         none = ~ok.any(axis=-1)
         if kind == "argmax":

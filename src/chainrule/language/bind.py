@@ -63,7 +63,9 @@ def sizes_of(d: Definition, shapes: Mapping[str, tuple[int, ...]], settings: Map
         for k, (p, size) in enumerate(zip(t.axes, shapes[t.name], strict=True)):
             want = _number(d, p, values, t.name)
             if want != size:
-                raise ShapeError(f"{t.name} with shape {tuple(shapes[t.name])}: axis {k} of {d.name}'s {t.name} is {p} = {want}, not {size}; accepted: {want}")
+                raise ShapeError(
+                    f"{t.name} with shape {tuple(shapes[t.name])}: axis {k} of {d.name}'s {t.name} is {p} = {want}, not {size}; accepted: {want}"
+                )
     return values
 
 
@@ -126,7 +128,9 @@ def _listed(values: Mapping[str, int | float]) -> str:
     return ", ".join(f"{k}={v}" for k, v in values.items())
 
 
-def bind(d: Definition, shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, int | float] | None = None, free_samples: bool = False) -> Bound:
+def bind(
+    d: Definition, shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, int | float] | None = None, free_samples: bool = False
+) -> Bound:
     """Put numbers in place of sizes and settings, and prove every read outside a reduction to be inside its tensor.
 
     free_samples leaves the number of samples a name in the lines: they then hold for any number.
@@ -138,7 +142,9 @@ def bind(d: Definition, shapes: Mapping[str, tuple[int, ...]], settings: Mapping
         found[name] = tuple(_number(d, p, values, name) for p in axes)
         if any(s <= 0 for s in found[name]):
             given = ", ".join(f"{t.name} {tuple(shapes[t.name])}" for t in d.inputs)
-            raise ShapeError(f"{given}: {d.name}'s {name} would have shape {found[name]} with {_listed(values)}; accepted: inputs large enough that every axis has at least 1 place")
+            raise ShapeError(
+                f"{given}: {d.name}'s {name} would have shape {found[name]} with {_listed(values)}; accepted: inputs large enough that every axis has at least 1 place"
+            )
     lines = []
     for line in d.lines:
         try:
@@ -158,7 +164,7 @@ def prove(d: Definition, line: Line, shapes: Mapping[str, tuple[int, ...]]) -> N
     for read in direct_reads(line.expr):
         for p, size in zip(read.index, shapes[read.tensor], strict=True):
             lo, hi = p.interval(ranges)
-            if 0 <= lo and hi < size:
+            if lo >= 0 and hi < size:
                 continue
             letters = sorted(p.names)
             for at in itertools.product(*[range(ranges[x][1] + 1) for x in letters]):

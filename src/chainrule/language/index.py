@@ -226,8 +226,7 @@ class Poly:
         for m, c in self.terms.items():
             sign = "-" if c < 0 else "+" if text else ""
             factors = ([str(abs(c))] if abs(c) != 1 or not m else []) + [
-                f"({a})" if isinstance(a, Quotient) and (len(m) > 1 or abs(c) != 1 or sign == "-") else str(a)
-                for a in m
+                f"({a})" if isinstance(a, Quotient) and (len(m) > 1 or abs(c) != 1 or sign == "-") else str(a) for a in m
             ]
             text += sign + "*".join(factors)
         return text or "0"

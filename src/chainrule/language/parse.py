@@ -170,8 +170,11 @@ class _Parser:
         if not lines:
             complain(self.source, self.pieces[0].line, 0, "no formula below the header", "one or more lines 'tensor[indices] = expression'")
         swap = {"n": Poly.name(sample)}
-        fix = lambda ts: tuple(Tensor(t.name, tuple(p.subs(swap) for p in t.axes)) for t in ts)  # noqa: E731
-        return Raw(name, fix(inputs), tuple(self.settings.items()), fix(outputs), lines, self.source, sample)
+
+        def fixed(tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+            return tuple(Tensor(t.name, tuple(p.subs(swap) for p in t.axes)) for t in tensors)
+
+        return Raw(name, fixed(inputs), tuple(self.settings.items()), fixed(outputs), lines, self.source, sample)
 
     def header(self, piece: Piece) -> tuple[str, tuple[Tensor, ...], tuple[Tensor, ...]]:
         form = "'name(inputs; settings) -> outputs'"
@@ -223,14 +226,24 @@ class _Parser:
     def axis(self, node: ast.expr, role: str) -> Poly:
         size = self.integer(node)
         bad = [a for a in size.names if not (a == "n" or a[0].isupper() or a in self.settings)]
-        if bad or (isinstance(node, ast.Constant) and node.value <= 0):
-            self.fail(node, f"{ast.unparse(node)!r} is not the size of an axis", "'n', a capital letter, a whole number or an expression of sizes and settings")
+        if bad or (size.constant is not None and size.constant <= 0):
+            self.fail(
+                node,
+                f"{ast.unparse(node)!r} is not the size of an axis",
+                "'n', a capital letter, a whole number or an expression of sizes and settings",
+            )
         return size
 
     def line(self, piece: Piece) -> RawLine:
         sides = _split_top(piece.text, "=")
         if len(sides) != 2:
-            complain(self.source, piece.line, piece.column + (sides[1][1] - 1 if len(sides) > 2 else 0), "not a formula", "one '=' in 'tensor[indices] = expression'")
+            complain(
+                self.source,
+                piece.line,
+                piece.column + (sides[1][1] - 1 if len(sides) > 2 else 0),
+                "not a formula",
+                "one '=' in 'tensor[indices] = expression'",
+            )
         target = self.expression(piece, sides[0][0], 0)
         base = target.value if isinstance(target, ast.Subscript) else target
         if not isinstance(base, ast.Name):
@@ -298,7 +311,7 @@ class _Parser:
             case ast.Constant(value=bool()):
                 self.fail(node, "True and False are not numbers here", "1 and 0")
             case ast.Constant(value=int() | float()):
-                return Const(node.value)
+                return Const(node.value)  # type: ignore[arg-type]
             case ast.Name():
                 return self.name(node)
             case ast.UnaryOp(op=ast.USub()):

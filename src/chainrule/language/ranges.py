@@ -88,7 +88,13 @@ class _Resolver:
     def line(self, line: RawLine) -> Line:
         declared = self.output_axes.get(line.tensor)
         if declared is not None and len(declared) != len(line.letters):
-            complain_at(self.source, line.piece, line.tensor, f"{line.tensor!r} has {len(declared)} axes in the header and {len(line.letters)} here", "one letter for each axis")
+            complain_at(
+                self.source,
+                line.piece,
+                line.tensor,
+                f"{line.tensor!r} has {len(declared)} axes in the header and {len(line.letters)} here",
+                "one letter for each axis",
+            )
         outer: dict[str, Poly] = {k: v.subs({"n": Poly.name(self.raw.sample_size)}) for k, v in line.explicit.items()}
         if declared is not None:
             for letter, size in zip(line.letters, declared, strict=True):
@@ -100,7 +106,13 @@ class _Resolver:
             self.agree(line.piece, letter, outer, size, read)
         for letter in line.letters:
             if letter not in outer:
-                complain_at(self.source, line.piece, letter, f"index letter {letter!r} has no range", f"{letter!r} alone on an axis of known size, or '{letter}:size' on the left")
+                complain_at(
+                    self.source,
+                    line.piece,
+                    letter,
+                    f"index letter {letter!r} has no range",
+                    f"{letter!r} alone on an axis of known size, or '{letter}:size' on the left",
+                )
         expr = self.reductions(line.expr, line.piece, scope)
         ranges = tuple(outer[x] for x in line.letters)
         self.axes[line.tensor] = ranges
@@ -144,7 +156,13 @@ class _Resolver:
             if letter == "n" and self._has_samples():
                 self.agree(piece, letter, known, Poly.name(self.raw.sample_size))
             if letter not in known:
-                complain_at(self.source, piece, letter, f"index letter {letter!r} has no range", f"{letter!r} alone on an axis of known size, or '{e.kind}[{letter}:size]'")
+                complain_at(
+                    self.source,
+                    piece,
+                    letter,
+                    f"index letter {letter!r} has no range",
+                    f"{letter!r} alone on an axis of known size, or '{e.kind}[{letter}:size]'",
+                )
         body = self.reductions(e.body, piece, scope | set(e.letters))
         return Reduce(e.kind, e.letters, tuple(known[x] for x in e.letters), body)
 
@@ -158,14 +176,28 @@ class _Resolver:
         polys = e.index if isinstance(e, Read) else (e.expr,) if isinstance(e, Index) else ()
         if isinstance(e, Read):
             if e.tensor not in self.axes:
-                complain_at(self.source, piece, e.tensor, f"tensor {e.tensor!r} is read before it is defined", "a tensor of an earlier line or an input")
+                complain_at(
+                    self.source, piece, e.tensor, f"tensor {e.tensor!r} is read before it is defined", "a tensor of an earlier line or an input"
+                )
             if len(e.index) != len(self.axes[e.tensor]):
-                complain_at(self.source, piece, e.tensor, f"{e.tensor!r} has {len(self.axes[e.tensor])} axes, here are {len(e.index)}", "one index for each axis")
+                complain_at(
+                    self.source,
+                    piece,
+                    e.tensor,
+                    f"{e.tensor!r} has {len(self.axes[e.tensor])} axes, here are {len(e.index)}",
+                    "one index for each axis",
+                )
         for p in polys:
             for name in sorted(p.names - scope - self.sizes - set(self.settings)):
                 known = sorted(scope | self.sizes | set(self.settings) | set(self.axes))
                 kind = "size" if name[0].isupper() else "letter or name"
-                complain_at(self.source, piece, name, f"unknown {kind} {name!r}", nearest(name, known) + "a letter of the left side or of a reduction around it, a size, a setting or a tensor")
+                complain_at(
+                    self.source,
+                    piece,
+                    name,
+                    f"unknown {kind} {name!r}",
+                    nearest(name, known) + "a letter of the left side or of a reduction around it, a size, a setting or a tensor",
+                )
         if isinstance(e, Call):
             for a in e.args:
                 self.check_names(a, piece, scope)
@@ -209,16 +241,18 @@ def outside(d: Definition, p: Poly, size: Poly, ranges: dict[str, Poly]) -> str 
     for values in itertools.islice(itertools.product(*choices), MOST_TRIALS):
         env: dict[str, object] = dict(zip(names, values, strict=True))
         try:
-            widths = [ranges[x].evaluate(env) for x in letters]
-            limit = size.evaluate(env)
-            if limit <= 0 or any(w <= 0 for w in widths):  # type: ignore[operator]
+            widths = [int(ranges[x].evaluate(env)) for x in letters]  # type: ignore[call-overload]
+            limit = int(size.evaluate(env))  # type: ignore[call-overload]
+            if limit <= 0 or any(w <= 0 for w in widths):
                 continue
-            if math.prod(widths) > 4096:  # type: ignore[arg-type]
-                lo, hi = p.subs(env).interval({x: (0, w - 1) for x, w in zip(letters, widths, strict=True)})  # type: ignore[arg-type, operator]
-                bad = hi if hi >= limit else lo if lo < 0 else None  # type: ignore[operator]
+            bad: int | None
+            if math.prod(widths) > 4096:
+                lo, hi = p.subs(env).interval({x: (0, w - 1) for x, w in zip(letters, widths, strict=True)})  # type: ignore[arg-type]
+                bad = hi if hi >= limit else lo if lo < 0 else None
             else:
-                found = (p.evaluate(env | dict(zip(letters, at, strict=True))) for at in itertools.product(*[range(w) for w in widths]))  # type: ignore[arg-type]
-                bad = next((v for v in found if not 0 <= v < limit), None)  # type: ignore[operator]
+                places = itertools.product(*[range(w) for w in widths])
+                found = (int(p.evaluate(env | dict(zip(letters, at, strict=True)))) for at in places)  # type: ignore[call-overload]
+                bad = next((v for v in found if not 0 <= v < limit), None)
         except ZeroDivisionError:
             continue
         if bad is not None:

@@ -25,7 +25,7 @@ def _poly_binds(p: Poly) -> int:
         return BINDS["+"]
     if p.letter or p.constant is not None:
         return ATOM if p.constant is None or p.constant >= 0 else BINDS["neg"]
-    ((m, c),) = p.terms.items()
+    ((_m, c),) = p.terms.items()
     return BINDS["neg"] if c < 0 else BINDS["*"]
 
 

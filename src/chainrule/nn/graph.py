@@ -124,9 +124,9 @@ def backward(g: Graph, calls: Sequence[Call], wanted: set[str]) -> dict[str, str
             names = dict(c.names)
             for t in c.op.definition.outputs:
                 names[gradient.seed[t.name]] = gradient_name(c.names[t.name])
-            for t in wrt:
-                names[gradient.of[t]] = gradient_name(c.names[t])
-                grads[c.names[t]] = gradient_name(c.names[t])
+            for x in wrt:
+                names[gradient.of[x]] = gradient_name(c.names[x])
+                grads[c.names[x]] = gradient_name(c.names[x])
             plans.append((c, gradient, names))
             decisions = {x.tensor for x in gradient.definition.lines[: gradient.forward]}
             g.shapes |= {gradient_name(c.names[t.name]): g.shapes[c.names[t.name]] for t in c.op.definition.outputs}

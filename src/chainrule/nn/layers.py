@@ -73,16 +73,31 @@ class Conv2d(Layer):
     (6, 1, 5, 5)
     """
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: Pair, stride: Pair = 1, padding: Pair | str = 0, dilation: Pair = 1, groups: int = 1, bias: bool = True, padding_mode: str = "zeros"):
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Pair,
+        stride: Pair = 1,
+        padding: Pair | str = 0,
+        dilation: Pair = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+    ):
         self.in_channels, self.out_channels = _whole(in_channels, "in_channels"), _whole(out_channels, "out_channels")
         self.kernel_size, self.stride = _pair(kernel_size, "kernel_size", 1), _pair(stride, "stride", 1)
         self.dilation, self.bias = _pair(dilation, "dilation", 1), bool(bias)
         if groups != 1 or padding_mode != "zeros":
-            raise ArgumentError(f"groups={groups}, padding_mode={padding_mode!r}: not in this layer; accepted: groups=1, padding_mode='zeros' (or a formula of your own)")
+            raise ArgumentError(
+                f"groups={groups}, padding_mode={padding_mode!r}: not in this layer; accepted: groups=1, padding_mode='zeros' (or a formula of your own)"
+            )
         if isinstance(padding, str):
             totals = [d * (k - 1) for d, k in zip(self.dilation, self.kernel_size, strict=True)]
             if padding == "same" and (self.stride != (1, 1) or any(t % 2 for t in totals)):
-                raise ArgumentError(f"padding='same' with stride={stride}, kernel_size={kernel_size}: not the same on both sides; accepted: stride 1 and odd kernels")
+                raise ArgumentError(
+                    f"padding='same' with stride={stride}, kernel_size={kernel_size}: not the same on both sides; accepted: stride 1 and odd kernels"
+                )
             if padding not in ("same", "valid"):
                 raise ArgumentError(f"padding={padding!r}: no such padding; accepted: a number, a pair, 'same' or 'valid'")
             padding = (totals[0] // 2, totals[1] // 2) if padding == "same" else 0
@@ -189,7 +204,15 @@ class _Pool(Layer):
 class MaxPool2d(_Pool):
     """The largest of each window (ops.max_pool2d); the gradient goes to the first largest, as in PyTorch."""
 
-    def __init__(self, kernel_size: Pair, stride: Pair | None = None, padding: Pair = 0, dilation: Pair = 1, return_indices: bool = False, ceil_mode: bool = False):
+    def __init__(
+        self,
+        kernel_size: Pair,
+        stride: Pair | None = None,
+        padding: Pair = 0,
+        dilation: Pair = 1,
+        return_indices: bool = False,
+        ceil_mode: bool = False,
+    ):
         super().__init__(kernel_size, stride, padding)
         self.dilation = _pair(dilation, "dilation", 1)
         if return_indices or ceil_mode:
@@ -252,7 +275,9 @@ class Formula(Layer):
         self._parameters: dict[str, Parameter] = {}
         for name in names[1:]:
             if name not in given:
-                raise ArgumentError(f"{self.op.name}: its input {name!r} is a parameter here and has no shape; accepted: Formula(op, {name}=shape or array)")
+                raise ArgumentError(
+                    f"{self.op.name}: its input {name!r} is a parameter here and has no shape; accepted: Formula(op, {name}=shape or array)"
+                )
         for name, value in given.items():
             if name not in names:
                 self._settings[name] = value  # type: ignore[assignment]

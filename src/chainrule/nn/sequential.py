@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..engines.native.program import ELEMENTS, Port, Runner, aligned, compile_spec
+from ..engines.native.program import ELEMENTS, Runner, aligned, compile_spec
 from ..engines.native.target import current
 from ..errors import ArgumentError, DataError, ElementTypeError, ShapeError
 from ..ops.operation import Op, chunks_for, common_type, cores, to_array
@@ -70,7 +70,9 @@ class Sequential:
         given = {k: to_array(v, k) for k, v in state.items()}
         missing, surplus = [k for k in self.values if k not in given], [k for k in given if k not in self.values]
         if missing or surplus:
-            raise ArgumentError(f"{', '.join(surplus + missing)}: names do not match (missing: {missing}, surplus: {surplus}); accepted: {', '.join(self.values)}")
+            raise ArgumentError(
+                f"{', '.join(surplus + missing)}: names do not match (missing: {missing}, surplus: {surplus}); accepted: {', '.join(self.values)}"
+            )
         for k, a in given.items():
             if a.shape != self.values[k].shape:
                 raise ShapeError(f"{k} with shape {a.shape}: does not fit; accepted: {self.values[k].shape}")

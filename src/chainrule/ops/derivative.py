@@ -61,7 +61,9 @@ def jvp(op: Op, primals: Sequence[object], tangents: Sequence[object], engine: s
     arrays, numbers = op.arguments(list(primals), settings)
     names = list(arrays)
     if len(tangents) != len(names):
-        raise ArgumentError(f"{len(tangents)} tangents: {op.name} has {len(names)} inputs; accepted: one for each of {', '.join(names)} (None for none)")
+        raise ArgumentError(
+            f"{len(tangents)} tangents: {op.name} has {len(names)} inputs; accepted: one for each of {', '.join(names)} (None for none)"
+        )
     moving = {k: to_array(v, f"t{k}") for k, v in zip(names, tangents, strict=True) if v is not None and arrays[k].dtype.kind not in "iub"}
     for k, a in moving.items():
         if a.shape != arrays[k].shape:

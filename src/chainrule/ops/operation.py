@@ -33,13 +33,15 @@ def cores() -> int:
 def to_array(value: object, name: str) -> np.ndarray:
     """A NumPy array from anything with __array__ or __dlpack__, or a number."""
     if isinstance(value, np.ndarray):
-        return value
+        return value if value.dtype.isnative else value.astype(value.dtype.newbyteorder("="))
     if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
         return np.from_dlpack(value)  # type: ignore[arg-type]
     try:
         return np.asarray(value)
     except (ValueError, TypeError) as e:
-        raise ElementTypeError(f"{name}: {type(value).__name__} is not an array ({e}); accepted: NumPy arrays, or what has __array__ or __dlpack__") from None
+        raise ElementTypeError(
+            f"{name}: {type(value).__name__} is not an array ({e}); accepted: NumPy arrays, or what has __array__ or __dlpack__"
+        ) from None
 
 
 def common_type(arrays: Mapping[str, np.ndarray], who: str, exact: bool = False) -> np.dtype:
@@ -49,15 +51,22 @@ def common_type(arrays: Mapping[str, np.ndarray], who: str, exact: bool = False)
         if a.dtype.kind in "iub":
             continue
         if a.dtype == object and not exact:
-            raise ElementTypeError(f"{name} with dtype object: {who} computes fractions with engine='reference' only; accepted here: float32 or float64")
+            raise ElementTypeError(
+                f"{name} with dtype object: {who} computes fractions with engine='reference' only; accepted here: float32 or float64"
+            )
         if a.dtype not in FLOATS and not (exact and (a.dtype == object or a.dtype.kind == "c")):
-            raise ElementTypeError(f"{name} with dtype {a.dtype}: {who} does not compute with that; accepted: float32 or float64" + (", complex128, fractions" if exact else ""))
+            raise ElementTypeError(
+                f"{name} with dtype {a.dtype}: {who} does not compute with that; accepted: float32 or float64"
+                + (", complex128, fractions" if exact else "")
+            )
         found.setdefault(a.dtype, name)
     if len(found) > 1 and exact and any(t.kind == "c" for t in found):
         return np.dtype(np.complex128)
     if len(found) > 1:
-        (t, a), (s, b) = list(found.items())[:2]
-        raise ElementTypeError(f"{a} with dtype {t} and {b} with dtype {s}: {who} does not mix number types; accepted: all float32 or all float64")
+        (one, first), (other, second) = list(found.items())[:2]
+        raise ElementTypeError(
+            f"{first} with dtype {one} and {second} with dtype {other}: {who} does not mix number types; accepted: all float32 or all float64"
+        )
     if not found:
         names = ", ".join(f"{k} ({a.dtype})" for k, a in arrays.items()) or who
         raise ElementTypeError(f"{names}: no input of {who} has a floating type; accepted: at least one float32 or float64 array")
@@ -129,7 +138,9 @@ class Op:
         out = tuple(values[t.name] for t in self.definition.outputs)
         return out[0] if len(out) == 1 else out
 
-    def evaluate(self, arrays: Mapping[str, np.ndarray], settings: Mapping[str, int | float], engine: str = "native", threads: int | None = None) -> dict[str, np.ndarray]:
+    def evaluate(
+        self, arrays: Mapping[str, np.ndarray], settings: Mapping[str, int | float], engine: str = "native", threads: int | None = None
+    ) -> dict[str, np.ndarray]:
         """Outputs by name."""
         if engine == "reference":
             return self.by_reference(arrays, settings)
@@ -139,8 +150,14 @@ class Op:
         shapes = {k: a.shape for k, a in arrays.items()}
         samples = self.samples(shapes) if self.lane_ready else None
         runner, lock, bound = self.runner(shapes, settings, dtype, samples, {k: str(a.dtype) for k, a in arrays.items()})
-        outputs = {t.name: aligned(tuple(bound.shapes[t.name]) if samples is None else self.shape_of(t.name, shapes, settings), dtype) for t in self.definition.outputs}
-        ready = {k: np.ascontiguousarray(a if str(a.dtype) in ELEMENTS and (a.dtype == dtype or a.dtype.kind in "iu") else a.astype(dtype)) for k, a in arrays.items()}
+        outputs = {
+            t.name: aligned(tuple(bound.shapes[t.name]) if samples is None else self.shape_of(t.name, shapes, settings), dtype)
+            for t in self.definition.outputs
+        }
+        ready = {
+            k: np.ascontiguousarray(a if str(a.dtype) in ELEMENTS and (a.dtype == dtype or a.dtype.kind in "iu") else a.astype(dtype))
+            for k, a in arrays.items()
+        }
         work = sum(a.size for a in (*ready.values(), *outputs.values()))
         count = threads or (cores() if work > PARALLEL_WORK // 64 else 1)
         with lock:
@@ -171,9 +188,23 @@ class Op:
             element = ELEMENTS.get(types.get(t.name, ""), ELEMENTS[str(dtype)])
             ports.append(Port(t.name, tuple(bound.shapes[t.name][sampled:]), element if element.startswith("i") else ELEMENTS[str(dtype)], sampled))
         k = len(d.inputs)
-        return Spec(bound.lines, tuple(ports[:k]), tuple(ports[k:]), ELEMENTS[str(dtype)], d.sample_size if samples is not None else None, chunks_for(samples or 1, dtype))
+        return Spec(
+            bound.lines,
+            tuple(ports[:k]),
+            tuple(ports[k:]),
+            ELEMENTS[str(dtype)],
+            d.sample_size if samples is not None else None,
+            chunks_for(samples or 1, dtype),
+        )
 
-    def runner(self, shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, int | float], dtype: np.dtype, samples: int | None, types: Mapping[str, str]) -> tuple[Runner, threading.Lock, Bound]:
+    def runner(
+        self,
+        shapes: Mapping[str, tuple[int, ...]],
+        settings: Mapping[str, int | float],
+        dtype: np.dtype,
+        samples: int | None,
+        types: Mapping[str, str],
+    ) -> tuple[Runner, threading.Lock, Bound]:
         known = tuple((k, s[1:] if samples is not None and self.is_sampled(k) else s) for k, s in shapes.items())
         key = (known, tuple(settings.items()), dtype, chunks_for(samples or 1, dtype), samples is None, tuple(types.items()), current())
         bind_checked = key not in self._runners or samples is not None

@@ -158,7 +158,12 @@ def sample() -> Dataset:
     folder = Path(__file__).parent / "sample"
     train = read_pair(folder / "train-images-idx3-ubyte.gz", folder / "train-labels-idx1-ubyte.gz", 10)
     test = read_pair(folder / "t10k-images-idx3-ubyte.gz", folder / "t10k-labels-idx1-ubyte.gz", 10)
-    return Dataset(train, test, FASHION_CLASSES, f"the SAMPLE in the package: only the first {len(train[0])} + {len(test[0])} images of Fashion-MNIST (MIT licence, Zalando SE)")
+    return Dataset(
+        train,
+        test,
+        FASHION_CLASSES,
+        f"the SAMPLE in the package: only the first {len(train[0])} + {len(test[0])} images of Fashion-MNIST (MIT licence, Zalando SE)",
+    )
 
 
 DATASETS = {"fashion-mnist": fashion_mnist}

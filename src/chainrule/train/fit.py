@@ -131,7 +131,9 @@ def fit(
             bad = int(np.flatnonzero(~np.isfinite(losses))[0])
             for k, v in before.items():
                 net.values[k][...] = v
-            raise NumericsError(f"lr={opt.lr}: the loss is {losses[bad]} at step {bad + 1} of epoch {epoch + 1}; the network is as it was after epoch {epoch}; accepted: a smaller lr, or inputs of smaller size")
+            raise NumericsError(
+                f"lr={opt.lr}: the loss is {losses[bad]} at step {bad + 1} of epoch {epoch + 1}; the network is as it was after epoch {epoch}; accepted: a smaller lr, or inputs of smaller size"
+            )
         seconds = time.perf_counter() - started
         measured = accuracy(net, *held, transform, threads) if held is not None else None
         history.epochs.append(Epoch(epoch + 1, seconds, len(x) / seconds, float(losses.mean()), measured))
@@ -146,7 +148,9 @@ def _classes(net: Sequential, t: np.ndarray, x: np.ndarray, transform: Op | None
         graph, out = net.graph((1, *x.shape[1:]), transform)
         count = graph.shapes[out][-1] if graph.shapes[out] else 0
         if count and (t.max() >= count or t.min() < 0):
-            raise ShapeError(f"target {int(t.max() if t.max() >= count else t.min())}: the network has {count} outputs; accepted: class numbers 0 to {count - 1}")
+            raise ShapeError(
+                f"target {int(t.max() if t.max() >= count else t.min())}: the network has {count} outputs; accepted: class numbers 0 to {count - 1}"
+            )
 
 
 def _epoch(step: TrainStep, order: np.ndarray, epoch: int, epochs: int, started: float, on_progress: Callable[[Progress], None] | None) -> np.ndarray:

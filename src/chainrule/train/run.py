@@ -52,13 +52,22 @@ def new_model(name: str, seed: int) -> Sequential:
     return MODELS[name]().init(seed)
 
 
-def train(settings: Settings, data: Dataset, out: Path, on_progress: Callable[[Progress], None] | None = None, on_epoch: Callable[[Epoch], None] | None = None) -> Outcome:
+def train(
+    settings: Settings,
+    data: Dataset,
+    out: Path,
+    on_progress: Callable[[Progress], None] | None = None,
+    on_epoch: Callable[[Epoch], None] | None = None,
+) -> Outcome:
     """Train and write the files into `out`. Ctrl-C ends training early; the model so far is written all the same."""
     net = new_model(settings.model, settings.seed)
     optimizer = SGD(settings.lr, settings.momentum, settings.weight_decay)
     try:
         out.mkdir(parents=True, exist_ok=True)
-        _write(out / "settings.json", json.dumps(asdict(settings) | {"data": data.source, "machine": platform.machine(), "version": _version()}, indent=2) + "\n")
+        _write(
+            out / "settings.json",
+            json.dumps(asdict(settings) | {"data": data.source, "machine": platform.machine(), "version": _version()}, indent=2) + "\n",
+        )
         (out / "metrics.jsonl").write_text("")
     except OSError as e:
         raise DataError(f"{out}: cannot be written to ({e.strerror}); accepted: a folder with room and permission") from None
@@ -77,7 +86,20 @@ def train(settings: Settings, data: Dataset, out: Path, on_progress: Callable[[P
 
     interrupted = False
     try:
-        fit(net, CrossEntropyLoss(), optimizer, data.train, data.test, settings.epochs, settings.batch_size, settings.seed, settings.threads, ops.scale, on_progress, record)
+        fit(
+            net,
+            CrossEntropyLoss(),
+            optimizer,
+            data.train,
+            data.test,
+            settings.epochs,
+            settings.batch_size,
+            settings.seed,
+            settings.threads,
+            ops.scale,
+            on_progress,
+            record,
+        )
     except KeyboardInterrupt:
         interrupted = True
     save(net, out / "model.safetensors")
@@ -112,7 +134,10 @@ def curve(epochs: list[Epoch]) -> str:
         f'<rect width="{width}" height="{height}" fill="white"/>',
         f'<rect x="{left}" y="{top}" width="{inner_w}" height="{inner_h}" fill="none" stroke="#ccc"/>',
     ]
-    series = [("training loss", [e.train_loss for e in epochs], "#c0392b", "end", left - 8), ("test accuracy", [e.test_accuracy or 0.0 for e in epochs], "#2471a3", "start", width - left + 8)]
+    series = [
+        ("training loss", [e.train_loss for e in epochs], "#c0392b", "end", left - 8),
+        ("test accuracy", [e.test_accuracy or 0.0 for e in epochs], "#2471a3", "start", width - left + 8),
+    ]
     for k, (label, values, colour, anchor, at) in enumerate(series):
         parts.append(f'<text x="{left + k * 160}" y="{top - 14}" fill="{colour}">{label}</text>')
         if not values:

@@ -27,7 +27,9 @@ class Built:
     update: dict[str, str]
 
 
-def build(net: Sequential, loss: Loss, shape: tuple[int, ...], target: tuple[int, ...], wanted: Sequence[str], optimizer: SGD | None, transform: Op | None) -> Built:
+def build(
+    net: Sequential, loss: Loss, shape: tuple[int, ...], target: tuple[int, ...], wanted: Sequence[str], optimizer: SGD | None, transform: Op | None
+) -> Built:
     """Formulas of a training step, or of loss and gradients where there is no optimiser."""
     calls, out = layer_calls(net.layers, {"input": len(shape)}, transform)
     d = loss.op.definition
@@ -67,7 +69,9 @@ def prepared(a: np.ndarray, name: str, dtype: np.dtype, pixels: bool) -> np.ndar
     if a.dtype.kind == "b" or (a.dtype.kind in "iu" and str(a.dtype) not in ELEMENTS):
         a = a.astype(np.int64)
     if str(a.dtype) not in ELEMENTS:
-        raise ElementTypeError(f"{name} with dtype {a.dtype}: not a type to compute with; accepted: {dtype}" + (" or uint8" if pixels else " or whole numbers"))
+        raise ElementTypeError(
+            f"{name} with dtype {a.dtype}: not a type to compute with; accepted: {dtype}" + (" or uint8" if pixels else " or whole numbers")
+        )
     return np.ascontiguousarray(a)
 
 
@@ -75,7 +79,9 @@ def checked_pair(x: object, t: object, dtype: np.dtype, classes: int | None = No
     """Inputs and targets with as many of one as of the other."""
     a, b = prepared(to_array(x, "input"), "input", dtype, True), prepared(to_array(t, "target"), "target", dtype, False)
     if a.ndim < 2 or b.ndim < 1 or len(a) != len(b) or len(a) == 0:
-        raise ShapeError(f"input with shape {a.shape} and target with shape {b.shape}: not pairs; accepted: samples first, as many inputs as targets, at least one")
+        raise ShapeError(
+            f"input with shape {a.shape} and target with shape {b.shape}: not pairs; accepted: samples first, as many inputs as targets, at least one"
+        )
     if classes is not None and b.ndim == 1 and b.dtype.kind in "iu" and (b.min() < 0 or b.max() >= classes):
         raise ShapeError(f"target {int(b.max() if b.max() >= classes else b.min())}: no such class; accepted: 0 to {classes - 1}")
     return a, b
@@ -113,7 +119,17 @@ def value_and_grad(net: Sequential, loss: object) -> Callable[..., tuple[float, 
 class TrainStep:
     """Training steps over a data set, as many at a time as asked for; the network's parameters change in place."""
 
-    def __init__(self, net: Sequential, loss: object, optimizer: SGD, x: np.ndarray, t: np.ndarray, batch: int, transform: Op | None = None, threads: int | None = None):
+    def __init__(
+        self,
+        net: Sequential,
+        loss: object,
+        optimizer: SGD,
+        x: np.ndarray,
+        t: np.ndarray,
+        batch: int,
+        transform: Op | None = None,
+        threads: int | None = None,
+    ):
         self.net, self.x, self.t, self.batch = net, x, t, batch
         self.threads = threads or cores()
         self.loss, self.optimizer, self.transform = as_loss(loss), optimizer, transform
@@ -129,12 +145,16 @@ class TrainStep:
         """The program for batches of `count` (one serves all where the number of samples is free)."""
         key = self.batch if self.free else count
         if key not in self.runners:
-            built = build(self.net, self.loss, (count, *self.x.shape[1:]), (count, *self.t.shape[1:]), list(self.net.values), self.optimizer, self.transform)
+            built = build(
+                self.net, self.loss, (count, *self.x.shape[1:]), (count, *self.t.shape[1:]), list(self.net.values), self.optimizer, self.transform
+            )
             self.free = built.graph.free
             key = self.batch if self.free else count
-            code = compiled(built, self.net, {"input": str(self.x.dtype), "target": str(self.t.dtype)}, self.batch, self.free, self.optimizer.momentum > 0)
+            code = compiled(
+                built, self.net, {"input": str(self.x.dtype), "target": str(self.t.dtype)}, self.batch, self.free, self.optimizer.momentum > 0
+            )
             self.runners[key] = Runner(code)
-            self.names = [name for name in built.update]
+            self.names = list(built.update)
             self.targets = built.update
         return self.runners[key]
 

@@ -140,10 +140,22 @@ def _statement(line: Line, shapes: Mapping[str, tuple[int, ...]], extent) -> Sta
         body = conditions(body, guards, equal)
     for r in direct_reads(e.body):
         for p, size in zip(r.index, shapes[r.tensor], strict=True):
-            if size != SAMPLES and p.letter is None or (p.letter and ranges[p.letter] != (0, size - 1)):
+            if (size != SAMPLES and p.letter is None) or (p.letter and ranges[p.letter] != (0, size - 1)):
                 guards += [p, size - 1 - p]
     guards = [g for g in dict.fromkeys(guards) if g.interval(ranges)[0] < 0]
-    return Statement(line.tensor, line.letters, extents, target, e.kind, e.letters, red_extents, tuple(guards), tuple(q for q in dict.fromkeys(equal) if q.constant != 0), body, origin)
+    return Statement(
+        line.tensor,
+        line.letters,
+        extents,
+        target,
+        e.kind,
+        e.letters,
+        red_extents,
+        tuple(guards),
+        tuple(q for q in dict.fromkeys(equal) if q.constant != 0),
+        body,
+        origin,
+    )
 
 
 def linear(p: Poly) -> dict[str, int] | None:

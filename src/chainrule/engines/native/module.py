@@ -94,7 +94,9 @@ class _Module:
                 self.declared |= kernel.declared
                 self.functions |= kernel.functions
                 self.tensors[g.name] = g.tensors
-                kind = "for each block of samples, in lanes" if g.lanes else "over whole tensors" + (f", vectors along {g.vector}" if g.vector else "")
+                kind = (
+                    "for each block of samples, in lanes" if g.lanes else "over whole tensors" + (f", vectors along {g.vector}" if g.vector else "")
+                )
                 self.notes += [f"phase {level}, {kind}:", *("  " + n for n in kernel.notes), ""]
         for level, phase in enumerate(self.plan.phases):
             self.parts.append(self.lanes_phase(level, phase.lanes))
@@ -103,7 +105,12 @@ class _Module:
             text, needs = vmath.define(fn, self.element, lanes)
             self.parts.append(text)
             self.declared |= needs
-        self.declared |= {"declare i64 @llvm.smin.i64(i64, i64)", "declare i64 @llvm.smax.i64(i64, i64)", "declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)", "declare i32 @sched_yield()"}
+        self.declared |= {
+            "declare i64 @llvm.smin.i64(i64, i64)",
+            "declare i64 @llvm.smax.i64(i64, i64)",
+            "declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)",
+            "declare i32 @sched_yield()",
+        }
         if platform.machine().lower() in ("x86_64", "amd64"):
             self.declared.add("declare void @llvm.x86.sse2.pause()")
         slots = tuple((t, st.layout, st.places, st.element) for t, st in ((t, self.plan.storage[t]) for t in self.slots))
@@ -166,7 +173,14 @@ class _Module:
             args = self.pointers(g, lines, g.name)
             self.zero(g, lines, g.name)
             lines.append(f"  call void @{g.name}(i64 %first, i64 %n, ptr %order, i64 0, i64 0{', ' if args else ''}{args})")
-        lines += ["  %next = add nsw i64 %block, 1", "  %more = icmp slt i64 %next, %to", "  br i1 %more, label %blocks.loop, label %done", "done:", "  ret void", "}"]
+        lines += [
+            "  %next = add nsw i64 %block, 1",
+            "  %more = icmp slt i64 %next, %to",
+            "  br i1 %more, label %blocks.loop, label %done",
+            "done:",
+            "  ret void",
+            "}",
+        ]
         return "\n".join(lines)
 
     def tasks(self, g: Group) -> tuple[int, int, int]:
@@ -187,7 +201,11 @@ class _Module:
         spans = []
         if phase.lanes:
             lines += [f"{tag}.task:", f"  %{tag}.is = icmp slt i64 %{tag}.t, {total}", f"  br i1 %{tag}.is, label %{tag}.lanes, label %{tag}.x0"]
-            lines += [f"{tag}.lanes:", f"  call void @lanes{level}(ptr %table, i64 %{tag}.t, i64 %tid, i64 %n, ptr %order)", f"  br label %{tag}.next"]
+            lines += [
+                f"{tag}.lanes:",
+                f"  call void @lanes{level}(ptr %table, i64 %{tag}.t, i64 %tid, i64 %n, ptr %order)",
+                f"  br label %{tag}.next",
+            ]
         else:
             lines += [f"{tag}.task:", f"  br label %{tag}.x0"]
         for g in phase.plain:
@@ -196,7 +214,12 @@ class _Module:
             total += count
         for k, (g, base, count, tiles, step) in enumerate(spans):
             here = f"{tag}.x{k}"
-            lines += [f"{here}:", f"  %{here}.is = icmp slt i64 %{tag}.t, {base + count}", f"  br i1 %{here}.is, label %{here}.run, label %{tag}.x{k + 1}", f"{here}.run:"]
+            lines += [
+                f"{here}:",
+                f"  %{here}.is = icmp slt i64 %{tag}.t, {base + count}",
+                f"  br i1 %{here}.is, label %{here}.run, label %{tag}.x{k + 1}",
+                f"{here}.run:",
+            ]
             lines.append(f"  %{here}.k = sub nsw i64 %{tag}.t, {base}")
             for name, more in (("lo", 0), ("hi", 1)):
                 lines.append(f"  %{here}.{name}1 = add nsw i64 %{here}.k, {more}")
@@ -240,7 +263,14 @@ class _Module:
             f"  store {self.element} %seen, ptr %place, align {self.bytes}", "  br label %step.more", "step.more:",
         ]  # fmt: skip
         lines = [x.replace("%step.end ]", "%step.more ]") for x in lines]
-        lines += ["  %s.next = add nsw i64 %s, 1", "  %again = icmp slt i64 %s.next, %steps", "  br i1 %again, label %step, label %end", "end:", "  ret void", "}"]
+        lines += [
+            "  %s.next = add nsw i64 %s, 1",
+            "  %again = icmp slt i64 %s.next, %steps",
+            "  br i1 %again, label %step, label %end",
+            "end:",
+            "  ret void",
+            "}",
+        ]
         barrier = f"""
 define internal void @barrier(ptr %ctl, i64 %threads) nounwind {{
 entry:
@@ -277,6 +307,3 @@ done:
   ret void
 }}"""
         return "\n".join(lines) + barrier
-
-
-

@@ -1,7 +1,7 @@
 """Bound lines in, callable machine code out.
 
-    spec --lower--> statements --schedule--> plan --module--> LLVM text --llvmlite--> Code
-    values --Runner(code)--> values'
+spec --lower--> statements --schedule--> plan --module--> LLVM text --llvmlite--> Code
+values --Runner(code)--> values'
 """
 
 from __future__ import annotations
@@ -104,7 +104,9 @@ def translate(spec: Spec, target: Target) -> tuple[str, Layout]:
         shapes[p.name] = ((SAMPLES,) if p.sample else ()) + p.shape
     taken = set(shapes) | {x.tensor for x in spec.lines}
     statements = lower(list(spec.lines), shapes, spec.sample, taken)
-    external = {p.name: Storage(p.name, p.shape, p.layout if p.sample else "plain", p.element, p.sample, p.indexed) for p in spec.inputs + spec.outputs}
+    external = {
+        p.name: Storage(p.name, p.shape, p.layout if p.sample else "plain", p.element, p.sample, p.indexed) for p in spec.inputs + spec.outputs
+    }
     given = Inputs(external, frozenset(p.name for p in spec.outputs), spec.sample, shapes, dict(spec.update))
     return build(plan(statements, given, target, spec.element), spec.element, target, spec.chunks, dict(spec.update))
 
@@ -200,7 +202,9 @@ class Runner:
         if self.arenas is None or len(self.arenas) < threads * layout.arena:
             self.arenas = aligned((threads * layout.arena + 64,), np.dtype(np.uint8))
 
-    def run(self, arrays: Mapping[str, np.ndarray], total: int, *, threads: int = 1, batch: int = 0, order: np.ndarray | None = None, watch: str = "") -> np.ndarray:
+    def run(
+        self, arrays: Mapping[str, np.ndarray], total: int, *, threads: int = 1, batch: int = 0, order: np.ndarray | None = None, watch: str = ""
+    ) -> np.ndarray:
         """Run ceil(total / batch) steps on arrays given by port name (outputs are written); returns `watch` after each step."""
         layout = self.code.layout
         batch = batch or max(total, 1)
@@ -228,4 +232,3 @@ class Runner:
             for f in others:
                 f.result()
         return trace
-

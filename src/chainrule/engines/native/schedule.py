@@ -111,7 +111,7 @@ class _Planner:
             return "sample"
         if SAMPLES not in s.red_extents:
             return "plain"
-        factors = [r for r in reads(s.body)]
+        factors = list(reads(s.body))
         wide = [r for r in factors if r.index and s.letters and r.index[-1].letter == s.letters[-1]]
         # An outer product over samples: vectors along the last axis do `lanes` times less memory work than lanes.
         alone = len(s.red) == 1 and len(s.letters) >= 2 and s.extents[-1] >= self.lanes // 2
@@ -178,7 +178,13 @@ class _Planner:
             for t in s.tensors:
                 if t in level:
                     same = kinds[s.out] in ("sample", "partial") and kinds[t] == "sample"
-                    pointwise = (t, s.out) not in self.apart and kinds[s.out] == "plain" and kinds[t] in ("plain", "whole") and self.space(s) == self.space_of[t] and _pointwise(s, t)
+                    pointwise = (
+                        (t, s.out) not in self.apart
+                        and kinds[s.out] == "plain"
+                        and kinds[t] in ("plain", "whole")
+                        and self.space(s) == self.space_of[t]
+                        and _pointwise(s, t)
+                    )
                     here = max(here, level[t] + (0 if same or pointwise else 1))
             level[s.out] = here
             self.space_of[s.out] = self.space(s)
@@ -291,7 +297,11 @@ def flattened(g: Group, storage: Mapping[str, Storage]) -> Group:
         for node in walk(s.body):
             if isinstance(node, Index) and node.expr.names & set(g.letters):
                 return g
-            if isinstance(node, Read) and node.index and (node.index != index or (node.tensor in storage and storage[node.tensor].shape != g.extents)):
+            if (
+                isinstance(node, Read)
+                and node.index
+                and (node.index != index or (node.tensor in storage and storage[node.tensor].shape != g.extents))
+            ):
                 return g
         if storage[s.out].shape != g.extents:
             return g

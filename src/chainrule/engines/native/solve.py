@@ -51,7 +51,7 @@ def open_short_indices(s: Statement, shapes: Mapping[str, tuple[int, ...]]) -> O
         s = replace(
             s, red=(*s.red, name), red_extents=(*s.red_extents, size), body=map_indices(s.body, swap),
             guards=tuple(g for g in (swap(g) for g in s.guards) if g not in (letter, size - 1 - letter)),
-            equal=tuple(q for q in s.equal if q != inner % divisor) + (eq,),
+            equal=(*tuple(q for q in s.equal if q != inner % divisor), eq),
         )  # fmt: skip
     return Opened(s, _wanted_splits(s))
 
@@ -262,6 +262,3 @@ def _scatter(s: Statement) -> Statement:
         s, letters=tuple(s.letters[k] for k in keep), extents=tuple(s.extents[k] for k in keep),
         target=tuple(p.subs(swap) for p in s.target), guards=tuple(guards), equal=tuple(left), scatter=True,
     )  # fmt: skip
-
-
-

@@ -144,7 +144,8 @@ class Text:
 
     def product(self, m: tuple[object, ...], env: Env) -> tuple[str | None, int]:
         """A monomial that is not just a letter, as (run-time value or None, constant)."""
-        known, ssa = 1, None
+        known = 1
+        ssa: str | None = None
         for atom in m:
             if isinstance(atom, Quotient):
                 lo, hi = Poly({(atom,): 1}).interval(ranges(env))
@@ -153,11 +154,11 @@ class Text:
                     continue
                 value = self.quotient(atom, env)
             else:
-                place = env[atom]  # type: ignore[index]
-                value, constant = (self.sum(Poly.name(atom), env), 0) if place.ssa else (None, place.const)  # type: ignore[arg-type]
-                if value is None:
-                    known *= constant
+                place = env[str(atom)]
+                if place.ssa is None:
+                    known *= place.const
                     continue
+                value = self.sum(Poly.name(str(atom)), env)
             ssa = value if ssa is None else self.pure(f"mul nsw i64 {ssa}, {value}")
         if known == 0 or ssa is None:
             return None, known
@@ -171,7 +172,7 @@ class Text:
         else:
             den_text = str(int(den))
         if q.num.interval(ranges(env))[0] >= 0 and den is not None and den > 0:
-            return self.pure(f"{'u' if True else 's'}{'rem' if q.remainder else 'div'} i64 {num}, {den_text}")
+            return self.pure(f"u{'rem' if q.remainder else 'div'} i64 {num}, {den_text}")
         rem = self.pure(f"srem i64 {num}, {den_text}")
         sign = self.pure(f"xor i64 {rem}, {den_text}")
         differ = self.pure(f"icmp slt i64 {sign}, 0")

@@ -16,7 +16,8 @@ class _Vec:
     """Straight-line code on <L x double>."""
 
     def __init__(self, lanes: int):
-        self.lanes, self.lines, self.count = lanes, [], 0
+        self.lanes, self.count = lanes, 0
+        self.lines: list[str] = []
         self.type = f"<{lanes} x double>" if lanes > 1 else "double"
         self.itype = f"<{lanes} x i64>" if lanes > 1 else "i64"
         self.suffix = f"v{lanes}f64" if lanes > 1 else "f64"
@@ -105,7 +106,12 @@ def _tanh(v: _Vec, x: str) -> str:
     n, p = _reduced(v, v.bin("fadd", a, a))
     scale = v.power_of_two(n)
     m = v.fma(scale, p, v.bin("fsub", scale, v.const(1.0)))
-    t = v.bin("fdiv", m, v.bin("fadd", m, v.const(2.0)))
+    d = v.bin("fadd", m, v.const(2.0))
+    t = v.bin("fdiv", m, d)
+    lost = v.bin("fsub", m, v.bin("fsub", d, v.const(2.0)))  # what rounding took from m + 2
+    t = v.bin("fsub", t, v.bin("fdiv", v.bin("fmul", t, lost), d))
+    high = v.bin("fsub", v.const(1.0), v.bin("fdiv", v.const(2.0), d))
+    t = v.select(v.compare("ogt", a, v.const(0.6)), high, t)
     t = v.call("copysign", t, x)
     return v.select(v.compare("uno", x, x), x, t)
 

@@ -1,0 +1,42 @@
+# make train: set up and do the main job. make test: set up and pass the tests. Everything else is for development.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.PHONY: train test lint bench agreement clean
+
+$(VENV)/run.stamp: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+$(VENV)/dev.stamp: pyproject.toml $(VENV)/run.stamp
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+$(VENV)/torch.stamp: pyproject.toml $(VENV)/dev.stamp
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,torch]'
+	touch $@
+
+train: $(VENV)/run.stamp
+	$(BIN)/chainrule train fashion-mnist --model lenet5 $(ARGS)
+
+test: lint
+	$(BIN)/pytest $(ARGS)
+
+lint: $(VENV)/dev.stamp
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/mypy
+
+# Comparisons with PyTorch (a development extra, never a dependency).
+agreement: $(VENV)/torch.stamp
+	$(BIN)/pytest tests/torch $(ARGS)
+	$(BIN)/python benchmarks/accuracy.py
+
+bench: $(VENV)/torch.stamp
+	$(BIN)/python benchmarks/run.py $(ARGS)
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,153 @@
+"""Definitions parse, print back as themselves, and mistakes are shown where they are."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule.language.ranges import define
+from chainrule.language.show import definition_text
+from tests.cases import CASES, Case
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda c: c.id)
+def test_text_parses_back_to_the_same_formula(case: Case) -> None:
+    d = case.op.definition
+    assert define(definition_text(d)) == d
+    assert case.op.latex().count("{") == case.op.latex().count("}")
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda c: c.id)
+def test_derived_formulas_are_formulas_of_the_language(case: Case) -> None:
+    for d in (case.op.gradient(case.wrt).definition, case.op.tangent(tuple(case.wrt)).definition):
+        assert define(definition_text(d)) == d
+
+
+HEAD = "f(x[n,D], w[A]; k=2) -> y[n,D]\n    "
+
+MISTAKES = [
+    ("y[n,i] = x[n,q]", "unknown letter or name 'q'", "q"),
+    ("y[n,i] = x[n,i] + oops", "unknown letter or name 'oops'", "oops"),
+    ("y[n,i] = sum[j](x[n,i])", "index letter 'j' has no range", "j"),
+    ("y[n,i] = x[n,i] * w[i]", "has two ranges: D and A", "i"),
+    ("y[n,i] = sum[j](x[n,j] * w[j])", "has two ranges: D and A", "j"),
+    ("y[n,i] = sum[j:3](x[n,j])", "has two ranges: 3 and D", "j"),
+    ("y[n,i] = x[n,i+1]", "reads outside 'x'", "x"),
+    ("y[n,i] = x[n,k*i]", "reads outside 'x'", "x"),
+    ("y[n,i] = x[n,i]\n    y[n,i] = x[n,i]", "defined twice", "y"),
+    ("x[n,i] = 2 * x[n,i]", "defined twice", "x"),
+    ("y[n,i] = (x[n,i] + 1", "never closed", "("),
+    ("y[n,i] = x[n,i)", "closes nothing", ")"),
+    ("y[n,i] = x[n,i]) + 1", "closes nothing", ")"),
+    ("y[n,i] = tanhh(x[n,i])", "there is no function 'tanhh'", "tanhh"),
+    ("y[n,i] = exp(x[n,i], 2)", "takes 1 value", "exp"),
+    ("y[n,i] = x[n]", "'x' has 2 axes, here are 1", "x"),
+    ("y[n] = x[n,0]", "has 2 axes in the header", "y"),
+    ("y[n,i] = sum[i](x[n,i])", "is in use around", "i"),
+    ("y[n,i] = x[n,i/2]", "not an index expression", "i"),
+    ("y[n,i] = z[n,i]", "there is no tensor 'z'", "z"),
+    ("y[n,i] = x[n,i] ==", "not an expression", ""),
+    ("y[n,i] x[n,i]", "not a formula", ""),
+    ("z[n,i] = x[n,i]", "output 'y' has no formula", ""),
+    ("y[n,i] = x[n,i] if 1 else 0", "no meaning here", ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text, problem, place", MISTAKES)
+def test_a_mistake_is_shown_with_its_line_and_a_caret(text: str, problem: str, place: str) -> None:
+    with pytest.raises(cr.DefinitionError) as e:
+        cr.op(HEAD + text)
+    lines = str(e.value).split("\n")
+    assert problem in str(e.value)
+    assert lines[0] in (HEAD + text).split("\n"), "starts with what the user wrote"
+    assert lines[1].strip() == "^" and lines[2].startswith("line ") and lines[-1].startswith("accepted: ")
+    if place:
+        assert lines[0][len(lines[1]) - 1 :].startswith(place)
+
+
+HEADERS = [
+    ("f x -> y\n y = 1", "not a header"),
+    ("f(x[n,D]) -> y[n,E]\n y[n,i] = x[n,i]", "size 'E' is on no input's axis"),
+    ("f(x[n,d]) -> y[n]\n y[n] = 1", "not the size of an axis"),
+    ("f(x[n,D], x[n]) -> y[n]\n y[n] = 1", "named twice"),
+    ("f(x[n,D]; s=a) -> y[n]\n y[n] = 1", "not a setting"),
+    ("f(x[n,D]; s=1; t=2) -> y[n]\n y[n] = 1", "a second ';'"),
+    ("f(x[n,D]) -> y[n,D]", "no formula below the header"),
+    ("", "empty"),
+]
+
+
+@pytest.mark.parametrize("text, problem", HEADERS)
+def test_a_wrong_header_is_reported(text: str, problem: str) -> None:
+    with pytest.raises(cr.DefinitionError, match=problem.replace("(", r"\(").replace(";", r"\;")):
+        cr.op(text)
+
+
+def test_the_nearest_name_is_offered() -> None:
+    with pytest.raises(cr.DefinitionError, match="'maximum' \\(the nearest name\\)"):
+        cr.op("f(x[n,D]) -> y[n,D]\n y[n,i] = maximun(x[n,i], 0)")
+
+
+def test_a_size_used_twice_is_a_promise() -> None:
+    f = cr.op("f(x[n,D], w[D]) -> y[n]\n y[n] = sum[i](x[n,i]*w[i])")
+    with pytest.raises(cr.ShapeError) as e:
+        f(np.ones((2, 3)), np.ones(4))
+    assert str(e.value).startswith("w with shape (4,)") and all(t in str(e.value) for t in ("x", "4", "3", "D"))
+
+
+def test_number_types_do_not_mix() -> None:
+    with pytest.raises(cr.ElementTypeError, match="x with dtype float32 and w with dtype float64"):
+        cr.ops.linear_plain(np.ones((2, 3), np.float32), np.ones((4, 3)))
+    with pytest.raises(cr.ElementTypeError, match="float16"):
+        cr.ops.relu(np.ones((2, 3), np.float16))
+    with pytest.raises(cr.ElementTypeError, match="floating"):
+        cr.ops.relu(np.ones((2, 3), int))
+
+
+def test_calls_are_checked() -> None:
+    x = np.ones((2, 1, 4, 4))
+    with pytest.raises(cr.ArgumentError, match="z=3: max_pool2d has no such setting"):
+        cr.ops.max_pool2d(x, z=3)
+    with pytest.raises(cr.ArgumentError, match="not given"):
+        cr.ops.linear(np.ones((2, 3)))
+    with pytest.raises(cr.ShapeError, match="wants 4 axes"):
+        cr.ops.max_pool2d(np.ones((2, 3)))
+    with pytest.raises(cr.ShapeError, match="at least 1 place"):
+        cr.ops.max_pool2d(x, k=5)
+    with pytest.raises(cr.ArgumentError, match="zero"):
+        cr.ops.max_pool2d(x, s=0)
+    with pytest.raises(cr.ArgumentError, match="engine="):
+        cr.ops.relu(np.ones((2, 3)), engine="fast")
+    with pytest.raises(cr.ShapeError, match="is empty"):
+        cr.ops.relu(np.ones((0, 3)))
+
+
+def test_padding_is_dropping_terms() -> None:
+    f = cr.op(
+        "f(x[n,H]; p=1) -> s[n,H], m[n,H], a[n,H]\n s[n,i] = sum[u:3](exp(x[n,i+u-p]))\n m[n,i] = max[u:3](x[n,i+u-p])\n a[n,i] = mean[u:3](x[n,i+u-p])"
+    )
+    for engine in ("native", "reference"):
+        s, m, a = f(np.array([[-1.0, -2.0, -4.0]]), engine=engine)
+        assert np.allclose(s, [[np.exp(-1) + np.exp(-2), np.exp(-1) + np.exp(-2) + np.exp(-4), np.exp(-2) + np.exp(-4)]])
+        assert np.array_equal(m, [[-1, -1, -2]])
+        assert np.allclose(a, [[-1, -7 / 3, -2]])
+
+
+def test_arrays_of_other_libraries_are_taken() -> None:
+    class Foreign:
+        def __array__(self, dtype: object = None, copy: object = None) -> np.ndarray:
+            return np.full((2, 3), -1.0)
+
+    class Capsule:
+        def __init__(self) -> None:
+            self.a = np.full((2, 3), 2.0)
+
+        def __dlpack__(self, **kw: object) -> object:
+            return self.a.__dlpack__()
+
+        def __dlpack_device__(self) -> object:
+            return self.a.__dlpack_device__()
+
+    assert np.array_equal(cr.ops.relu(Foreign()), np.zeros((2, 3)))
+    assert np.array_equal(cr.ops.relu(Capsule()), np.full((2, 3), 2.0))
