@@ -49,7 +49,9 @@ def side_by_side(name: str, dtype: str, steps: int, batch: int, opt: cr.optim.SG
     return gap
 
 
-@pytest.mark.parametrize("opt", [cr.optim.SGD(0.02, 0.9), cr.optim.SGD(0.05, 0.0, 5e-4), cr.optim.SGD(0.02, 0.9, 5e-4)], ids=["momentum", "decay", "both"])
+@pytest.mark.parametrize(
+    "opt", [cr.optim.SGD(0.02, 0.9), cr.optim.SGD(0.05, 0.0, 5e-4), cr.optim.SGD(0.02, 0.9, 5e-4)], ids=["momentum", "decay", "both"]
+)
 def test_lenet5_has_pytorchs_losses_for_200_steps_in_double_precision(opt: cr.optim.SGD) -> None:
     assert side_by_side("lenet5", "float64", 200, 64, opt) < 1e-10
 
@@ -94,7 +96,12 @@ def test_conv2d(s: int, p: int, d: int) -> None:
 
 def test_conv2d_with_its_own_numbers_for_rows_and_columns() -> None:
     arrays = {"x": R.normal(size=(5, 3, 13, 12)), "w": R.normal(size=(4, 3, 3, 4)), "b": R.normal(size=4)}
-    same(cr.ops.conv2d_rect, lambda x, w, b: F.conv2d(x, w, b, stride=(2, 1), padding=(1, 3), dilation=(2, 1)), arrays, {"s": 2, "t": 1, "p": 1, "q": 3, "d": 2, "e": 1})
+    same(
+        cr.ops.conv2d_rect,
+        lambda x, w, b: F.conv2d(x, w, b, stride=(2, 1), padding=(1, 3), dilation=(2, 1)),
+        arrays,
+        {"s": 2, "t": 1, "p": 1, "q": 3, "d": 2, "e": 1},
+    )
 
 
 @pytest.mark.parametrize("k, s, p", [(2, 2, 0), (3, 2, 1), (3, 1, 1), (2, 3, 1)])

@@ -36,7 +36,7 @@ class Poly:
     """An immutable integer polynomial over names and floor quotients.
 
     >>> i, s = Poly.name("i"), Poly.name("s")
-    >>> print(s * i + 2 - s * i - 1 + i)
+    >>> print(s * i + i - s * i + 2 - 1)
     i+1
     """
 

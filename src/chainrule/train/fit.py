@@ -127,12 +127,14 @@ def fit(
         before = {k: v.copy() for k, v in net.values.items()}
         started = time.perf_counter()
         losses = _epoch(step, order_of(epoch, len(x), seed), epoch, epochs, started, on_progress)
-        if not np.isfinite(losses).all():
-            bad = int(np.flatnonzero(~np.isfinite(losses))[0])
+        sound = all(np.isfinite(v).all() for v in net.values.values())
+        if not (sound and np.isfinite(losses).all()):
+            bad = int(np.argmin(np.isfinite(losses))) if not np.isfinite(losses).all() else len(losses) - 1
             for k, v in before.items():
                 net.values[k][...] = v
             raise NumericsError(
-                f"lr={opt.lr}: the loss is {losses[bad]} at step {bad + 1} of epoch {epoch + 1}; the network is as it was after epoch {epoch}; accepted: a smaller lr, or inputs of smaller size"
+                f"lr={opt.lr}: the loss is {losses[bad]} at step {bad + 1} of epoch {epoch + 1} and the weights are no longer finite; "
+                f"the network is as it was after epoch {epoch}; accepted: a smaller lr, or smaller inputs"
             )
         seconds = time.perf_counter() - started
         measured = accuracy(net, *held, transform, threads) if held is not None else None

@@ -1,0 +1,13 @@
+"""All measurements, one after the other: kernels, epoch, start and memory, accuracy of the vector functions."""
+
+from __future__ import annotations
+
+import accuracy
+import epoch
+import kernels
+import startup
+
+if __name__ == "__main__":
+    for title, module in (("Kernels", kernels), ("Training epoch", epoch), ("Start and memory", startup), ("Vector functions", accuracy)):
+        print(f"\n## {title}\n")
+        module.main()
