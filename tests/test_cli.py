@@ -46,7 +46,7 @@ def test_a_run_leaves_all_it_promises(trained: Path) -> None:
     svg = (trained / "curve.svg").read_text()
     assert svg.startswith("<svg") and svg.count("<circle") == 6
     net = cr.load(trained / "model.safetensors")
-    assert list(net.values)[0] == "0.weight"
+    assert next(iter(net.values)) == "0.weight"
 
 
 def test_predict_reads_pictures_and_idx(trained: Path, tmp_path: Path) -> None:
