@@ -30,6 +30,7 @@ from ..language.tree import (
     map_indices,
     mul,
     neg,
+    number_of,
     rename_bound,
     subs,
 )
@@ -114,15 +115,16 @@ def collapse(
         solved = _solve(index[k], r, axes[k], summed, c, set().union(*(index[m].names for m in todo)) if todo else set())
         if solved is None:
             if index[k] != r:
-                factors.append(Call("delta", (Index(index[k]), Index(r))))
+                factors.append(Call("delta", (number_of(index[k]), Index(r))))
             continue
         letter, value, remainder, plain = solved
         size = summed.pop(letter)
         if not plain:
             brackets.append((value, size))
         if remainder is not None:
-            factors.append(Call("==", (Index(remainder), ZERO)))
+            factors.append(Call("==", (number_of(remainder), ZERO)))
         swap = {letter: value}
+        whole_index = index[k].subs(swap)
         record.append((f"{letter} = {value}", f"δ({index[k]}, {r}) collapses the sum over {letter}"))
         body = subs(body, swap)
         index = [p.subs(swap) for p in index]
@@ -130,7 +132,7 @@ def collapse(
         brackets = [(p.subs(swap), s) for p, s in brackets]
         factors = [subs(f, swap) for f in factors]
         if remainder is not None:  # where it divides, a*((r - rest)//a) + rest is r again
-            back = _Back(c.index[k].subs(swap), r)
+            back = _Back(whole_index, r)
             body = map_indices(body, back)
             index, guards = [back(p) for p in index], [(back(p), s) for p, s in guards]
     whole = dict(zip(target, axes, strict=True)) | summed

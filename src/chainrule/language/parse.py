@@ -15,7 +15,7 @@ from typing import NoReturn
 from ..errors import DefinitionError
 from .functions import ALL, FUNCTIONS, REDUCTIONS
 from .index import Poly
-from .tree import Call, Const, Expr, Index, Read, Reduce, Tensor, mul
+from .tree import Call, Const, Expr, Index, Read, Reduce, Tensor, mul, number_of
 
 UNKNOWN = Poly.name("?")  # the range of a letter before ranges.py has found it
 
@@ -343,7 +343,7 @@ class _Parser:
 
     def binary(self, node: ast.BinOp) -> Expr:
         if isinstance(node.op, (ast.FloorDiv, ast.Mod)):
-            return Index(self.integer(node))
+            return number_of(self.integer(node))
         signs = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**"}
         sign = signs.get(type(node.op))
         if sign is None:
@@ -409,5 +409,5 @@ def _fold(e: Call) -> Expr:
         else:
             return e
     if e.fn == "neg":
-        return Index(-polys[0])
-    return Index({"+": polys[0] + polys[1], "-": polys[0] - polys[1], "*": polys[0] * polys[1]}[e.fn])
+        return number_of(-polys[0])
+    return number_of({"+": polys[0] + polys[1], "-": polys[0] - polys[1], "*": polys[0] * polys[1]}[e.fn])

@@ -180,7 +180,7 @@ def rebuild(e: Expr, change: Callable[[Expr], Expr]) -> Expr:
 def subs(e: Expr, values: Mapping[str, Poly | int | float]) -> Expr:
     """Replace names in index expressions (free ones; the caller avoids capture)."""
     if isinstance(e, Index):
-        return Index(e.expr.subs(values))
+        return number_of(e.expr.subs(values))
     if isinstance(e, Read):
         return Read(e.tensor, tuple(p.subs(values) for p in e.index))
     if isinstance(e, Reduce):
@@ -189,10 +189,15 @@ def subs(e: Expr, values: Mapping[str, Poly | int | float]) -> Expr:
     return rebuild(e, lambda a: subs(a, values))
 
 
+def number_of(p: Poly) -> Expr:
+    """An index expression as a value; a plain number where it is one."""
+    return Index(p) if p.constant is None else Const(p.constant)
+
+
 def map_indices(e: Expr, change: Callable[[Poly], Poly]) -> Expr:
     """A copy of e with `change` applied to every index expression."""
     if isinstance(e, Index):
-        return Index(change(e.expr))
+        return number_of(change(e.expr))
     if isinstance(e, Read):
         return Read(e.tensor, tuple(change(p) for p in e.index))
     return rebuild(e, lambda a: map_indices(a, change))
@@ -293,4 +298,5 @@ def product(factors: list[Expr]) -> Expr:
 
 def inside(index: Poly, size: Poly) -> Expr:
     """The Iverson bracket 0 <= index < size."""
-    return Call("*", (Call("<=", (Const(0), Index(index))), Call("<", (Index(index), Index(size)))))
+    at = number_of(index)
+    return Call("*", (Call("<=", (Const(0), at)), Call("<", (at, number_of(size)))))

@@ -158,6 +158,12 @@ def _statement(line: Line, shapes: Mapping[str, tuple[int, ...]], extent) -> Sta
     )
 
 
+def step_of(p: Poly, letter: str | None) -> int:
+    """How far one step of a letter moves an index that is linear in it."""
+    split = p.linear_in(letter) if letter else None
+    return int(split[0].constant or 0) if split else 0
+
+
 def linear(p: Poly) -> dict[str, int] | None:
     """{letter: coefficient} ("" for the constant) where p is linear with numbers for coefficients, else None."""
     out: dict[str, int] = {}

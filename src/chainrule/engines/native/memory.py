@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...language.index import Poly
 from .group import Storage
-from .lower import Statement, linear
+from .lower import Statement, step_of
 from .text import Env
 from .values import Point, Value, Values
 
@@ -48,7 +48,7 @@ class Memory(Values):
         """A scalar, or a vector along the group's vector letter, of a tensor without lanes."""
         base = base or self.base[st.name]
         v = self.group.vector
-        stride = (linear(flat) or {}).get(v, 0) if v else 0
+        stride = step_of(flat, v)
         a = self.affine(flat, here)
         key = ("load", st.name, base, a, active if stride else 0)
 
@@ -110,7 +110,7 @@ class Memory(Values):
         """The letter along which a whole square (lanes x places) of rows lies in this tile, if there is one."""
         w = self.width
         for letter, n in self.group.tile.items():
-            if w > 1 and n == w and self.full_tile.get(letter) == w and (linear(flat) or {}).get(letter) == 1:
+            if w > 1 and n == w and self.full_tile.get(letter) == w and step_of(flat, letter) == 1:
                 return letter
         return None
 
@@ -195,7 +195,7 @@ class Memory(Values):
                 self.emit(f"store {st.element} {one}, ptr {at}, align {self.bytes}")
             return
         flat = st.flat(s.target)
-        stride = (linear(flat) or {}).get(self.group.vector or "", 0)
+        stride = step_of(flat, self.group.vector)
         a = self.affine(flat, here)
         at = self.pointer(self.base[s.out], self.element, a, 1)
         if not self.group.vector or self.width == 1:

@@ -259,7 +259,10 @@ class _Planner:
         read_outside = {t for s in everything if s.out not in inside for t in s.tensors} | self.given.outputs
         stored = frozenset(t for t in inside if t in read_outside)
         groups = []
-        for classes in residues(opened):
+        every = residues(opened)
+        if any(apply(o.statement, every[0], kinds.get(o.statement.out) != "partial").scatter for o in opened):
+            every = [{}]  # a scatter clears its tensor first: it is one group
+        for classes in every:
             statements = [apply(o.statement, classes, kinds.get(o.statement.out) != "partial") for o in opened]
             if any(s.scatter for s in statements) and len(statements) > 1:
                 groups += [g for s in members for g in self.split([s], everything, kinds, lanes)]

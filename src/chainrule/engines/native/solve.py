@@ -165,17 +165,13 @@ def _subs(s: Statement, swap: Mapping[str, Poly]) -> Statement:
 
 def solve(s: Statement, scatter: bool) -> Statement:
     """Solve every equation that can be solved; sort the rest into scatters and tests."""
-    tested: list[Poly] = []
-    while s.equal:
+    waiting = len(s.equal)  # an equation that cannot be solved goes to the back: solving another may change it
+    while s.equal and waiting:
         eq, rest = s.equal[0], s.equal[1:]
-        s = replace(s, equal=rest)
-        solved = _solve_one(s, eq)
-        if solved is None:
-            tested.append(eq)
-        else:
-            s = solved
-    s = replace(s, equal=tuple(tested))
-    s = _scatter(s) if tested and scatter else s
+        solved = _solve_one(replace(s, equal=rest), eq)
+        waiting = waiting - 1 if solved is None else len(rest)
+        s = replace(s, equal=(*rest, eq)) if solved is None else solved
+    s = _scatter(s) if s.equal and scatter else s
     return replace(s, guards=tuple(g for g in dict.fromkeys(s.guards) if g.interval(s.ranges)[0] < 0))
 
 

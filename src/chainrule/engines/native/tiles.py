@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from ...language.index import Poly
 from ...language.tree import Index, Read, reads, walk
 from .group import Group, Storage
-from .lower import SAMPLES, Statement, linear
+from .lower import SAMPLES, Statement, linear, step_of
 
 MOST_WRITTEN = 400  # multiply-adds written out in one tile
 LIGHT = 32  # a reduction of so few terms is written out whole
@@ -71,7 +71,7 @@ def _vector(g: Group, storage: Mapping[str, Storage], lanes: int) -> str | None:
     best: tuple[float, str | None] = (math.inf, None)
     for letter, extent in zip(g.letters, g.extents, strict=True):
         blocked = any(letter in p.names for s in g.statements for p in (*s.guards, *s.equal))
-        tangled = any(letter in p.names and linear(p) is None for s in g.statements for p in (*_polys(s), *s.target))
+        tangled = any(letter in p.names and p.linear_in(letter) is None for s in g.statements for p in (*_polys(s), *s.target))
         if blocked or tangled or extent < 2:
             continue
         cost = 0.0
@@ -88,8 +88,7 @@ def _vector(g: Group, storage: Mapping[str, Storage], lanes: int) -> str | None:
 
 
 def _access(st: Storage, index: tuple[Poly, ...], letter: str, lanes: int) -> float:
-    flat = linear(st.flat(index[1:] if st.sample else index))
-    stride = (flat or {}).get(letter, 0)
+    stride = step_of(st.flat(index[1:] if st.sample else index), letter)
     return 0.5 if stride == 0 else 1.0 if stride == 1 else 1.5 * lanes
 
 

@@ -10,7 +10,7 @@ from ...language.index import Poly
 from ...language.tree import Call, Const, Expr, Index, Read
 from . import vmath
 from .group import Group, Storage
-from .lower import linear
+from .lower import step_of
 from .text import Env, Place, Text
 
 Value = tuple[str, bool]  # LLVM operand, is it a vector
@@ -80,7 +80,7 @@ class Values(Text):
             here = here | {self.group.sample: Place("%n", 0, 1, 1 << 40)}
         lane_step = 0
         if self.group.vector and self.group.vector in p.names:
-            lane_step = (linear(p) or {})[self.group.vector]
+            lane_step = step_of(p, self.group.vector)
         terms, const = self.affine(p, here)
         if terms:
             base: Value = (self.pure(f"sitofp i64 {self.total((terms, const))} to {self.element}"), False)
