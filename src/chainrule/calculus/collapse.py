@@ -31,6 +31,7 @@ from ..language.tree import (
     mul,
     neg,
     number_of,
+    reads,
     rename_bound,
     subs,
 )
@@ -118,23 +119,22 @@ def collapse(
                 factors.append(Call("delta", (number_of(index[k]), Index(r))))
             continue
         letter, value, remainder, plain = solved
+        change = _Change(letter, value, index[k].subs({letter: value}) if remainder is not None else None, r)
+        ranges = dict(zip(target, axes, strict=True)) | {x: n for x, n in summed.items() if x != letter}
+        if _clashes(map_indices(body, change), ranges, known):
+            factors.append(Call("delta", (number_of(index[k]), Index(r))))
+            continue
         size = summed.pop(letter)
         if not plain:
             brackets.append((value, size))
         if remainder is not None:
             factors.append(Call("==", (number_of(remainder), ZERO)))
-        swap = {letter: value}
-        whole_index = index[k].subs(swap)
         record.append((f"{letter} = {value}", f"δ({index[k]}, {r}) collapses the sum over {letter}"))
-        body = subs(body, swap)
-        index = [p.subs(swap) for p in index]
-        guards = [(p.subs(swap), s) for p, s in guards]
-        brackets = [(p.subs(swap), s) for p, s in brackets]
-        factors = [subs(f, swap) for f in factors]
-        if remainder is not None:  # where it divides, a*((r - rest)//a) + rest is r again
-            back = _Back(whole_index, r)
-            body = map_indices(body, back)
-            index, guards = [back(p) for p in index], [(back(p), s) for p, s in guards]
+        body = map_indices(body, change)
+        index = [change(p) for p in index]
+        guards = [(change(p), s) for p, s in guards]
+        brackets = [(p.subs({letter: value}), s) for p, s in brackets]
+        factors = [subs(f, {letter: value}) for f in factors]
     whole = dict(zip(target, axes, strict=True)) | summed
     for f in factors:
         body = mul(body, f)
@@ -150,14 +150,29 @@ def collapse(
     return result
 
 
-@dataclass(frozen=True)
-class _Back:
-    """Put r for an expression that equals it, where that rids an index of a quotient."""
+def _clashes(body: Expr, ranges: dict[str, Poly], known: dict[str, tuple[Poly, ...]]) -> bool:
+    """Whether a letter would stand alone on an axis whose size has nothing to do with its range."""
+    for r in reads(body):
+        for p, size in zip(r.index, known[r.tensor], strict=True):
+            own = ranges.get(p.letter or "")
+            if own is not None and own != size and not related(own, size):
+                return True
+    return False
 
-    whole: Poly
+
+@dataclass(frozen=True)
+class _Change:
+    """Put a letter's value for it; where the value is a quotient that divides, `whole` equals r again and is replaced by it."""
+
+    letter: str
+    value: Poly
+    whole: Poly | None
     r: Poly
 
     def __call__(self, p: Poly) -> Poly:
+        p = p.subs({self.letter: self.value})
+        if self.whole is None:
+            return p
         simpler = p - self.whole + self.r
         return simpler if simpler.quotients < p.quotients else p
 
