@@ -114,9 +114,10 @@ class _Bar:
             self.progress.update(self.task, completed=done, total=total, description=label, note=note)
 
     def say(self, text: str) -> None:
-        if self.progress:
-            self.progress.console.file.flush()
-        click.echo(text)
+        if self.progress and sys.stdout.isatty():
+            self.progress.console.print(text, highlight=False, soft_wrap=True)  # above the bar, on the same terminal
+        else:
+            click.echo(text)
 
 
 @main.command()

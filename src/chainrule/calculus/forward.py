@@ -18,13 +18,12 @@ from ..language.tree import (
     add,
     direct_reads,
     div,
-    free_names,
     fresh_name,
     inside,
     mul,
-    neg,
     reads,
 )
+from .decisions import winner
 from .reverse import active_tensors, unique_letters
 from .rules import flat, partial
 
@@ -117,16 +116,8 @@ class _Forward:
         return ZERO if body == ZERO else Reduce(kind, e.letters, e.ranges, body)
 
     def decision(self, e: Reduce, bound: dict[str, Poly]) -> Read:
-        """A saved tensor that says which term won."""
-        body = e.body if e.kind == "max" else neg(e.body)
-        free = tuple(x for x in bound if x in free_names(e) or x in self.line.letters)
-        wanted = Reduce("argmax", e.letters, e.ranges, body)
-        for line in self.extra:
-            if (line.letters, line.expr) == (free, wanted):
-                return Read(line.tensor, tuple(map(Poly.name, free)))
-        name = fresh_name(f"a{self.line.tensor}", self.taken)
-        self.taken.add(name)
-        ranges = tuple(bound[x] for x in free)
-        self.extra.append(Line(name, free, ranges, wanted))
-        self.axes[name] = ranges
-        return Read(name, tuple(map(Poly.name, free)))
+        """The saved tensor that says which term of e won."""
+        read = winner(e, bound, self.line.letters, self.extra, lambda: fresh_name(f"a{self.line.tensor}", self.taken))
+        self.taken.add(read.tensor)
+        self.axes[read.tensor] = tuple(bound[str(p)] for p in read.index)
+        return read

@@ -27,14 +27,13 @@ from ..language.tree import (
     Tensor,
     direct_reads,
     div,
-    free_names,
     fresh_name,
     mul,
-    neg,
     reads,
     rename_bound,
 )
 from .collapse import Contribution, gather
+from .decisions import winner
 from .rules import flat, partial
 
 
@@ -109,9 +108,7 @@ class _Reverse:
         self.taken = set(d.names)
         self.active = active_tensors(d, wrt)
         self.pending: dict[str, _Pending] = {t: _Pending() for t in (*d.axes,)}
-        self.saved: dict[str, Line] = {}  # decisions, by the line after which they are computed
         self.axes = dict(d.axes)
-        self.forward: list[Line] = []
         self.adjoint = {t: self.name(f"d{t}") for t in (*d.axes,)}
 
     def name(self, wanted: str) -> str:
@@ -203,18 +200,10 @@ class _Reverse:
         self.push(e.body, adjoint, inner, more, None)
 
     def decision(self, e: Reduce, bound: dict[str, Poly]) -> Read:
-        """A saved tensor that says which term won: backward reads it instead of guessing again."""
-        body = e.body if e.kind == "max" else neg(e.body)
-        free = tuple(x for x in bound if x in free_names(e) or x in self.letters)
-        wanted = Reduce("argmax", e.letters, e.ranges, body)
-        ranges = tuple(bound[x] for x in free)
-        for line in self.decided:
-            if (line.letters, line.expr) == (free, wanted):
-                return Read(line.tensor, tuple(map(Poly.name, free)))
-        line = Line(self.name(f"a{self.line.tensor}"), free, ranges, wanted)
-        self.decided.append(line)
-        self.axes[line.tensor] = ranges
-        return Read(line.tensor, tuple(map(Poly.name, free)))
+        """The saved tensor that says which term of e won."""
+        read = winner(e, bound, self.letters, self.decided, lambda: self.name(f"a{self.line.tensor}"))
+        self.axes[read.tensor] = tuple(bound[str(p)] for p in read.index)
+        return read
 
     def arrive(self, tensor: str, index: tuple[Poly, ...], adjoint: Expr, bound: dict[str, Poly], guards: list[tuple[Poly, Poly]]) -> None:
         c = Contribution(tuple(bound), tuple(bound.values()), index, adjoint, tuple(dict.fromkeys(guards)))

@@ -11,6 +11,8 @@ from __future__ import annotations
 import itertools
 import math
 
+import numpy as np
+
 from .index import Poly
 from .parse import UNKNOWN, Piece, Raw, RawLine, complain_at, nearest, parse
 from .tree import (
@@ -21,11 +23,8 @@ from .tree import (
     Line,
     Read,
     Reduce,
-    Tensor,
     direct_reads,
-    index_names,
     rebuild,
-    walk,
 )
 
 
@@ -219,7 +218,7 @@ class _Resolver:
 
 
 SMALL_SIZES = (1, 2, 3, 5, 8)
-MOST_TRIALS = 4000
+MOST_TRIALS, MOST_PLACES = 1000, 4096
 
 
 def outside(d: Definition, p: Poly, size: Poly, ranges: dict[str, Poly]) -> str | None:
@@ -245,19 +244,16 @@ def outside(d: Definition, p: Poly, size: Poly, ranges: dict[str, Poly]) -> str 
             limit = int(size.evaluate(env))  # type: ignore[call-overload]
             if limit <= 0 or any(w <= 0 for w in widths):
                 continue
-            bad: int | None
-            if math.prod(widths) > 4096:
-                lo, hi = p.subs(env).interval({x: (0, w - 1) for x, w in zip(letters, widths, strict=True)})  # type: ignore[arg-type]
-                bad = hi if hi >= limit else lo if lo < 0 else None
+            if math.prod(widths) > MOST_PLACES:
+                found: np.ndarray = np.array(p.subs(env).interval({x: (0, w - 1) for x, w in zip(letters, widths, strict=True)}))  # type: ignore[arg-type]
             else:
-                places = itertools.product(*[range(w) for w in widths])
-                found = (int(p.evaluate(env | dict(zip(letters, at, strict=True)))) for at in places)  # type: ignore[call-overload]
-                bad = next((v for v in found if not 0 <= v < limit), None)
+                found = np.asarray(p.evaluate(env | dict(zip(letters, np.indices(widths), strict=True))))
         except ZeroDivisionError:
             continue
-        if bad is not None:
+        wrong = found[(found < 0) | (found >= limit)]
+        if wrong.size:
             chosen = ", ".join(f"{k}={v}" for k, v in env.items())
-            return f"with {chosen or 'any sizes'} it reads place {bad} of {limit}"
+            return f"with {chosen or 'any sizes'} it reads place {wrong.flat[0]} of {limit}"
     return None
 
 
@@ -265,27 +261,3 @@ def _near(default: int | float) -> tuple[int, ...]:
     """Values tried for a setting: its default and some above it (a stride of 1 is never 0)."""
     k = int(default)
     return (k, k + 1, k + 2) if k < 2 else (k, k - 1, k + 1, k + 2)
-
-
-def used_sizes(d: Definition) -> set[str]:
-    """Names of sizes and settings that the lines speak of."""
-    found: set[str] = set()
-    for line in d.lines:
-        found |= index_names(line.expr)
-        for p in line.ranges:
-            found |= p.names
-    return found
-
-
-def validated(d: Definition) -> Definition:
-    """A definition built by machine, held to the rules of one written by hand: tensors known, axes matching."""
-    known = {t.name: t.axes for t in d.inputs}
-    for line in d.lines:
-        for node in walk(line.expr):
-            if isinstance(node, Read) and len(known.get(node.tensor, ((),) * 99)) != len(node.index):
-                raise AssertionError(f"{line.tensor}: reads {node.tensor} with {len(node.index)} axes")
-        known[line.tensor] = line.ranges
-    return d
-
-
-__all__ = ["Tensor", "define", "outside", "resolve", "used_sizes", "validated"]

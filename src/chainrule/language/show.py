@@ -11,13 +11,9 @@ BINDS = {"==": 1, "!=": 1, "<": 1, "<=": 1, ">": 1, ">=": 1, "+": 2, "-": 2, "*"
 ATOM = 9
 
 
-def _indices(index: tuple[Poly, ...], sample: str) -> str:
+def _indices(index: tuple[Poly, ...]) -> str:
     plain = all(p.letter is not None or p.constant is not None for p in index)
-    return ("," if plain else ", ").join(_poly(p, sample) for p in index)
-
-
-def _poly(p: Poly, sample: str) -> str:
-    return "n" if p.letter == sample and sample == "" else str(p)
+    return ("," if plain else ", ").join(map(str, index))
 
 
 def _poly_binds(p: Poly) -> int:
@@ -42,7 +38,7 @@ def _expression(e: Expr, axes: dict[str, tuple[Poly, ...]]) -> tuple[str, int]:
         case Index(expr):
             return str(expr), _poly_binds(expr)
         case Read(tensor, index):
-            return (f"{tensor}[{_indices(index, '-')}]" if index else tensor), ATOM
+            return (f"{tensor}[{_indices(index)}]" if index else tensor), ATOM
         case Reduce(kind, letters, ranges, body):
             found = alone(body, axes)
             names = ",".join(x if (x, r) in found else f"{x}:{r}" for x, r in zip(letters, ranges, strict=True))
@@ -137,7 +133,7 @@ def _latex_atom(a: str | Quotient) -> str:
     return rf"\left\lfloor \frac{{{latex_poly(a.num)}}}{{{latex_poly(a.den)}}} \right\rfloor"
 
 
-def latex_name(name: str, outputs_seeded: frozenset[str] = frozenset()) -> str:
+def latex_name(name: str) -> str:
     stem = name.rstrip("0123456789")
     tail = name[len(stem) :]
     shown = stem if len(stem) == 1 else rf"\mathrm{{{stem}}}".replace("_", r"\_")

@@ -21,6 +21,7 @@ import llvmlite
 from .module import Layout
 
 MAGIC = b"chainrule-code-1\n"
+MOST_BYTES = 256 << 20  # the oldest entries go when there is more
 
 
 def directory() -> Path | None:
@@ -92,6 +93,18 @@ def store(key: str, layout: Layout, code: bytes) -> None:
             temporary = f.name
             f.write(raw)
         os.replace(temporary, base / f"{key}.code")
+        _prune(base)
     except OSError:
         if temporary:
             Path(temporary).unlink(missing_ok=True)
+
+
+def _prune(base: Path) -> None:
+    """Remove the entries longest unused (by the time they were written) beyond the limit."""
+    entries = sorted((p.stat().st_mtime, p.stat().st_size, p) for p in base.glob("*.code"))
+    total = sum(size for _, size, _ in entries)
+    for _, size, path in entries:
+        if total <= MOST_BYTES:
+            return
+        path.unlink(missing_ok=True)
+        total -= size
