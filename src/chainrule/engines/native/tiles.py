@@ -20,6 +20,7 @@ MOST_WRITTEN = 400  # multiply-adds written out in one tile
 LIGHT = 32  # a reduction of so few terms is written out whole
 MOST_FAST = 1200  # multiply-adds written out in one tile and its border cases that still fit the instruction cache
 FAST_BYTES = 24 << 10  # what is taken for granted of the first-level cache
+NEAR_BYTES = 640 << 10  # and of the second
 
 
 def choose(g: Group, storage: Mapping[str, Storage], lanes: int, registers: int) -> Group:
@@ -37,7 +38,32 @@ def choose(g: Group, storage: Mapping[str, Storage], lanes: int, registers: int)
         if cost < best[0]:
             best = (cost, written, tile)
     plain[heavy] = best[1]
-    return replace(g, unroll=tuple(plain), tile=best[2])
+    return _ordered(replace(g, unroll=tuple(plain), tile=best[2]), _Model(g, s, best[1], storage, lanes, registers), lanes)
+
+
+def _ordered(g: Group, model: _Model, lanes: int) -> Group:
+    """The group with the letter outermost that moves the least memory through the second-level cache.
+
+    One round of the outermost loop touches some bytes; if they fit, what the next round needs again is still there.
+    """
+    if not g.lanes or len(g.letters) < 2:
+        return g
+    everything = model.red | model.extent
+    unit = {o: 4 * (lanes if o.wide else 1) for o in model.operands}
+
+    def touched(letter: str) -> int:
+        within = {letter: g.tile.get(letter, 1)}
+        return sum(unit[o] * math.prod(_values(c, within, everything) for c in o.coefs) for o in model.operands)
+
+    def traffic(letter: str) -> float:
+        size = touched(letter)
+        return touched("") if size <= NEAR_BYTES else size * math.ceil(model.extent[letter] / g.tile.get(letter, 1))
+
+    best = min(g.letters, key=lambda x: (traffic(x), touched(x)))
+    if traffic(g.letters[0]) <= 1.5 * traffic(best):
+        return g
+    letters = (best, *(x for x in g.letters if x != best))
+    return replace(g, letters=letters, extents=tuple(model.extent[x] for x in letters))
 
 
 def _copy_tile(g: Group, storage: Mapping[str, Storage], lanes: int) -> dict[str, int]:
