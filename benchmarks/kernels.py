@@ -35,8 +35,9 @@ def rate(op: Op, shapes: dict[str, tuple[int, ...]], settings: dict[str, int], w
     runner = Runner(compile_spec(dataclasses.replace(spec, inputs=lanes[0], outputs=lanes[1], chunks=1)))
     rng = np.random.default_rng(0)
     arrays = {}
+    places = {name: count for name, _, count, _ in runner.code.layout.slots}
     for p in (*lanes[0], *lanes[1]):
-        arrays[p.name] = aligned((BATCH if p.sample else 1, *p.shape), np.dtype(np.float32))
+        arrays[p.name] = aligned((BATCH if p.sample else 1, places.get(p.name, 1)), np.dtype(np.float32))
         arrays[p.name][...] = rng.normal(size=arrays[p.name].shape)
     steps = max(1, int(2e9 / work))
     before = peak.flops()

@@ -216,6 +216,7 @@ class Kernel(Memory):
         lows: list[str | int] = [0]
         highs: list[str | int] = [extent]
         first, last = 0, extent
+        latest_start, earliest_stop = 0, extent  # over all places: is there always a term?
         more = set()
         for g in s.guards:
             coefs = linear(g)
@@ -227,6 +228,11 @@ class Kernel(Memory):
             if uniform:
                 here = known | {x: points[next(iter(points))][0][x] for x in env if x in g.names}
                 terms, const = self.affine(rest, here)
+                least = rest.interval(ranges(here))[0]
+                if a > 0:
+                    latest_start = max(latest_start, -(least // a))
+                else:
+                    earliest_stop = min(earliest_stop, least // -a + 1)
                 if terms:
                     bound = self.bound(a, terms, const)
                     (lows if a > 0 else highs).append(bound)
@@ -260,7 +266,7 @@ class Kernel(Memory):
         self.depth += 1
         lowest = max([v for v in lows if isinstance(v, int)])
         highest = min([v for v in highs if isinstance(v, int)])
-        self.loop(lo, hi, 1, lowest, max(highest - 1, lowest), lambda p: body(p, frozenset(more)), sure=False)
+        self.loop(lo, hi, 1, lowest, max(highest - 1, lowest), lambda p: body(p, frozenset(more)), sure=latest_start < earliest_stop)
 
     def words(self, s: Statement, letter: str, guards: set[Poly], extent: int) -> str:
         lows, highs = ["0"], [str(extent)]

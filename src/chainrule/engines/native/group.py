@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -29,19 +28,33 @@ class Storage:
     indexed: bool = False
 
     @property
+    def strides(self) -> tuple[int, ...]:
+        """Places between neighbours along each axis.
+
+        Planes in lanes whose size is a multiple of 32 vectors are set one vector further apart: else the same place of every
+        plane falls into the same few sets of the first-level cache.
+        """
+        steps = [1]
+        for size in reversed(self.shape[1:]):
+            steps.append(steps[-1] * size)
+        if self.layout == "lanes" and len(self.shape) > 1 and steps[-1] % 32 == 0:
+            steps[-1] += 1
+        return tuple(reversed(steps[: max(len(self.shape), 0)]))
+
+    @property
     def places(self) -> int:
-        return math.prod(self.shape)
+        return self.shape[0] * self.strides[0] if self.shape else 1
 
     def flat(self, index: tuple[Poly, ...]) -> Poly:
         """The place that an index (without the sample axis) means; a single index counts places."""
-        return index[0] if len(index) == 1 and len(self.shape) > 1 else _flat(index, self.shape)
+        return index[0] if len(index) == 1 and len(self.shape) > 1 else _flat(index, self.strides)
 
 
 @cache
-def _flat(index: tuple[Poly, ...], shape: tuple[int, ...]) -> Poly:
+def _flat(index: tuple[Poly, ...], strides: tuple[int, ...]) -> Poly:
     out = Poly({})
-    for p, size in zip(index, shape, strict=True):
-        out = out * size + p
+    for p, step in zip(index, strides, strict=True):
+        out = out + step * p
     return out
 
 
