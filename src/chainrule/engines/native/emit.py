@@ -35,7 +35,8 @@ class Kernel(Memory):
             self.note(f"# {s.origin}")
         self.outer(0, {}, {})
         self.emit("ret void")
-        head = f"define internal void @{g.name}({', '.join(args)}) nounwind {{"
+        # Vectors that do not fit the registers go to the stack: aligned, or each costs two cache lines.
+        head = f'define internal void @{g.name}({", ".join(args)}) nounwind alignstack(64) "stackrealign" {{'
         return "\n".join([head, self.lines[0], *self.allocas, *self.lines[1:], "}"])
 
     def outer(self, k: int, env: Env, tile: dict[str, list[tuple[int, int]]]) -> None:
