@@ -32,7 +32,7 @@ lint: $(VENV)/dev.stamp
 
 # Comparisons with PyTorch (a development extra, never a dependency).
 agreement: $(VENV)/torch.stamp
-	$(BIN)/pytest tests/torch $(ARGS)
+	$(BIN)/pytest tests/torch -s $(ARGS)
 	$(BIN)/python benchmarks/accuracy.py
 
 bench: $(VENV)/torch.stamp
