@@ -31,7 +31,7 @@ def vjp(op: Op, *args: object, engine: str = "native", **given: object) -> tuple
     names = [t.name for t in op.definition.outputs]
     wrt = [k for k, a in arrays.items() if a.dtype.kind not in "iub"]
     gradient = op.gradient(wrt)
-    derived = Op(gradient.definition)
+    derived = op.derived(gradient.definition)
 
     def pullback(*dys: object) -> Arrays:
         given_dy = dys[0] if len(dys) == 1 and isinstance(dys[0], (tuple, list)) and len(names) > 1 else dys
@@ -70,7 +70,7 @@ def jvp(op: Op, primals: Sequence[object], tangents: Sequence[object], engine: s
             raise ShapeError(f"tangent of {k} with shape {a.shape}: {k} has shape {arrays[k].shape}; accepted: the same shape")
     values = op.evaluate(arrays, numbers, engine)
     tangent = op.tangent(tuple(moving))
-    out = Op(tangent.definition).evaluate(arrays | {tangent.seed[k]: a for k, a in moving.items()}, numbers, engine)
+    out = op.derived(tangent.definition).evaluate(arrays | {tangent.seed[k]: a for k, a in moving.items()}, numbers, engine)
     y = tuple(values[t.name] for t in op.definition.outputs)
     ty = tuple(out[tangent.of[t.name]] for t in op.definition.outputs)
     return (y[0], ty[0]) if len(y) == 1 else (y, ty)
@@ -119,4 +119,4 @@ def derive(op: Op, wrt: str) -> Derivation:
     steps: list[Step] = []
     for line in gradient.definition.lines[gradient.forward :]:
         steps += gradient.steps.get(line.tensor, ())
-    return Derivation(op, wrt, tuple(steps), Op(gradient.definition))
+    return Derivation(op, wrt, tuple(steps), op.derived(gradient.definition))

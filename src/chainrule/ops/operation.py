@@ -84,6 +84,7 @@ class Op:
     doc: str = ""
     _gradients: dict[tuple[str, ...], Gradient] = field(default_factory=dict, repr=False)
     _tangents: dict[tuple[str, ...], Tangent] = field(default_factory=dict, repr=False)
+    _derived: dict[Definition, Op] = field(default_factory=dict, repr=False)
     _runners: dict[object, tuple[Runner, threading.Lock, Bound]] = field(default_factory=dict, repr=False)
 
     @property
@@ -244,6 +245,10 @@ class Op:
             self.known(key)
             self._tangents[key] = forward(self.definition, key)
         return self._tangents[key]
+
+    def derived(self, definition: Definition) -> Op:
+        """The operation of a derived definition, kept so that its machine code is found again."""
+        return self._derived.setdefault(definition, Op(definition))
 
     def known(self, wrt: Sequence[str]) -> None:
         names = [t.name for t in self.definition.inputs]
