@@ -189,3 +189,32 @@ def test_known_models_learn(name: str) -> None:
     x, t = data.train[0][:600], data.train[1][:600]
     history = cr.fit(net, nn.CrossEntropyLoss(), cr.optim.SGD(0.01, 0.9), (x, t), data.test, epochs=8, batch_size=16, transform=cr.ops.scale)
     assert history[-1].train_loss < history[0].train_loss < 3
+
+
+def test_a_run_that_ends_in_nan_keeps_the_last_good_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from chainrule.train import data, run
+
+    settings = run.Settings("fashion-mnist", "mlp", 3, 64, 0.05, 0.9, 0.0, 0, 1)
+    good = []
+
+    def fails(net: nn.Sequential, *args: object) -> None:
+        good.append(net.state_dict())
+        args[-1](run.Epoch(1, 1.0, 1.0, 1.0, 0.5))  # type: ignore[operator]
+        raise cr.NumericsError("lr=1: the loss is nan")
+
+    monkeypatch.setattr(run, "fit", fails)
+    with pytest.raises(cr.NumericsError):
+        run.train(settings, data.sample(), tmp_path)
+    kept = cr.load(tmp_path / "model.safetensors").state_dict()
+    assert all(np.array_equal(kept[k], v) for k, v in good[0].items())
+    assert (tmp_path / "metrics.jsonl").read_text().count("\n") == 1
+
+
+def test_a_full_disk_is_named_and_leaves_the_old_model(tmp_path: Path) -> None:
+    net = nn.Sequential(nn.Linear(3, 4)).init(0)
+    cr.save(net, tmp_path / "m.safetensors")
+    before = (tmp_path / "m.safetensors").read_bytes()
+    (tmp_path / "m.safetensors.part").symlink_to("/dev/full")
+    with pytest.raises(cr.DataError, match="No space left"):
+        cr.save(nn.Sequential(nn.Linear(3, 4)).init(1), tmp_path / "m.safetensors")
+    assert (tmp_path / "m.safetensors").read_bytes() == before

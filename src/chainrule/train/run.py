@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
@@ -12,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import ops
-from ..errors import ArgumentError, DataError
+from ..errors import ArgumentError, ChainruleError, DataError
 from ..nn.losses import CrossEntropyLoss
 from ..nn.models import MODELS
 from ..nn.sequential import Sequential, save
@@ -102,6 +103,11 @@ def train(
         )
     except KeyboardInterrupt:
         interrupted = True
+    except ChainruleError:  # NaN, a full disk: what was learned before is kept
+        if epochs:
+            with contextlib.suppress(DataError):
+                save(net, out / "model.safetensors")
+        raise
     save(net, out / "model.safetensors")
     _write(out / "curve.svg", curve(epochs))
     return Outcome(net, tuple(epochs), interrupted, out / "model.safetensors")
