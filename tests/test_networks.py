@@ -86,6 +86,26 @@ def test_updates_are_pytorchs_sgd(momentum: float, decay: float) -> None:
         np.testing.assert_allclose(net.values[name], w, rtol=1e-13)
 
 
+def test_an_update_waits_until_nobody_reads_the_old_weights() -> None:
+    """In batch normalisation the gain's gradient is known before ∂/∂x, which still needs the old gain."""
+    norm = cr.op(
+        "norm(x[n,D], g[D], b[D]; eps=1e-5) -> y[n,D]\n m[i] = mean[n](x[n,i])\n v[i] = mean[n]((x[n,i]-m[i])**2)\n"
+        " y[n,i] = b[i] + g[i]*(x[n,i]-m[i])/sqrt(v[i]+eps)"
+    )
+
+    def fresh() -> nn.Sequential:
+        return nn.Sequential(nn.Linear(3, 6), nn.Formula(norm, g=np.arange(1.0, 7.0), b=np.zeros(6)), nn.Linear(6, 4)).init(0, np.float64)
+
+    rng = np.random.default_rng(0)
+    x, t = rng.normal(size=(40, 3)), rng.integers(0, 4, 40)
+    for opt in (cr.optim.SGD(0.5), cr.optim.SGD(0.5, 0.9)):
+        trained, by_hand = fresh(), fresh()
+        _, grads = cr.value_and_grad(by_hand, nn.CrossEntropyLoss())(x, t)
+        cr.TrainStep(trained, nn.CrossEntropyLoss(), opt, x, t, 40).run(np.arange(40))
+        for name, w in by_hand.values.items():
+            np.testing.assert_allclose(trained.values[name], w - 0.5 * grads[name], rtol=1e-10, atol=1e-12, err_msg=name)
+
+
 def test_a_last_batch_that_is_not_full_counts_its_own_samples() -> None:
     net, again = (nn.Sequential(nn.Linear(3, 4)).init(0, np.float64) for _ in range(2))
     rng = np.random.default_rng(0)

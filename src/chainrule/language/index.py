@@ -7,7 +7,7 @@ equality does not depend on it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -217,9 +217,6 @@ class Poly:
                 low, high = min(ends), max(ends)
             lo, hi = lo + low, hi + high
         return lo, hi
-
-    def map_names(self, rename: Callable[[str], str]) -> Poly:
-        return self.subs({n: Poly.name(rename(n)) for n in self.names})
 
     def __str__(self) -> str:
         text = ""

@@ -89,10 +89,6 @@ class Definition:
         return known | {t.name: t.axes for t in self.inputs + self.outputs}
 
     @cached_property
-    def line_of(self) -> dict[str, Line]:
-        return {line.tensor: line for line in self.lines}
-
-    @cached_property
     def names(self) -> frozenset[str]:
         """Every name in use: tensors, settings, sizes and letters."""
         found = set(self.axes) | {s for s, _ in self.settings}

@@ -154,7 +154,6 @@ class TrainStep:
                 built, self.net, {"input": str(self.x.dtype), "target": str(self.t.dtype)}, self.batch, self.free, self.optimizer.momentum > 0
             )
             self.runners[key] = Runner(code)
-            self.names = list(built.update)
             self.targets = built.update
         return self.runners[key]
 

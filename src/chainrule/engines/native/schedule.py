@@ -66,11 +66,13 @@ class _Planner:
         self.space_of: dict[str, tuple[int, ...]] = {}
         self.apart: set[tuple[str, str]] = set()  # pairs of plain statements that could not be put in one group
         self.broken = False
+        self.readers: dict[str, dict[str, str]] = {}
 
     def run(self) -> Plan:
         needed = self.live(self.statements)
         kinds = {s.out: self.kind(s) for s in needed}
         needed = self.copies(needed, kinds)
+        self.readers = self.overwritten(needed)
         while True:
             phase_of = self.levels(needed, kinds)
             self.place(needed, kinds)
@@ -170,11 +172,28 @@ class _Planner:
                 out.append(s)
         return out + finish
 
+    def overwritten(self, statements: list[Statement]) -> dict[str, dict[str, str]]:
+        """For each update in place: {statement that reads the old value: the tensor it reads}. The update must wait for them."""
+        return {new: {s.out: old for s in statements if old in s.tensors and s.out != new} for new, old in self.given.update.items()}
+
     def levels(self, statements: list[Statement], kinds: dict[str, str]) -> dict[str, int]:
-        """The phase of each statement: sums over samples, and whole tensors, can be read one phase later."""
+        """The phase of each statement: sums over samples, and whole tensors, can be read one phase later.
+
+        A value updated in place is replaced after all that read the old one, or in the same group, place by place.
+        """
         level: dict[str, int] = {}
+        of = {s.out: s for s in statements}
         for s in statements:
             here = 0
+            for reader, old in self.readers.get(s.out, {}).items():
+                beside = (
+                    (reader, s.out) not in self.apart
+                    and kinds[s.out] == "plain"
+                    and kinds[reader] in ("plain", "whole")
+                    and self.space(s) == self.space(of[reader])
+                    and _pointwise(of[reader], old)
+                )
+                here = max(here, level[reader] + (0 if beside else 1))
             for t in s.tensors:
                 if t in level:
                     same = kinds[s.out] in ("sample", "partial") and kinds[t] == "sample"
@@ -211,7 +230,8 @@ class _Planner:
         groups: list[list[Statement]] = []
         home: dict[str, int] = {}
         for s in here:
-            deps = [home[t] for t in s.tensors if t in home]
+            before = s.tensors | self.readers.get(s.out, {}).keys()
+            deps = [home[t] for t in before if t in home]
             at = max(deps, default=-1)
             best = None
             for k in range(len(groups) - 1, max(at, 0) - 1, -1):
@@ -225,7 +245,7 @@ class _Planner:
                 groups[best].append(s)
             home[s.out] = best
             if not lanes:  # groups of one phase run side by side: what depends on another must wait for the next
-                late = {(t, s.out) for t in s.tensors if t in home and home[t] != best}
+                late = {(t, s.out) for t in before if t in home and home[t] != best}
                 self.broken = self.broken or bool(late)
                 self.apart |= late
         out: list[Group] = []
@@ -254,7 +274,7 @@ class _Planner:
         """One group for each residue class that its equations ask for."""
         letters = members[0].letters
         aligned = [members[0]] + [_renamed(s, dict(zip(s.letters, letters, strict=True))) for s in members[1:]]
-        opened = [open_short_indices(s, self.shapes(lanes)) for s in aligned]
+        opened = [open_short_indices(s, self.shapes()) for s in aligned]
         inside = {s.out for s in aligned}
         read_outside = {t for s in everything if s.out not in inside for t in s.tensors} | self.given.outputs
         stored = frozenset(t for t in inside if t in read_outside)
@@ -283,7 +303,7 @@ class _Planner:
             groups.append(group)
         return groups
 
-    def shapes(self, lanes: bool) -> Mapping[str, tuple[int, ...]]:
+    def shapes(self) -> Mapping[str, tuple[int, ...]]:
         known = dict(self.given.shapes)
         for name, st in self.storage.items():
             if name not in known:

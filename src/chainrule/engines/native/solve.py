@@ -42,7 +42,7 @@ def open_short_indices(s: Statement, shapes: Mapping[str, tuple[int, ...]]) -> O
         long = [x for x in s.red if abs(coefs.get(x, 0)) >= 1 and s.red_extents[s.red.index(x)] > max(1, -(-size // abs(coefs[x])))]
         if not long:
             continue
-        name = next(f"{x}'" * 1 for x in _names() if f"{x}'" not in taken)
+        name = next(f"{x}'" for x in _names() if f"{x}'" not in taken)
         taken.add(name)
         done[index] = name
         letter = Poly.name(name)

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import math
 
-HALF_LN2 = math.log(2) / 2
-
 
 class _Vec:
     """Straight-line code on <L x double>."""
