@@ -50,7 +50,7 @@ class Memory(Values):
         v = self.group.vector
         stride = step_of(flat, v)
         a = self.affine(flat, here)
-        key = ("load", st.name, base, a, active if stride else 0)
+        key = ("load", st.name, base, a, stride, active if stride else 0)  # x[i] and x[2*i] start at one place and part from there
 
         def make() -> str:
             if not stride:

@@ -280,8 +280,8 @@ class _Planner:
         stored = frozenset(t for t in inside if t in read_outside)
         groups = []
         every = residues(opened)
-        if any(apply(o.statement, every[0], kinds.get(o.statement.out) != "partial").scatter for o in opened):
-            every = [{}]  # a scatter clears its tensor first: it is one group
+        if any(apply(o.statement, c, kinds.get(o.statement.out) != "partial").scatter for c in every for o in opened):
+            every = [{}]  # a scatter clears its whole tensor first: a class that became one would wipe out the others
         for classes in every:
             statements = [apply(o.statement, classes, kinds.get(o.statement.out) != "partial") for o in opened]
             if any(s.scatter for s in statements) and len(statements) > 1:
