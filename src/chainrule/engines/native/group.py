@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 
 from ...language.index import Poly
+from ...language.tree import reads
 from .lower import Statement
 
 
@@ -80,12 +81,12 @@ class Group:
     unroll: tuple[tuple[str, ...], ...]
     sample: str | None = None
 
-    @property
+    @cached_property
     def tensors(self) -> list[str]:
-        """Tensors whose memory the group touches."""
-        found = dict.fromkeys(t for s in self.statements for t in s.tensors if t not in self.registers)
-        return sorted(found | dict.fromkeys(self.stored))
+        """Tensors whose memory the group touches, in the order of the formulas: equal groups list them alike."""
+        read = (r.tensor for s in self.statements for r in reads(s.body) if r.tensor not in self.registers)
+        return list(dict.fromkeys((*read, *(s.out for s in self.statements if s.out in self.stored))))
 
-    @property
+    @cached_property
     def registers(self) -> set[str]:
         return {s.out for s in self.statements}

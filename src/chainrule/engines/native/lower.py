@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from ...language.brackets import conditions
 from ...language.index import Poly, Quotient
@@ -52,7 +53,7 @@ class Statement:
     def ranges(self) -> dict[str, tuple[int, int]]:
         return {x: (0, e - 1) for x, e in zip(self.letters + self.red, self.extents + self.red_extents, strict=True)}
 
-    @property
+    @cached_property
     def tensors(self) -> set[str]:
         return {r.tensor for r in reads(self.body)}
 
@@ -125,7 +126,7 @@ def _canonical(e: Reduce, letters: tuple[str, ...], ranges: Mapping[str, Poly]) 
 
 def _statement(line: Line, shapes: Mapping[str, tuple[int, ...]], extent) -> Statement:  # type: ignore[no-untyped-def]
     e = line.expr
-    axes = {t: tuple(Poly.of(s) for s in shape) for t, shape in shapes.items()}
+    axes = {r.tensor: tuple(Poly.of(s) for s in shapes[r.tensor]) for r in reads(e)}
     origin = f"{line.tensor}[{','.join(line.letters)}] = {expression(e, axes)}"
     extents = tuple(extent(r) for r in line.ranges)
     target = tuple(map(Poly.name, line.letters))

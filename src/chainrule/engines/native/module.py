@@ -56,6 +56,8 @@ class _Module:
         self.declared: set[str] = set()
         self.functions: set[tuple[str, int]] = set()
         self.tensors: dict[str, list[str]] = {}
+        self.alike: dict[str, str] = {}  # text of a function without its name -> its name
+        self.functions_of: dict[str, str] = {}  # group -> function
         self.notes: list[str] = []
         used = [t for p in plan.phases for g in (*p.lanes, *p.plain) for t in g.tensors]
         self.slots = {t: k for k, t in enumerate(dict.fromkeys(t for t in used if t not in plan.local))}
@@ -90,7 +92,7 @@ class _Module:
                 text = kernel.text()
                 if any(self.alias.get(a) in g.tensors for a in g.tensors):
                     text = text.replace("ptr noalias", "ptr", 99)  # an update in place: two names for one memory
-                self.parts.append(text)
+                self.functions_of[g.name] = self.once(g.name, text)
                 self.declared |= kernel.declared
                 self.functions |= kernel.functions
                 self.tensors[g.name] = g.tensors
@@ -116,6 +118,14 @@ class _Module:
         slots = tuple((t, st.layout, st.places, st.element) for t, st in ((t, self.plan.storage[t]) for t in self.slots))
         layout = Layout(slots, self.arena, len(self.plan.phases), self.chunks, self.lanes, tuple(self.notes))
         return "\n".join([*sorted(self.declared), *self.parts]) + "\n", layout
+
+    def once(self, name: str, text: str) -> str:
+        """The function that computes a group: one for all groups that differ only in which tensors they are given."""
+        key = text.replace(f"@{name}(", "@(", 1)
+        if key not in self.alike:
+            self.alike[key] = name
+            self.parts.append(text)
+        return self.alike[key]
 
     # Phases ------------------------------------------------------------------------------------------------------
 
@@ -172,7 +182,7 @@ class _Module:
         for g in groups:
             args = self.pointers(g, lines, g.name)
             self.zero(g, lines, g.name)
-            lines.append(f"  call void @{g.name}(i64 %first, i64 %n, ptr %order, i64 0, i64 0{', ' if args else ''}{args})")
+            lines.append(f"  call void @{self.functions_of[g.name]}(i64 %first, i64 %n, ptr %order, i64 0, i64 0{', ' if args else ''}{args})")
         lines += [
             "  %next = add nsw i64 %block, 1",
             "  %more = icmp slt i64 %next, %to",
@@ -228,7 +238,7 @@ class _Module:
                 lines.append(f"  %{here}.{name} = mul nsw i64 %{here}.{name}3, {step}")
             args = self.pointers(g, lines, here)
             self.zero(g, lines, here)
-            lines.append(f"  call void @{g.name}(i64 0, i64 %n, ptr %order, i64 %{here}.lo, i64 %{here}.hi{', ' if args else ''}{args})")
+            lines.append(f"  call void @{self.functions_of[g.name]}(i64 0, i64 %n, ptr %order, i64 %{here}.lo, i64 %{here}.hi{', ' if args else ''}{args})")
             lines.append(f"  br label %{tag}.next")
         lines += [f"{tag}.x{len(spans)}:", f"  br label %{tag}.next"]
         return total

@@ -67,12 +67,17 @@ class _Planner:
         self.apart: set[tuple[str, str]] = set()  # pairs of plain statements that could not be put in one group
         self.broken = False
         self.readers: dict[str, dict[str, str]] = {}
+        self.splits: dict[str, bool] = {}
+        self.users: dict[str, set[str]] = {}  # tensor -> the statements that read it
 
     def run(self) -> Plan:
         needed = self.live(self.statements)
         kinds = {s.out: self.kind(s) for s in needed}
         needed = self.copies(needed, kinds)
         self.readers = self.overwritten(needed)
+        for s in needed:
+            for t in s.tensors:
+                self.users.setdefault(t, set()).add(s.out)
         while True:
             phase_of = self.levels(needed, kinds)
             self.place(needed, kinds)
@@ -91,8 +96,8 @@ class _Planner:
         self.broken = False
         for level in range(max(phase_of.values(), default=0) + 1):
             here = [s for s in needed if phase_of[s.out] == level]
-            inner = self.fuse([s for s in here if kinds[s.out] in ("sample", "partial")], needed, kinds, lanes=True)
-            outer = self.fuse([s for s in here if kinds[s.out] in ("plain", "whole")], needed, kinds, lanes=False)
+            inner = self.fuse([s for s in here if kinds[s.out] in ("sample", "partial")], kinds, lanes=True)
+            outer = self.fuse([s for s in here if kinds[s.out] in ("plain", "whole")], kinds, lanes=False)
             phases.append(Phase(tuple(inner), tuple(outer)))
         return phases
 
@@ -225,7 +230,7 @@ class _Planner:
 
     # Groups ----------------------------------------------------------------------------------------------------------
 
-    def fuse(self, here: list[Statement], everything: list[Statement], kinds: dict[str, str], lanes: bool) -> list[Group]:
+    def fuse(self, here: list[Statement], kinds: dict[str, str], lanes: bool) -> list[Group]:
         """Put statements over the same index space together where each reads the others only at its own point."""
         groups: list[list[Statement]] = []
         home: dict[str, int] = {}
@@ -250,7 +255,7 @@ class _Planner:
                 self.apart |= late
         out: list[Group] = []
         for members in groups:
-            out += self.split(members, everything, kinds, lanes)
+            out += self.split(members, kinds, lanes)
         return out
 
     def joins(self, s: Statement, group: list[Statement], kinds: dict[str, str]) -> bool:
@@ -263,6 +268,8 @@ class _Planner:
             return False
         if sum(_heavy(x) for x in group) + _heavy(s) > 1:
             return False
+        if any(map(self.is_copy, (s, *group))) and any(map(self.parted, (s, *group))):
+            return False  # a copy would be cut into as many pieces as the other has residue classes, lane by lane
         made = {g.out for g in group}
         for r in reads(s.body):
             if r.tensor in made and tuple(p.letter for p in r.index) != s.letters:
@@ -270,14 +277,23 @@ class _Planner:
         reduced = {r.tensor for r in reads(s.body)} & made if s.red else set()
         return not reduced or all(tuple(p.letter for p in r.index) == s.letters for r in reads(s.body) if r.tensor in made)
 
-    def split(self, members: list[Statement], everything: list[Statement], kinds: dict[str, str], lanes: bool) -> list[Group]:
+    def is_copy(self, s: Statement) -> bool:
+        """Whether s moves samples between NumPy's rows and lanes."""
+        return any(t in self.storage and self.storage[t].layout == "rows" for t in (*s.tensors, s.out))
+
+    def parted(self, s: Statement) -> bool:
+        """Whether s is cut into residue classes."""
+        if s.out not in self.splits:
+            self.splits[s.out] = bool(open_short_indices(s, self.shapes()).splits)
+        return self.splits[s.out]
+
+    def split(self, members: list[Statement], kinds: dict[str, str], lanes: bool) -> list[Group]:
         """One group for each residue class that its equations ask for."""
         letters = members[0].letters
         aligned = [members[0]] + [_renamed(s, dict(zip(s.letters, letters, strict=True))) for s in members[1:]]
         opened = [open_short_indices(s, self.shapes()) for s in aligned]
         inside = {s.out for s in aligned}
-        read_outside = {t for s in everything if s.out not in inside for t in s.tensors} | self.given.outputs
-        stored = frozenset(t for t in inside if t in read_outside)
+        stored = frozenset(t for t in inside if t in self.given.outputs or not self.users.get(t, set()) <= inside)
         groups = []
         every = residues(opened)
         if any(apply(o.statement, c, kinds.get(o.statement.out) != "partial").scatter for c in every for o in opened):
@@ -285,7 +301,7 @@ class _Planner:
         for classes in every:
             statements = [apply(o.statement, classes, kinds.get(o.statement.out) != "partial") for o in opened]
             if any(s.scatter for s in statements) and len(statements) > 1:
-                groups += [g for s in members for g in self.split([s], everything, kinds, lanes)]
+                groups += [g for s in members for g in self.split([s], kinds, lanes)]
                 return groups
             first = statements[0]
             if 0 in first.extents:
