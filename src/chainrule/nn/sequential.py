@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +16,19 @@ from ..errors import ArgumentError, DataError, ElementTypeError, ShapeError
 from ..ops.operation import Op, chunks_for, common_type, cores, to_array
 from .graph import Graph, forward, layer_calls, ready_for_lanes, to_spec
 from .layers import Layer, as_layer, from_config
+
+MOST_BYTES = 1 << 46  # more than any machine has: sizes beyond are mistakes, and their products pass 64 bits
+
+
+def room(name: str, shape: tuple[int, ...], kind: np.dtype) -> np.ndarray:
+    """Memory for a parameter."""
+    size = math.prod(shape) * kind.itemsize
+    try:
+        if size <= MOST_BYTES:
+            return aligned(shape, kind)
+    except (MemoryError, OSError):
+        pass
+    raise ArgumentError(f"{name} with shape {shape}: takes {size} bytes; accepted: parameters that fit into memory") from None
 
 
 class Sequential:
@@ -55,9 +69,8 @@ class Sequential:
         self.values = {}
         for k, layer in enumerate(self.layers):
             for name, p in layer.parameters.items():
-                drawn = rng.uniform(-p.bound, p.bound, p.shape) if p.initial is None else p.initial
-                a = aligned(p.shape, kind)
-                a[...] = drawn
+                a = room(f"{k}.{name}", p.shape, kind)
+                a[...] = rng.uniform(-p.bound, p.bound, p.shape) if p.initial is None else p.initial
                 self.values[f"{k}.{name}"] = a
         return self
 
