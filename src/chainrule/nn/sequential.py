@@ -14,7 +14,7 @@ from ..engines.native.program import ELEMENTS, Runner, aligned, compile_spec
 from ..engines.native.target import current
 from ..errors import ArgumentError, DataError, ElementTypeError, ShapeError
 from ..ops.operation import Op, chunks_for, common_type, cores, to_array
-from .graph import Graph, forward, layer_calls, ready_for_lanes, to_spec
+from .graph import Graph, forward, layer_calls, ready_for_lanes, signature, to_spec
 from .layers import Layer, as_layer, from_config
 
 MOST_BYTES = 1 << 46  # more than any machine has: sizes beyond are mistakes, and their products pass 64 bits
@@ -129,7 +129,7 @@ class Sequential:
     def runner(self, a: np.ndarray, transform: Op | None) -> tuple[Runner, str, tuple[int, ...]]:
         calls, _ = layer_calls(self.layers, {"input": a.ndim}, transform)
         samples = None if ready_for_lanes(calls) else len(a)
-        key = (a.shape[1:], samples, str(a.dtype), self.dtype, id(transform), chunks_for(len(a), self.dtype), current())
+        key = (a.shape[1:], samples, str(a.dtype), self.dtype, signature(calls), chunks_for(len(a), self.dtype), current())
         g, out = self.graph(a.shape, transform)
         if key not in self._runners:
             ports = [g.port("input", ELEMENTS[str(a.dtype)]), *(g.port(k, ELEMENTS[str(self.dtype)]) for k in self.values)]

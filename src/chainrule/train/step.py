@@ -9,7 +9,7 @@ import numpy as np
 
 from ..engines.native.program import ELEMENTS, Code, Runner, aligned, compile_spec
 from ..errors import ElementTypeError, ShapeError
-from ..nn.graph import Call, Graph, backward, forward, layer_calls, ready_for_lanes, to_spec, updates
+from ..nn.graph import Call, Graph, backward, forward, layer_calls, ready_for_lanes, signature, to_spec, updates
 from ..nn.losses import Loss, as_loss
 from ..nn.sequential import Sequential
 from ..ops.operation import Op, chunks_for, cores, to_array
@@ -99,12 +99,13 @@ def value_and_grad(net: Sequential, loss: object) -> Callable[..., tuple[float, 
     which = as_loss(loss)
     runners: dict[object, tuple[Runner, Built]] = {}
 
-    def evaluate(x: object, t: object, threads: int | None = None) -> tuple[float, dict[str, np.ndarray]]:
+    def evaluate(x: object, t: object, threads: int | None = None, transform: Op | None = None) -> tuple[float, dict[str, np.ndarray]]:
         a, b = checked_pair(x, t, net.dtype)
         wanted = [*net.values, *(["input"] if a.dtype.kind == "f" else [])]
-        key = (a.shape, b.shape, str(a.dtype), str(b.dtype), net.dtype)
+        calls, _ = layer_calls(net.layers, {"input": a.ndim}, transform)
+        key = (a.shape, b.shape, str(a.dtype), str(b.dtype), net.dtype, signature(calls))
         if key not in runners:
-            built = build(net, which, a.shape, b.shape, wanted, None, None)
+            built = build(net, which, a.shape, b.shape, wanted, None, transform)
             runners[key] = (Runner(compiled(built, net, {"input": str(a.dtype), "target": str(b.dtype)}, len(a), False, False)), built)
         runner, built = runners[key]
         outputs = {name: aligned(built.graph.full(name), net.dtype) for name in built.outputs}
