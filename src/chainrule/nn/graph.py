@@ -122,7 +122,7 @@ def layer_calls(layers: Sequence[Layer], ranks: Mapping[str, int], transform: Op
     here, rank = "input", ranks["input"]
     if transform is not None:
         calls.append(Call(transform, {transform.definition.inputs[0].name: here, transform.definition.outputs[0].name: "pixels"}, {}, "pixels"))
-        here = "pixels"
+        here, rank = "pixels", len(transform.definition.outputs[0].axes)
     for k, layer in enumerate(layers):
         op = layer.operation(rank)
         d = op.definition

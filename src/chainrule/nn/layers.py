@@ -302,16 +302,24 @@ class Formula(Layer):
 KNOWN: Mapping[str, type[Layer]] = {c.__name__: c for c in (Conv2d, Linear, ReLU, Sigmoid, Tanh, Softmax, MaxPool2d, AvgPool2d, Flatten)}
 
 
-def from_config(config: Mapping[str, object]) -> Layer:
-    """The layer that `config` describes."""
+def from_config(config: object) -> Layer:
+    """The layer that `config` describes; ArgumentError for what describes none."""
+    if not isinstance(config, Mapping):
+        raise ArgumentError(f"{config!r:.80}: not a layer's description; accepted: a type and its arguments by name")
     rest = {k: tuple(v) if isinstance(v, list) else v for k, v in config.items() if k != "type"}
-    if config.get("type") == "Formula":
-        shapes = {k: tuple(v) for k, v in dict(rest["shapes"]).items()}  # type: ignore[call-overload]
-        return Formula(str(rest["text"]), **shapes, **dict(rest["settings"]))  # type: ignore[call-overload]
-    kind = KNOWN.get(str(config.get("type")))
+    name = config.get("type")
+    if name == "Formula":
+        text, shapes, settings = (rest.get(k) for k in ("text", "shapes", "settings"))
+        if len(rest) != 3 or not isinstance(text, str) or not isinstance(shapes, Mapping) or not isinstance(settings, Mapping):
+            raise ArgumentError(f"{config!r:.80}: not a formula's description; accepted: text, shapes and settings")
+        return Formula(text, **{k: tuple(v) if isinstance(v, list) else v for k, v in shapes.items()}, **settings)
+    kind = KNOWN.get(name) if isinstance(name, str) else None
     if kind is None:
-        raise ArgumentError(f"{config.get('type')!r}: no such layer; accepted: {', '.join([*KNOWN, 'Formula'])}")
-    return kind(**rest)
+        raise ArgumentError(f"{name!r:.80}: no such layer; accepted: {', '.join([*KNOWN, 'Formula'])}")
+    try:
+        return kind(**rest)
+    except TypeError as e:  # arguments that the layer does not have, or lacks
+        raise ArgumentError(f"{name}: {e}; accepted: the arguments that {name} has") from None
 
 
 def as_layer(value: object) -> Layer:
