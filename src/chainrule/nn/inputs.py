@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -108,8 +108,10 @@ normalize(x{full}) -> y{full}
 
 
 def _numbers(value: object, what: str) -> tuple[float, ...]:
-    items = list(value) if isinstance(value, (list, tuple, np.ndarray)) and np.ndim(value) == 1 and what != "scale" else [value]
-    if not items or not all(isinstance(v, (int, float, np.integer, np.floating)) and not isinstance(v, bool) and math.isfinite(v) for v in items):
+    several = isinstance(value, (list, tuple, np.ndarray)) and np.shape(np.asarray(value, object)) != () and what != "scale"
+    items: list[Any] = list(value) if several else [value]  # type: ignore[call-overload]  # several means that it is one
+    numbers = (int, float, np.integer, np.floating)
+    if not items or not all(isinstance(v, numbers) and not isinstance(v, bool) and -1e300 < v < 1e300 for v in items):
         accepted = "a number" if what == "scale" else "a number, or one for each channel"
         raise ArgumentError(f"{what}={value!r}: not usable; accepted: {accepted}")
     return tuple(float(v) for v in items)
