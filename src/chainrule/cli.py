@@ -126,7 +126,7 @@ class _Bar:
 @click.option("--top", default=3, show_default=True, type=click.IntRange(1), help="how many classes to print")
 def predict(model: Path, images: tuple[Path, ...], top: int) -> None:
     """Print the most probable classes of IMAGES (PNG, JPEG or IDX files)."""
-    from .nn.sequential import load
+    from .nn.files import load
     from .train import data, run
 
     net = load(model)

@@ -14,9 +14,10 @@ import numpy as np
 
 from .. import ops
 from ..errors import ArgumentError, ChainruleError, DataError
+from ..nn.files import save
 from ..nn.losses import CrossEntropyLoss
 from ..nn.models import MODELS
-from ..nn.sequential import Sequential, save
+from ..nn.sequential import Sequential
 from .data import Dataset
 from .fit import Epoch, Progress, fit
 from .optim import SGD
