@@ -1,6 +1,7 @@
 """`make fuzz MINUTES=10`: new formulas until the time is up, every distinct failure shrunk; ends with 1 if there was any.
 
     python -m tests.fuzz [MINUTES] [FIRST SEED]
+    python -m tests.fuzz seed NUMBER        one formula: what it says, what fails, what that shrinks to
 
 Formulas are judged in a process of their own, so that a crash or an endless loop is a failure like any other.
 """
@@ -113,8 +114,26 @@ def fuzz(minutes: float, seed: int) -> int:
     return int(bool(counts))
 
 
+def one(seed: int) -> int:
+    worker, f = Worker(), make(seed)
+    answer = worker.ask(f)
+    kind = answer.split("\n")[0]
+    print(f"{f}\n{answer or 'nothing failed'}")
+    if kind not in ("", "no"):
+        small = shrink(f, lambda g: worker.ask(g, 20).split("\n")[0] == kind)
+        print(f"shrunk:\n{small}\n{worker.ask(small)}")
+    worker.stop()
+    return int(kind not in ("", "no"))
+
+
+def main(arguments: list[str]) -> int:
+    if arguments[:1] == ["seed"]:
+        return one(int(arguments[1]))
+    first = int(arguments[1]) if len(arguments) > 1 else int(time.time()) * 1000
+    return fuzz(float(arguments[0]) if arguments else 10, first)
+
+
 if __name__ == "__main__":
-    arguments = sys.argv[1:]
     with tempfile.TemporaryDirectory(prefix="chainrule-fuzz-") as folder:
         os.environ.setdefault("CHAINRULE_CACHE", folder)
-        sys.exit(fuzz(float(arguments[0]) if arguments else 10, int(arguments[1]) if len(arguments) > 1 else int(time.time()) * 1000))
+        sys.exit(main(sys.argv[1:]))

@@ -170,8 +170,8 @@ class Judge:
         """Forward mode against a complex step (away from kinks: the data are no round numbers)."""
         found = run(op, {k: v + 1j * STEP * dx[k] if k in dx else v for k, v in arrays.items()}, self.f.settings, "reference", kind="complex step")
         for name, z in found.items():
-            got, want = moves.values[name], np.imag(z) / STEP
             with np.errstate(all="ignore"):
+                got, want = moves.values[name], np.imag(z) / STEP
                 sure = np.isfinite(want) & np.isfinite(got) & (moves.errors[name] < math.inf)
                 # Where a complex number went past a NaN of the real ones (the root of -1), nothing follows.
                 sure &= np.abs(np.real(z) - known.values[name]) <= 1e-9 * np.abs(known.values[name])

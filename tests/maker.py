@@ -99,6 +99,11 @@ def make(seed: int) -> Formula:
     raise AssertionError
 
 
+def whole_sizes(f: Formula) -> dict[str, int]:
+    """Sizes by name, those that the definition names."""
+    return {k: v for k, v in f.sizes.items() if k in f.definition.names}
+
+
 def sizes_of(f: Formula, samples: int) -> dict[str, int | float]:
     d = f.definition
     return dict(d.settings) | dict(f.settings) | dict(f.sizes) | {d.sample_size: samples}
