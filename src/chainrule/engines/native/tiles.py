@@ -97,7 +97,7 @@ def _vector(g: Group, storage: Mapping[str, Storage], lanes: int) -> str | None:
     best: tuple[float, str | None] = (math.inf, None)
     for letter, extent in zip(g.letters, g.extents, strict=True):
         blocked = any(letter in p.names for s in g.statements for p in (*s.guards, *s.equal))
-        tangled = any(letter in p.names and p.linear_in(letter) is None for s in g.statements for p in (*_polys(s), *s.target))
+        tangled = any(letter in p.names and not _steady(p, letter) for s in g.statements for p in (*_polys(s), *s.target))
         if blocked or tangled or extent < 2:
             continue
         cost = 0.0
@@ -111,6 +111,12 @@ def _vector(g: Group, storage: Mapping[str, Storage], lanes: int) -> str | None:
         if cost < best[0]:
             best = (cost, letter)
     return best[1]
+
+
+def _steady(p: Poly, letter: str) -> bool:
+    """Whether an index moves by a fixed number of places with a letter."""
+    split = p.linear_in(letter)
+    return split is not None and split[0].constant is not None
 
 
 def _access(st: Storage, index: tuple[Poly, ...], letter: str, lanes: int) -> float:
