@@ -284,6 +284,8 @@ class _Parser:
                 self.fail(node, f"setting {node.id!r} is not a whole number", "a whole number in an index")
             return Poly.name(node.id)
         if isinstance(node, ast.Constant) and type(node.value) is int:
+            if node.value >= 1 << 62:
+                self.fail(node, f"{node.value} is too large for an index", "whole numbers below 2**62")
             return Poly.of(node.value)
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.USub, ast.UAdd)):
             inner = self.integer(node.operand)
