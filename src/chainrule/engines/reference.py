@@ -191,9 +191,9 @@ class _Place:
 def _largest(ranks: np.ndarray, ok: np.ndarray) -> np.ndarray:
     """The largest of each row among the terms that are there; NaN where one of them is."""
     if ranks.dtype == object:
-        least = min(ranks.reshape(-1), default=Fraction(0)) - 1
-        return np.max(np.where(ok, ranks, least), axis=-1, keepdims=True)
-    return np.max(np.where(ok, ranks, -np.inf), axis=-1, keepdims=True)
+        least: object = min(ranks.reshape(-1), default=Fraction(0)) - 1
+        return np.asarray(np.max(np.where(ok, ranks, np.asarray(least, object)), axis=-1, keepdims=True))
+    return np.asarray(np.max(np.where(ok, ranks, -np.inf), axis=-1, keepdims=True))
 
 
 def _true(a: np.ndarray) -> np.ndarray:

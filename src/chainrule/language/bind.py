@@ -12,7 +12,6 @@ from .index import Poly
 from .show import header_text, tensor_text
 from .tree import Call, Definition, Expr, Index, Line, Read, Reduce, direct_reads, subs, walk
 
-
 MOST = 1 << 62  # index arithmetic of the engines is in 64 bits: everything that comes up in it stays below this
 SAMPLES = 1 << 40  # more samples than any memory holds, where their number is left open
 

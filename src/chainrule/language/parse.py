@@ -329,7 +329,9 @@ class _Parser:
                 out: Expr = Const(1)
                 for v in node.values:
                     if not isinstance(v, (ast.Compare, ast.BoolOp)):
-                        self.fail(v, f"{ast.unparse(v)!r} is a value, not a comparison", "comparisons, as in '(x != 0) and (z != 0)'; a product is 'x * z'")
+                        self.fail(
+                            v, f"{ast.unparse(v)!r} is a value, not a comparison", "comparisons, as in '(x != 0) and (z != 0)'; a product is 'x * z'"
+                        )
                     out = mul(out, self.value(v))
                 return out
             case ast.Call():
@@ -403,9 +405,10 @@ class _Parser:
             if e.fn == "neg" and isinstance(e.args[0], Const):
                 return Const(-e.args[0].value)
             return e
+        names = set().union(*(a.expr.names for a in e.args if isinstance(a, Index)))
         polys = []
         for a in e.args:
-            if isinstance(a, Index) and not any(isinstance(self.settings.get(x), float) for x in a.expr.names):
+            if isinstance(a, Index) and (names <= self.settings.keys() or not any(isinstance(self.settings.get(x), float) for x in names)):
                 polys.append(a.expr)
             elif isinstance(a, Const) and isinstance(a.value, int):
                 polys.append(Poly.of(a.value))

@@ -184,6 +184,7 @@ if hasattr(os, "register_at_fork"):  # a forked child has none of its parent's t
 
     def _forget() -> None:
         global _pool, _pool_lock, _together
+        _lock.release()
         _pool, _pool_lock, _together = None, threading.Lock(), threading.Lock()
         for runner in list(_runners):
             runner.lock = threading.Lock()
@@ -191,7 +192,7 @@ if hasattr(os, "register_at_fork"):  # a forked child has none of its parent's t
     # Nobody forks in the middle of a compilation: the compiler's own locks would stay shut in the child.
     os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release)
 
-    os.register_at_fork(after_in_child=lambda: (_lock.release(), _forget()))
+    os.register_at_fork(after_in_child=_forget)
 
 
 class Runner:
