@@ -169,6 +169,7 @@ REAL: Numbers = {
     "read": lambda v: v, "written": lambda v: v, "+": lambda a, b: a + b, "-": lambda a, b: a - b, "*": lambda a, b: a * b, "neg": lambda a: -a,
     "/": divide, "**": power, "exp": guarded(math.exp, lambda a: math.inf), "log": guarded(math.log, lambda a: -math.inf if a == 0 else math.nan),
     "sqrt": guarded(math.sqrt), "sin": guarded(math.sin), "cos": guarded(math.cos), "tan": guarded(math.tan), "tanh": math.tanh, "erf": math.erf,
+    "sigmoid": lambda a: 1 / (1 + math.exp(-a)) if a >= 0 else math.exp(max(a, -745.2)) / (1 + math.exp(max(a, -745.2))),
     "abs": lambda a: -a if a.real < 0 else abs(a) if a == 0 else a, "sign": sign, "where": lambda c, a, b: a if c != 0 else b,
     "maximum": either(lambda a, b: a >= b), "minimum": either(lambda a, b: a <= b),
     "sum": total, "max": extreme(1), "min": extreme(-1), "argmax": lambda terms, which: which[best(1)(terms)] if terms else -1,
@@ -176,7 +177,7 @@ REAL: Numbers = {
 
 COMPLEX: Numbers = {
     **REAL, "read": complex, "/": lambda a, b: a / b, "**": lambda a, b: a**b, "exp": cmath.exp, "log": cmath.log, "sqrt": cmath.sqrt,
-    "sin": cmath.sin, "cos": cmath.cos, "tan": cmath.tan, "tanh": cmath.tanh,
+    "sin": cmath.sin, "cos": cmath.cos, "tan": cmath.tan, "tanh": cmath.tanh, "sigmoid": lambda a: 1 / (1 + cmath.exp(-a)),
     "erf": lambda a: complex(math.erf(a.real), a.imag * 2 / math.sqrt(math.pi) * math.exp(-(a.real**2))),
 }  # fmt: skip
 

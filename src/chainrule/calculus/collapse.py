@@ -85,7 +85,8 @@ def gather(
     for c in contributions:
         total = add(total, collapse(name, letters, axes, c, known, taken, record))
     if len(contributions) > 1:
-        record.append((f"{name}[{','.join(letters)}] = {expression(total, known)}", "the contributions add up (product rule, several uses)"))
+        left = f"{name}[{','.join(letters)}]" if letters else name
+        record.append((f"{left} = {expression(total, known)}", "the contributions add up (product rule, several uses)"))
     return Line(name, letters, axes, total), record
 
 

@@ -19,13 +19,13 @@ def pointwise(name: str, formula: str, rank: int) -> Op:
     return op(f"{name}(x{axes}) -> y{axes}\n    y{place} = {body}")
 
 
-RELU, SIGMOID, TANH = "maximum(x, 0)", "(1 + tanh(x / 2)) / 2", "tanh(x)"
+RELU, SIGMOID, TANH = "maximum(x, 0)", "sigmoid(x)", "tanh(x)"
 
 relu = pointwise("relu", RELU, 2)
 relu.doc = """max(0, x), with relu'(0) = 0. Source: documents 001 and 003."""
 
 sigmoid = pointwise("sigmoid", SIGMOID, 2)
-sigmoid.doc = """1 / (1 + exp(-x)), written with tanh, which neither overflows nor loses digits. Source: documents 001 and 002."""
+sigmoid.doc = """1 / (1 + exp(-x)), computed so that nothing overflows and the tails keep their digits. Source: documents 001 and 002."""
 
 tanh = pointwise("hyperbolic_tangent", TANH, 2)
 tanh.doc = """The hyperbolic tangent."""
