@@ -63,6 +63,7 @@ def train(
 ) -> Outcome:
     """Train and write the files into `out`. Ctrl-C ends training early; the model so far is written all the same."""
     net = new_model(settings.model, settings.seed)
+    net.classes = data.classes
     optimizer = SGD(settings.lr, settings.momentum, settings.weight_decay)
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -101,7 +102,6 @@ def train(
             ops.scale,
             on_progress,
             record,
-            data.classes,
         )
     except KeyboardInterrupt:
         interrupted = True
