@@ -9,19 +9,18 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from ...language.index import Poly
 from ...language.tree import Call, Expr, product_factors
 from .lower import SAMPLES, Statement, linear
 from .memory import Memory
 from .text import Env, Place, ranges
+from .tiles import blocks
 from .values import Point, Value
 
 MOST_PEELED = 8  # border tiles of one loop written out
 MOST_CODE = 6000  # multiplications written out in one group
-LONG = 2048  # a sum of at least so many terms is taken in blocks, or rounding would grow with its length
-BLOCK = 64  # about how many terms a block has
 
 
 class Kernel(Memory):
@@ -169,7 +168,7 @@ class Kernel(Memory):
                 self.put(slots[p][1], self.constant(-1.0))
         order = [x for x in s.red if x not in unrolled] + [x for x in s.red if x in unrolled]
         order = [x for x in order if not (self.group.lanes and dict(zip(s.red, s.red_extents, strict=True))[x] == SAMPLES)]
-        if self.blocks(s, order, dict(zip(s.red, s.red_extents, strict=True)), unrolled)[0] is not None:
+        if blocks(s, order, dict(zip(s.red, s.red_extents, strict=True)), unrolled)[0] is not None:
             for slot in slots.values():
                 slot.append(self.alloca(self.vtype, self.width * self.bytes))
                 self.put(slot[1], self.constant(0.0))
@@ -177,17 +176,6 @@ class Kernel(Memory):
             return {p: (self.settled_sum(slot), self.width > 1) for p, slot in slots.items()}
         self.reduce(s, unrolled, env, points, slots)
         return {p: (self.value(f"load {self.vtype}, ptr {slots[p][-1]}, align {self.width * self.bytes}"), self.width > 1) for p in points}
-
-    def settled_sum(self, slot: list[str]) -> str:
-        """The sum with what its additions lost; an infinite sum lost nothing that counts."""
-        total, lost = (self.value(f"load {self.vtype}, ptr {x}, align {self.width * self.bytes}") for x in slot)
-        flag = f"<{self.width} x i1>" if self.width > 1 else "i1"
-        sound = self.value(f"fcmp ord {self.vtype} {lost}, {lost}")
-        both = self.value(f"fadd {self.vtype} {total}, {lost}")
-        return self.value(f"select {flag} {sound}, {self.vtype} {both}, {self.vtype} {total}")
-
-    def put(self, slot: str, value: str) -> None:
-        self.emit(f"store {self.vtype} {value}, ptr {slot}, align {self.width * self.bytes}")
 
     def reduce(
         self, s: Statement, unrolled: tuple[str, ...], env: Env, points: dict[Point, tuple[Env, int]], slots: dict[Point, list[str]] | None
@@ -199,7 +187,7 @@ class Kernel(Memory):
         if any(e == 0 for e in s.red_extents):
             return
         depth = self.depth
-        level, strip = self.blocks(s, order, extent, unrolled) if slots is not None else (None, 0)
+        level, strip = blocks(s, order, extent, unrolled) if slots is not None else (None, 0)
         parts = {p: [self.alloca(self.vtype, self.width * self.bytes)] for p in points} if level is not None else slots
 
         def block(inside: Callable[[], None]) -> None:
@@ -327,29 +315,6 @@ class Kernel(Memory):
             block(lambda: self.loop(begin, end, 1, lo, hi, body, sure=True))
 
         self.loop(start, stop, size, lo, hi, one, sure=sure)
-
-    def blocks(self, s: Statement, order: list[str], extent: Mapping[str, int], unrolled: tuple[str, ...]) -> tuple[int | None, int]:
-        """(level, size): the loop of a long sum whose every step (or every `size` steps) is summed up apart; (None, 0) for a short one."""
-        counts = [LONG if extent[x] == SAMPLES else extent[x] for x in order]
-        loops = [k for k, x in enumerate(order) if x not in unrolled]
-        if s.kind != "sum" or math.prod(counts) < LONG or not loops:
-            return None, 0
-        for k in reversed(loops):
-            if BLOCK // 2 <= math.prod(counts[k + 1 :]) <= 8 * BLOCK:
-                return k, 0
-        inner = [k for k in loops if math.prod(counts[k + 1 :]) < BLOCK]
-        return inner[0], max(2, BLOCK // math.prod(counts[inner[0] + 1 :]))
-
-    def add_block(self, slot: list[str], part: str) -> None:
-        """slot[0] += part exactly: what the sum cannot hold goes to slot[1] (Knuth's TwoSum)."""
-        align = self.width * self.bytes
-        total, lost, new = (self.value(f"load {self.vtype}, ptr {x}, align {align}") for x in (slot[0], slot[1], part))
-        whole = self.value(f"fadd {self.vtype} {total}, {new}")
-        taken = self.value(f"fsub {self.vtype} {whole}, {total}")
-        a = self.value(f"fsub {self.vtype} {total}, {self.value(f'fsub {self.vtype} {whole}, {taken}')}")
-        b = self.value(f"fsub {self.vtype} {new}, {taken}")
-        self.put(slot[0], whole)
-        self.put(slot[1], self.value(f"fadd {self.vtype} {lost}, {self.value(f'fadd {self.vtype} {a}, {b}')}"))
 
     def words(self, s: Statement, letter: str, guards: set[Poly], extent: int) -> str:
         lows, highs = ["0"], [str(extent)]
