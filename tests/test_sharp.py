@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -152,3 +153,12 @@ def test_strided_dilated_gradients_are_small_programs() -> None:
 def test_latex_has_one_superscript_for_a_name_and_shows_windows() -> None:
     assert r"\left(x^{(1)}\right)^{2}" in cr.op("f(x1) -> y\n y=x1**2").latex()
     assert r"0 \le u < k" in cr.ops.max_pool2d.latex()
+
+
+def test_the_guides_example_is_refused_as_it_says() -> None:
+    guide = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text()
+    text = guide.split('op("""')[1].split('""")')[0]
+    with pytest.raises(cr.DefinitionError) as e:
+        cr.op("\n".join(line.removeprefix("   ") for line in text.strip("\n").split("\n")))
+    said = guide.split("(This one is refused: `")[1].split("`.")[0]
+    assert said in str(e.value)
