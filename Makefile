@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+MINUTES ?= 10
 
-.PHONY: train test lint bench agreement clean
+.PHONY: train test lint fuzz bench agreement clean
 
 $(VENV)/run.stamp: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -29,6 +30,10 @@ lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check src tests benchmarks
 	$(BIN)/ruff format --check src tests benchmarks
 	$(BIN)/mypy
+
+# Formulas nobody wrote, new ones each time: make fuzz MINUTES=10. Ends with 1 if anything failed.
+fuzz: $(VENV)/dev.stamp
+	$(BIN)/python -m tests.fuzz $(MINUTES) $(ARGS)
 
 # Comparisons with PyTorch (a development extra, never a dependency).
 agreement: $(VENV)/torch.stamp

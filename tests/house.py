@@ -21,10 +21,16 @@ OPERATIONS = frozenset(ops.__all__) | {getattr(ops, k).name for k in ops.__all__
 LAYERS = frozenset(k for k in nn.__all__ if isinstance(getattr(nn, k), type) and issubclass(getattr(nn, k), Layer))
 NAMES = OPERATIONS | LAYERS
 
-# Words that are more than an operation's name, and where they mean the other thing.
-OTHER_MEANINGS = {
-    "tanh": {"language/functions.py", "engines/native/vmath.py"},  # the function of the language
-    "linear": {"engines/native/"},  # an index that is linear in its letters
+# Words that are more than an operation's name: where a text, or an identifier, means the other thing.
+TEXTS = {
+    "tanh": {"language/functions.py", "engines/native/vmath.py"},  # functions of the language
+    "sigmoid": {"language/functions.py", "engines/native/vmath.py"},
+    "hyperbolic_tangent": {"calculus/forward.py"},  # "…_tangent": the forward-mode twin of any definition
+}
+IDENTIFIERS = {
+    "sigmoid": {"engines/reference.py", "engines/native/vmath.py"},
+    "tanh": {"engines/reference.py", "engines/native/vmath.py"},
+    "linear": {"language/index.py", "calculus/collapse.py", "engines/native/"},  # an index that is linear in its letters
     "flatten": {"engines/native/target.py"},  # llvmlite's name
     "scale": {"engines/native/vmath.py"},  # a power of two
 }
@@ -140,8 +146,8 @@ def texts(tree: ast.AST) -> Iterator[tuple[ast.expr, str]]:
                 yield n, made
 
 
-def meant_otherwise(f: File, word: str) -> bool:
-    return any(f.path.startswith(p) for p in OTHER_MEANINGS.get(word, ()))
+def meant_otherwise(f: File, word: str, where: dict[str, set[str]]) -> bool:
+    return any(f.path.startswith(p) for p in where.get(word, ()))
 
 
 def operations_below(root: Path) -> list[str]:
@@ -153,11 +159,11 @@ def operations_below(root: Path) -> list[str]:
         for node, made in texts(f.tree):
             spoken = {n for n in NAMES if isinstance(node, ast.Constant) and re.search(rf"(?<!\w){n}(?!\w)", node.value)}
             for name in sorted(known(made, NAMES) | spoken):
-                if not meant_otherwise(f, name):
+                if not meant_otherwise(f, name, TEXTS):
                     found.append(f.fault(node, f"speaks of {name}"))
         for node, name in identifiers(f.tree):
             for word in sorted(words(name) & NAMES):
-                if not meant_otherwise(f, word):
+                if not meant_otherwise(f, word, IDENTIFIERS):
                     found.append(f.fault(node, f"{name} is named after {word}"))
     return found
 

@@ -98,14 +98,13 @@ PLANTS = [
 @pytest.mark.parametrize("name, file, fault", PLANTS)
 def test_a_planted_fault_is_found(name: str, file: str, fault: str, tmp_path: Path) -> None:
     planted = tmp_path / file
-    planted.parent.mkdir(parents=True)
+    planted.parent.mkdir(parents=True, exist_ok=True)
     planted.write_text((SOURCE / file).read_text())
     before = {f.partition(": ")[2] for f in CHECKS[name](tmp_path)}
     planted.write_text((SOURCE / file).read_text() + "\n\n" + fault + "\n")
-    after = {f.partition(": ")[2] for f in CHECKS[name](tmp_path)} | set()
     lines = len((SOURCE / file).read_text().splitlines())
     new = [f for f in CHECKS[name](tmp_path) if int(f.split(":")[1]) > lines or f.partition(": ")[2] not in before]
-    assert new and after, f"{name} does not see\n{fault}"
+    assert new, f"{name} does not see\n{fault}"
 
 
 def test_a_file_that_does_not_say_what_it_is_is_found(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ dx[n,k] = sum[o](dy[n,o] * w[o,k])
 
 from . import nn, ops
 from .errors import ArgumentError, ChainruleError, DataError, DefinitionError, ElementTypeError, NumericsError, ShapeError
-from .nn.sequential import load, save
+from .nn.files import load, save
 from .ops.derivative import Derivation, derive, jvp, vjp
 from .ops.operation import Op, op
 from .train import optim

@@ -85,7 +85,8 @@ def gather(
     for c in contributions:
         total = add(total, collapse(name, letters, axes, c, known, taken, record))
     if len(contributions) > 1:
-        record.append((f"{name}[{','.join(letters)}] = {expression(total, known)}", "the contributions add up (product rule, several uses)"))
+        left = f"{name}[{','.join(letters)}]" if letters else name
+        record.append((f"{left} = {expression(total, known)}", "the contributions add up (product rule, several uses)"))
     return Line(name, letters, axes, total), record
 
 
@@ -113,7 +114,7 @@ def collapse(
     while todo:
         k = todo.pop(0)
         r = Poly.name(target[k])
-        solved = _solve(index[k], r, axes[k], summed, c, set().union(*(index[m].names for m in todo)) if todo else set())
+        solved = _solve(index[k], r, axes[k], summed, set(target), set().union(*(index[m].names for m in todo)) if todo else set())
         if solved is None:
             if index[k] != r:
                 factors.append(Call("delta", (number_of(index[k]), Index(r))))
@@ -194,7 +195,7 @@ def _apart(c: Contribution, target: tuple[str, ...], taken: frozenset[str]) -> C
     )  # fmt: skip
 
 
-def _solve(p: Poly, r: Poly, size: Poly, summed: dict[str, Poly], c: Contribution, others: set[str]) -> tuple[str, Poly, Poly | None, bool] | None:
+def _solve(p: Poly, r: Poly, size: Poly, summed: dict[str, Poly], target: set[str], others: set[str]) -> tuple[str, Poly, Poly | None, bool] | None:
     """(letter, its value, remainder that must be 0, no bracket needed) that makes p equal r, or None."""
     if p.letter in summed:
         # Over another range the letter would stand alone on two axes of different sizes; the delta says it plainly.
@@ -210,8 +211,8 @@ def _solve(p: Poly, r: Poly, size: Poly, summed: dict[str, Poly], c: Contributio
             continue
         coef, rest = split
         unit = coef.constant in (1, -1)
-        if coef.names & set(summed) or len(coef.terms) != 1:
-            continue
+        if coef.names & (set(summed) | target) or len(coef.terms) != 1:
+            continue  # a letter may be 0
         value: Poly
         remainder: Poly | None = None
         if unit:

@@ -25,7 +25,7 @@ from ..language.tree import (
 )
 from .decisions import winner
 from .reverse import active_tensors, unique_letters
-from .rules import flat, partial
+from .rules import flat, partial, times
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class _Forward:
             if fn == "/" and k == 0:
                 total = add(total, div(inner, args[1]))
             else:
-                total = add(total, mul(inner, partial(e, k, value if value is not None else e)))
+                total = add(total, times(inner, partial(e, k, value if value is not None else e)))
         return total
 
     def of_reduction(self, e: Reduce, bound: dict[str, Poly]) -> Expr:

@@ -10,7 +10,7 @@ and solving φ = r for a letter collapses the delta and that letter's sum (colla
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from ..language.index import Poly
@@ -34,7 +34,7 @@ from ..language.tree import (
 )
 from .collapse import Contribution, gather
 from .decisions import winner
-from .rules import flat, partial
+from .rules import flat, partial, times
 
 
 @dataclass(frozen=True)
@@ -178,7 +178,7 @@ class _Reverse:
                     if any(r.tensor in self.active for r in reads(a)):
                         factor = partial(e, k, here)
                         if factor != Const(0):
-                            self.push(a, _times(adjoint, factor, e, k), bound, guards, None)
+                            self.push(a, _times(adjoint, factor, e, k, self.same), bound, guards, None)
             case Reduce():
                 self.push_reduction(e, adjoint, bound, guards, value)
 
@@ -199,6 +199,10 @@ class _Reverse:
             adjoint = div(adjoint, Const(count.constant) if count.constant is not None else Index(count))
         self.push(e.body, adjoint, inner, more, None)
 
+    def same(self, e: Expr) -> Expr:
+        """e, or the tensor that this line keeps it in."""
+        return Read(self.line.tensor, tuple(map(Poly.name, self.letters))) if e == self.line.expr else e
+
     def decision(self, e: Reduce, bound: dict[str, Poly]) -> Read:
         """The saved tensor that says which term of e won."""
         read = winner(e, bound, self.letters, self.decided, lambda: self.name(f"a{self.line.tensor}"))
@@ -215,14 +219,14 @@ class _Reverse:
         pending.steps.append(Step(f"{at} += {expression(adjoint, self.axes)}{over}", "chain rule: adjoint times local derivative"))
 
 
-def _times(adjoint: Expr, factor: Expr, e: Call, which: int) -> Expr:
+def _times(adjoint: Expr, factor: Expr, e: Call, which: int, same: Callable[[Expr], Expr]) -> Expr:
     """adjoint * factor; a quotient keeps its shape (adjoint / b), so that formulas read as written by hand."""
     if e.fn == "/" and which == 0:
         return div(adjoint, e.args[1])
     if e.fn == "where" and which in (1, 2):
         zero = Const(0)
         return Call("where", (e.args[0], adjoint, zero) if which == 1 else (e.args[0], zero, adjoint))
-    return mul(adjoint, factor)
+    return times(adjoint, factor, same)
 
 
 def _needed(lines: tuple[Line, ...], wanted: set[str]) -> tuple[Line, ...]:

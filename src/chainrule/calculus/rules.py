@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from functools import cache
 
 from ..language.functions import ALL
 from ..language.index import Poly
-from ..language.tree import ONE, ZERO, Call, Const, Expr, Index, add, div, mul, neg, reads, sub
+from ..language.tree import ONE, ZERO, Call, Const, Expr, Index, add, div, mul, neg, product, product_factors, reads, sub
 
 
 @cache
@@ -74,8 +75,8 @@ def partial(e: Call, which: int, value: Expr) -> Expr:
     if e.fn == "where":
         test: Expr = a if isinstance(a, Call) and a.fn in ("==", "!=", "<", "<=", ">", ">=", "delta") else Call("!=", (a, ZERO))
         return test if which == 1 else Call("where", (a, ZERO, ONE))
-    if e.fn == "**" and which == 0 and isinstance(e.args[1], Const) and e.args[1].value == 2:
-        return mul(Const(2), a)
+    if e.fn == "**":
+        return _of_power(a, e.args[1], which, value)
     text = ALL[e.fn].partials[which]
     if text is None:
         return ZERO
@@ -83,6 +84,38 @@ def partial(e: Call, which: int, value: Expr) -> Expr:
     if len(e.args) > 1:
         env["b"] = e.args[1]
     return _build(_tree(text), env)
+
+
+def _of_power(a: Expr, b: Expr, which: int, value: Expr) -> Expr:
+    """∂(a**b): 0 where a and b say so, although the formula would be 0 * inf there."""
+    if which == 1:
+        settled = Call("*", (Call("==", (a, ZERO)), Call(">=", (b, ZERO))))
+        return Call("where", (settled, ZERO, mul(value, Call("log", (a,)))))
+    if isinstance(b, Const):
+        return ZERO if b.value == 0 else mul(Const(2), a) if b.value == 2 else mul(b, power(a, less(b, ONE)))
+    return Call("where", (Call("==", (b, ZERO)), ZERO, mul(b, power(a, less(b, ONE)))))
+
+
+def times(a: Expr, b: Expr, same: Callable[[Expr], Expr] = lambda e: e) -> Expr:
+    """a * b, with p / (c + u) * u written p * (1 - c / (c + u)) for an exponential u.
+
+    Equal by algebra, and finite where u is not. `same` may know a tensor that holds c / (c + u).
+    """
+    out = mul(a, b)
+    negative = isinstance(out, Call) and out.fn == "neg"
+    factors = product_factors(out.args[0] if negative else out)  # type: ignore[union-attr]  # neg is a Call
+    for u in factors:
+        if not (isinstance(u, Call) and u.fn == "exp"):
+            continue
+        for k, q in enumerate(factors):
+            if not (isinstance(q, Call) and q.fn == "/" and isinstance(q.args[1], Call) and q.args[1].fn == "+" and u in q.args[1].args):
+                continue
+            den = q.args[1]
+            c = den.args[1] if den.args[0] == u else den.args[0]
+            rest = [f for m, f in enumerate(factors) if m != k and f is not u]
+            done = product([*rest, q.args[0], sub(ONE, same(div(c, den)))])
+            return neg(done) if negative else done
+    return out
 
 
 def flat(letters: tuple[str, ...], ranges: tuple[Poly, ...]) -> Poly:

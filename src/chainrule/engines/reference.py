@@ -110,6 +110,10 @@ class _Place:
             return self.decided(fn, args)
         if fn == "erf":
             return self.erf(args[0])
+        if fn == "sigmoid":  # exp of what is never positive: nothing overflows, and the tails keep their digits
+            above = np.real(args[0]) >= 0
+            e = np.exp(np.where(above, -args[0], args[0]))
+            return np.asarray(np.where(above, self.number(1), e) / (1 + e)).astype(self.dtype)
         if fn == "sign" and self.dtype == object:
             return self.number(np.vectorize(lambda v: (v > 0) - (v < 0), otypes=[object])(args[0]))
         return np.asarray(getattr(np, ALL[fn].numpy)(*args))
@@ -157,9 +161,9 @@ class _Place:
             return self.number(np.where(ok, body, self.number(0)).sum(axis=-1))
         sign = -1 if kind == "min" else 1
         rank = np.real(body) if self.dtype.kind == "c" else body
-        worst = min((sign * v for v in body.reshape(-1)), default=Fraction(0)) - 1 if self.dtype == object else -np.inf
-        masked = np.where(ok, sign * rank, worst)  # type: ignore[arg-type]
-        best = np.argmax(masked, axis=-1)
+        ranks = sign * rank
+        top = _largest(ranks, ok)
+        best = np.argmax(ok & ((ranks == top) | (ranks != ranks)), axis=-1)  # NaN wins over all
         none = ~ok.any(axis=-1)
         if kind == "argmax":
             return self.number(np.where(none, -1, best))
@@ -186,6 +190,14 @@ class _Place:
             best, at = np.where(better, value, best), np.where(better, where, at)
         assert at is not None
         return at
+
+
+def _largest(ranks: np.ndarray, ok: np.ndarray) -> np.ndarray:
+    """The largest of each row among the terms that are there; NaN where one of them is."""
+    if ranks.dtype == object:
+        least: object = min(ranks.reshape(-1), default=Fraction(0)) - 1
+        return np.asarray(np.max(np.where(ok, ranks, np.asarray(least, object)), axis=-1, keepdims=True))
+    return np.asarray(np.max(np.where(ok, ranks, -np.inf), axis=-1, keepdims=True))
 
 
 def _true(a: np.ndarray) -> np.ndarray:

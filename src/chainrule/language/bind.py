@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -10,6 +11,8 @@ from ..errors import ArgumentError, ShapeError
 from .index import Poly
 from .show import header_text, tensor_text
 from .tree import Call, Definition, Expr, Index, Line, Read, Reduce, direct_reads, subs, walk
+
+MOST = 1 << 62  # index arithmetic of the engines is in 64 bits: everything that comes up in it stays below this
 
 
 @dataclass(frozen=True)
@@ -32,8 +35,12 @@ def settings_of(d: Definition, given: Mapping[str, int | float]) -> dict[str, in
         if name not in known:
             accepted = ", ".join(f"{k}={v!r}" for k, v in known.items()) or "no settings"
             raise ArgumentError(f"{name}={value!r}: {d.name} has no such setting; accepted: {accepted}")
-        if isinstance(value, bool) or not hasattr(value, "__float__"):
+        if isinstance(value, (bool, str)) or not hasattr(value, "__float__") or getattr(value, "shape", ()) != ():
             raise ArgumentError(f"{name}={value!r}: a setting of {d.name} is a number; accepted: an int or a float")
+        if not isinstance(value, int) and not math.isfinite(value):
+            raise ArgumentError(f"{name}={value!r}: a setting of {d.name} is a finite number; accepted: an int or a float")
+        if isinstance(value, int) and abs(value) >= MOST:
+            raise ArgumentError(f"{name}={value!r}: too large for a setting of {d.name}; accepted: numbers below 2**62")
         if isinstance(known[name], int) and int(value) != value:
             raise ArgumentError(f"{name}={value!r}: this setting of {d.name} is a whole number; accepted: an int")
         known[name] = int(value) if int(value) == value and isinstance(known[name], int) else float(value)
@@ -154,6 +161,7 @@ def bind(
         ranges = tuple(p.subs(swap) for p in line.ranges)
         whole = tuple(Poly.of(_number(d, p, values, line.tensor)) for p in line.ranges)
         prove(d, Line(line.tensor, line.letters, whole, expr), found)
+        small(d, expr, {x: (0, int(r.constant or 0) - 1) for x, r in zip(line.letters, whole, strict=True)}, found, int(values.get(d.sample_size, 1)))
         lines.append(Line(line.tensor, line.letters, ranges, expr))
     return Bound(d, tuple(values.items()), tuple(lines), found)
 
@@ -179,3 +187,20 @@ def prove(d: Definition, line: Line, shapes: Mapping[str, tuple[int, ...]]) -> N
             raise ShapeError(f"{d.name}: {node.kind}[{','.join(node.letters)}] has a negative range; accepted: ranges of at least 0")
         if isinstance(node, Read) and node.tensor not in shapes:
             raise ShapeError(f"{node.tensor}: {d.name} reads a tensor that is not there; accepted: {', '.join(shapes)}")
+
+
+def small(d: Definition, e: Expr, ranges: Mapping[str, tuple[int, int]], shapes: Mapping[str, tuple[int, ...]], samples: int) -> None:
+    """No index, bound or product of sizes in an expression can leave 64 bits, whatever its letters are."""
+    if isinstance(e, Reduce):
+        counts = [samples if r.letter == d.sample_size else int(r.constant or 0) for r in e.ranges]
+        if math.prod(max(1, c) for c in counts) >= MOST:
+            raise ShapeError(f"{d.name}: {e.kind}[{','.join(e.letters)}] counts more than 2**62 terms; accepted: smaller ranges")
+        small(d, e.body, {**ranges, **{x: (0, max(0, c - 1)) for x, c in zip(e.letters, counts, strict=True)}}, shapes, samples)
+    elif isinstance(e, Call):
+        for a in e.args:
+            small(d, a, ranges, shapes, samples)
+    known = {**ranges, d.sample_size: (0, samples)}
+    for p in (e.expr,) if isinstance(e, Index) else e.index if isinstance(e, Read) else ():
+        size = math.prod(max(1, s) for s in shapes[e.tensor]) if isinstance(e, Read) else 1
+        if p.magnitude(known) * 8 * size >= MOST:
+            raise ShapeError(f"{p}: this index of {d.name} reaches numbers beyond 64 bits at these sizes and settings; accepted: smaller ones")

@@ -37,6 +37,7 @@ FUNCTIONS = _table(
     Function("cos", 1, ("-sin(a)",), "cos", r"\cos"),
     Function("tan", 1, ("1+y**2",), "tan", r"\tan"),
     Function("tanh", 1, ("1-y**2",), "tanh", r"\tanh"),
+    Function("sigmoid", 1, ("y*(1-y)",), "", r"\sigma"),
     Function("erf", 1, ("1.1283791670955126*exp(-a**2)",), "", r"\operatorname{erf}"),
     Function("maximum", 2, ("where(a>=b,1,0)", "where(b>a,1,0)"), "maximum", r"\max", exact=True),
     Function("minimum", 2, ("where(a<=b,1,0)", "where(b<a,1,0)"), "minimum", r"\min", exact=True),

@@ -218,6 +218,20 @@ class Poly:
             lo, hi = lo + low, hi + high
         return lo, hi
 
+    def magnitude(self, ranges: Mapping[str, tuple[int, int]]) -> int:
+        """A bound, in Python's whole numbers, of everything that comes up while this is computed: terms, sums of terms, parts of quotients."""
+        total = inner = 0
+        for m, c in self.terms.items():
+            product = abs(int(c))
+            for atom in m:
+                if isinstance(atom, str):
+                    product *= max(1, *map(abs, ranges[atom]))
+                else:
+                    inner = max(inner, atom.num.magnitude(ranges), atom.den.magnitude(ranges))
+                    product *= max(1, atom.num.magnitude(ranges), atom.den.magnitude(ranges))
+            total += product
+        return max(total, inner)
+
     def __str__(self) -> str:
         text = ""
         for m, c in self.terms.items():

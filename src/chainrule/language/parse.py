@@ -264,7 +264,9 @@ class _Parser:
         for item in items:
             name = item.lower if isinstance(item, ast.Slice) and item.step is None else item
             if not isinstance(name, ast.Name) or name.id[0].isupper() or name.id in self.settings:
-                self.fail(item if name is None else name, f"{ast.unparse(item)!r} is not an index letter {where}", "a small letter, or 'letter:size'")
+                taken = isinstance(name, ast.Name) and name.id in self.settings
+                problem = "is a setting and cannot be an index letter too" if taken else f"is not an index letter {where}"
+                self.fail(item if name is None else name, f"{ast.unparse(item)!r} {problem}", "a small letter, or 'letter:size'")
             if name.id in letters:
                 self.fail(name, f"index letter {name.id!r} twice", "each letter once")
             letters.append(name.id)
@@ -284,6 +286,8 @@ class _Parser:
                 self.fail(node, f"setting {node.id!r} is not a whole number", "a whole number in an index")
             return Poly.name(node.id)
         if isinstance(node, ast.Constant) and type(node.value) is int:
+            if node.value >= 1 << 62:
+                self.fail(node, f"{node.value} is too large for an index", "whole numbers below 2**62")
             return Poly.of(node.value)
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.USub, ast.UAdd)):
             inner = self.integer(node.operand)
@@ -316,7 +320,7 @@ class _Parser:
                 return self.name(node)
             case ast.UnaryOp(op=ast.USub()):
                 inner = self.value(node.operand)
-                return _fold(Call("neg", (inner,)))
+                return self.fold(Call("neg", (inner,)))
             case ast.UnaryOp(op=ast.UAdd()):
                 return self.value(node.operand)
             case ast.BinOp():
@@ -324,8 +328,12 @@ class _Parser:
             case ast.Compare():
                 return self.comparison(node)
             case ast.BoolOp(op=ast.And()):
-                out = self.value(node.values[0])
-                for v in node.values[1:]:
+                out: Expr = Const(1)
+                for v in node.values:
+                    if not isinstance(v, (ast.Compare, ast.BoolOp)):
+                        self.fail(
+                            v, f"{ast.unparse(v)!r} is a value, not a comparison", "comparisons, as in '(x != 0) and (z != 0)'; a product is 'x * z'"
+                        )
                     out = mul(out, self.value(v))
                 return out
             case ast.Call():
@@ -348,7 +356,7 @@ class _Parser:
         sign = signs.get(type(node.op))
         if sign is None:
             self.fail(node, "this operator is not in the language", "+ - * / **, and // % on indices")
-        return _fold(Call(sign, (self.value(node.left), self.value(node.right))))
+        return self.fold(Call(sign, (self.value(node.left), self.value(node.right))))
 
     def comparison(self, node: ast.Compare) -> Expr:
         signs = {ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
@@ -393,21 +401,21 @@ class _Parser:
         items = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
         return Read(node.value.id, tuple(self.integer(item) for item in items))
 
-
-def _fold(e: Call) -> Expr:
-    """Keep integer arithmetic on letters, sizes and settings as one index expression."""
-    if e.fn not in ("+", "-", "*", "neg") or not any(isinstance(a, Index) for a in e.args):
-        if e.fn == "neg" and isinstance(e.args[0], Const):
-            return Const(-e.args[0].value)
-        return e
-    polys = []
-    for a in e.args:
-        if isinstance(a, Index):
-            polys.append(a.expr)
-        elif isinstance(a, Const) and isinstance(a.value, int):
-            polys.append(Poly.of(a.value))
-        else:
+    def fold(self, e: Call) -> Expr:
+        """Keep integer arithmetic on letters, sizes and whole-number settings as one index expression; a broken number is a value."""
+        if e.fn not in ("+", "-", "*", "neg") or not any(isinstance(a, Index) for a in e.args):
+            if e.fn == "neg" and isinstance(e.args[0], Const):
+                return Const(-e.args[0].value)
             return e
-    if e.fn == "neg":
-        return number_of(-polys[0])
-    return number_of({"+": polys[0] + polys[1], "-": polys[0] - polys[1], "*": polys[0] * polys[1]}[e.fn])
+        names = set().union(*(a.expr.names for a in e.args if isinstance(a, Index)))
+        polys = []
+        for a in e.args:
+            if isinstance(a, Index) and (names <= self.settings.keys() or not any(isinstance(self.settings.get(x), float) for x in names)):
+                polys.append(a.expr)
+            elif isinstance(a, Const) and isinstance(a.value, int):
+                polys.append(Poly.of(a.value))
+            else:
+                return e
+        if e.fn == "neg":
+            return number_of(-polys[0])
+        return number_of({"+": polys[0] + polys[1], "-": polys[0] - polys[1], "*": polys[0] * polys[1]}[e.fn])

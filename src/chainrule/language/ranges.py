@@ -244,8 +244,9 @@ def outside(d: Definition, p: Poly, size: Poly, ranges: dict[str, Poly]) -> str 
             limit = int(size.evaluate(env))  # type: ignore[call-overload]
             if limit <= 0 or any(w <= 0 for w in widths):
                 continue
-            if math.prod(widths) > MOST_PLACES:
-                found: np.ndarray = np.array(p.subs(env).interval({x: (0, w - 1) for x, w in zip(letters, widths, strict=True)}))  # type: ignore[arg-type]
+            if math.prod(widths) > MOST_PLACES or p.magnitude(_spans(env, dict(zip(letters, widths, strict=True)))) >= 1 << 62:
+                low, high = p.subs(env).interval({x: (0, w - 1) for x, w in zip(letters, widths, strict=True)})  # type: ignore[arg-type]
+                found: np.ndarray = np.array([low, high], object)
             else:
                 found = np.asarray(p.evaluate(env | dict(zip(letters, np.indices(widths), strict=True))))
         except ZeroDivisionError:
@@ -255,6 +256,11 @@ def outside(d: Definition, p: Poly, size: Poly, ranges: dict[str, Poly]) -> str 
             chosen = ", ".join(f"{k}={v}" for k, v in env.items())
             return f"with {chosen or 'any sizes'} it reads place {wrong.flat[0]} of {limit}"
     return None
+
+
+def _spans(env: dict[str, object], widths: dict[str, int]) -> dict[str, tuple[int, int]]:
+    """Smallest and largest value of every name."""
+    return {k: (int(v), int(v)) for k, v in env.items()} | {x: (0, w - 1) for x, w in widths.items()}  # type: ignore[call-overload]
 
 
 def _near(default: int | float) -> tuple[int, ...]:

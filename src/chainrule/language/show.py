@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .functions import FUNCTIONS, OPERATORS
 from .index import Poly, Quotient
-from .tree import Call, Const, Definition, Expr, Index, Line, Read, Reduce, Tensor
+from .tree import Call, Const, Definition, Expr, Index, Line, Read, Reduce, Tensor, walk
 
 # How tightly an operator binds; a child that binds less gets brackets.
 BINDS = {"==": 1, "!=": 1, "<": 1, "<=": 1, ">": 1, ">=": 1, "+": 2, "-": 2, "*": 3, "/": 3, "neg": 4, "**": 5}
@@ -129,7 +129,7 @@ def _latex_atom(a: str | Quotient) -> str:
     if isinstance(a, str):
         return a if len(a) == 1 else rf"\mathrm{{{a}}}".replace("_", r"\_")
     if a.remainder:
-        return rf"\left({latex_poly(a.num)} \bmod {latex_poly(a.den, 3)}\right)"
+        return rf"\left({latex_poly(a.num, 3)} \bmod {latex_poly(a.den, 3)}\right)"
     return rf"\left\lfloor \frac{{{latex_poly(a.num)}}}{{{latex_poly(a.den)}}} \right\rfloor"
 
 
@@ -155,8 +155,10 @@ def _latex(e: Expr) -> tuple[str, int]:
         case Read(tensor, index):
             return latex_name(tensor) + (f"_{{{','.join(latex_poly(p) for p in index)}}}" if index else ""), ATOM
         case Reduce(kind, letters, _, body):
+            assert isinstance(e, Reduce)
             sign = {"sum": r"\sum", "max": r"\max", "min": r"\min", "mean": r"\operatorname{mean}", "argmax": r"\operatorname{arg\,max}"}[kind]
-            under = rf"\limits_{{{','.join(letters)}}}" if kind in ("sum", "max", "min") else f"_{{{','.join(letters)}}}"
+            names = r",\;".join(_latex_range(x, r, e.body) for x, r in zip(letters, e.ranges, strict=True))
+            under = rf"\limits_{{{names}}}" if kind in ("sum", "max", "min") else f"_{{{names}}}"
             return f"{sign}{under if letters else ''} {latex(body, BINDS['*'])}", BINDS["*"]
         case Call("sqrt", (a,)):
             return rf"\sqrt{{{latex(a)}}}", ATOM
@@ -173,7 +175,9 @@ def _latex(e: Expr) -> tuple[str, int]:
         case Call("/", (a, b)):
             return rf"\frac{{{latex(a)}}}{{{latex(b)}}}", ATOM
         case Call("**", (a, b)):
-            return f"{latex(a, ATOM)}^{{{latex(b)}}}", BINDS["**"]
+            base = latex(a, ATOM)
+            twice = isinstance(a, Read) and "^" in base  # two superscripts on one name are none
+            return rf"\left({base}\right)^{{{latex(b)}}}" if twice else f"{base}^{{{latex(b)}}}", BINDS["**"]
         case Call(fn, (a, b)) if BINDS[fn] == 1:
             return rf"\left[{latex(a)} {OPERATORS[fn].latex} {latex(b)}\right]", ATOM
         case Call(fn, (a, b)):
@@ -183,6 +187,12 @@ def _latex(e: Expr) -> tuple[str, int]:
             left = rf"\left({latex(a)}\right)" if fn == "*" and isinstance(a, Reduce) else latex(a, binds)
             return f"{left} {OPERATORS[fn].latex} {right}", binds
     raise TypeError(e)
+
+
+def _latex_range(letter: str, size: Poly, body: Expr) -> str:
+    """A letter under a sum, with its range where no axis says it."""
+    alone_somewhere = any(p.letter == letter for node in walk(body) if isinstance(node, Read) for p in node.index)
+    return letter if alone_somewhere else rf"0 \le {letter} < {latex_poly(size)}"
 
 
 def latex_line(line: Line) -> str:

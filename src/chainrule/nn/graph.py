@@ -7,15 +7,19 @@ Nothing here computes: lines are bound to sizes, their tensors renamed ("0.weigh
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
 
 from ..engines.native.program import ELEMENTS, Port, Spec
 from ..errors import ShapeError
-from ..language.bind import bind, lane_ready, settings_of
+from ..language import tree
+from ..language.bind import bind, settings_of
 from ..language.index import Poly
 from ..language.tree import Definition, Line, rename_tensors, subs
 from ..ops.operation import Op
+from ..ops.shape import axis_names
 from ..ops.update import sgd
 from .layers import Layer
 
@@ -34,13 +38,13 @@ class Graph:
     sampled: set[str] = field(default_factory=set)
 
     def add(self, d: Definition, names: Mapping[str, str], settings: Mapping[str, int | float], prefix: str, only: set[str] | None = None) -> None:
-        """Append a definition's lines: its tensors get the names given, others `prefix.name`; `only` picks lines."""
+        """Append a definition's lines: its tensors get the names given, others `prefix:name`; `only` picks lines."""
         for t in d.inputs:
             if not t.axes:
                 self.shapes.setdefault(names[t.name], ())
         shapes = {t.name: self.full(names[t.name]) for t in d.inputs}
         bound = bind(d, shapes, settings_of(d, settings), free_samples=self.free)
-        full = {t: names.get(t, f"{prefix}.{t}") for t in d.axes}
+        full = {t: names.get(t, f"{prefix}:{t}") for t in d.axes}  # a colon: what is inside an operation meets no public name
         known = {x.tensor for x in self.lines}
         for line in bound.lines:
             name = full[line.tensor]
@@ -60,6 +64,25 @@ class Graph:
         if sampled:
             self.sampled.add(name)
 
+    def like(self, name: str, tensor: str) -> None:
+        """A tensor of the shape of another."""
+        self.shapes[name] = self.shapes[tensor]
+        if tensor in self.sampled:
+            self.sampled.add(name)
+
+    def total(self, name: str, parts: Sequence[str], tensor: str) -> None:
+        """Append a line that adds tensors of one shape, zeros where there are none; a single one stands for itself."""
+        if len(parts) == 1 or any(line.tensor == name for line in self.lines):
+            return
+        sampled = self.free and tensor in self.sampled
+        inner = self.shapes[tensor] if sampled else self.full(tensor)
+        letters = (*(("n",) if sampled else ()), *axis_names(len(inner))[1])
+        ranges = (*((Poly.name(SAMPLES),) if sampled else ()), *map(Poly.of, inner))
+        reads: list[tree.Expr] = [tree.Read(p, tuple(map(Poly.name, letters))) for p in parts]
+        expr = reduce(lambda a, b: tree.Call("+", (a, b)), reads) if reads else tree.Const(0)
+        self.lines.append(Line(name, letters, ranges, expr))
+        self.like(name, tensor)
+
     def full(self, name: str) -> Shape:
         return ((self.samples,) if name in self.sampled else ()) + self.shapes[name]
 
@@ -78,6 +101,20 @@ class Call:
     settings: Mapping[str, int | float]
     prefix: str
 
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return tuple(self.names[t.name] for t in self.op.definition.inputs)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        return tuple(self.names[t.name] for t in self.op.definition.outputs)
+
+
+def signature(calls: Sequence[Call]) -> tuple[object, ...]:
+    """What a program is made of, as a key. It holds the operations themselves, so that none of them can go and
+    leave its identity to another."""
+    return tuple((c.op, tuple(c.names.items()), tuple(c.settings.items()), c.prefix) for c in calls)
+
 
 def layer_calls(layers: Sequence[Layer], ranks: Mapping[str, int], transform: Op | None = None) -> tuple[list[Call], str]:
     """The network's operations in order and the name of its output; `ranks` knows the input's rank."""
@@ -85,20 +122,28 @@ def layer_calls(layers: Sequence[Layer], ranks: Mapping[str, int], transform: Op
     here, rank = "input", ranks["input"]
     if transform is not None:
         calls.append(Call(transform, {transform.definition.inputs[0].name: here, transform.definition.outputs[0].name: "pixels"}, {}, "pixels"))
-        here = "pixels"
+        here, rank = "pixels", len(transform.definition.outputs[0].axes)
     for k, layer in enumerate(layers):
         op = layer.operation(rank)
         d = op.definition
-        out = f"{k}.{d.outputs[0].name}"
-        names = {d.inputs[0].name: here, d.outputs[0].name: out}
+        names = {d.inputs[0].name: here} | {t.name: f"{k}.{t.name}" for t in d.outputs}
         names |= {p.input: f"{k}.{name}" for name, p in layer.parameters.items()}
-        calls.append(Call(op, names, layer.settings, str(k)))
-        here, rank = out, len(d.outputs[0].axes)
+        calls.append(Call(op, names, dict(layer.settings), str(k)))
+        here, rank = f"{k}.{d.outputs[0].name}", len(d.outputs[0].axes)
     return calls, here
 
 
-def ready_for_lanes(calls: Sequence[Call]) -> bool:
-    return all(lane_ready(c.op.definition) for c in calls)
+def ready_for_lanes(calls: Sequence[Call], sampled: Iterable[str] = ("input", "target")) -> bool:
+    """Whether the number of samples may stay open: every operation speaks of one sample at a time, and its sample axes
+    are the batch's."""
+    known = set(sampled)
+    for c in calls:
+        d = c.op.definition
+        first = {c.names[t.name]: bool(t.axes) and t.axes[0].letter == d.sample_size for t in d.inputs + d.outputs}
+        if not c.op.lane_ready or any(first[x] != (x in known) for x in c.inputs):
+            return False
+        known |= {x for x in c.outputs if first[x]}
+    return True
 
 
 def forward(g: Graph, calls: Sequence[Call]) -> None:
@@ -110,31 +155,50 @@ def forward(g: Graph, calls: Sequence[Call]) -> None:
 
 
 def backward(g: Graph, calls: Sequence[Call], wanted: set[str]) -> dict[str, str]:
-    """Lines for the gradients of the wanted tensors, from d(last output); returns {tensor: its gradient's name}."""
-    grads: dict[str, str] = {}
-    needed = set(wanted)
-    for c in calls:  # a tensor's gradient is needed if it is wanted or leads to one
-        if any(c.names.get(t.name, "") in needed for t in c.op.definition.inputs):
-            needed |= {c.names[t.name] for t in c.op.definition.outputs}
-    plans = []
-    for c in calls:
-        wrt = [t.name for t in c.op.definition.inputs if c.names[t.name] in needed]
-        if wrt:
-            gradient = c.op.gradient(wrt)
-            names = dict(c.names)
-            for t in c.op.definition.outputs:
-                names[gradient.seed[t.name]] = gradient_name(c.names[t.name])
-            for x in wrt:
-                names[gradient.of[x]] = gradient_name(c.names[x])
-                grads[c.names[x]] = gradient_name(c.names[x])
-            plans.append((c, gradient, names))
-            decisions = {x.tensor for x in gradient.definition.lines[: gradient.forward]}
-            g.shapes |= {gradient_name(c.names[t.name]): g.shapes[c.names[t.name]] for t in c.op.definition.outputs}
-            g.sampled |= {gradient_name(c.names[t.name]) for t in c.op.definition.outputs if c.names[t.name] in g.sampled}
-            g.add(gradient.definition, names, c.settings, c.prefix, only=decisions)
-    for c, gradient, names in reversed(plans):
+    """Lines for the gradients of the wanted tensors, from those of the last operation's outputs, which are inputs.
+
+    A tensor that is read in several places gets the sum of what each contributes, one that is read nowhere gets zeros.
+    Returns {tensor: its gradient's name}.
+    """
+    steps = [(c, c.op.gradient(wrt), dict(c.names)) for c, wrt in _differentiated(calls, wanted)]
+    parts: dict[str, list[str]] = {x: [gradient_name(x)] for x in calls[-1].outputs}
+    readers = Counter([*parts, *(c.names[x] for c, gradient, _ in steps for x in gradient.of)])
+    for c, gradient, names in steps:
+        for x, derived in gradient.of.items():
+            tensor = c.names[x]
+            names[derived] = gradient_name(tensor) if readers[tensor] == 1 else f"{gradient_name(tensor)}.{c.prefix}.{x}"
+            parts.setdefault(tensor, []).append(names[derived])
+
+    def whole(tensor: str) -> str:
+        """The name of a tensor's whole gradient."""
+        found, name = parts.get(tensor, []), gradient_name(tensor)
+        return found[0] if len(found) == 1 else f"{name}.all" if name in found else name
+
+    for c, gradient, names in steps:
+        for t in c.op.definition.outputs:
+            names[gradient.seed[t.name]] = whole(c.names[t.name])
+            g.like(whole(c.names[t.name]), c.names[t.name])
+        g.add(gradient.definition, names, c.settings, c.prefix, only={x.tensor for x in gradient.definition.lines[: gradient.forward]})
+    for c, gradient, names in reversed(steps):
+        for tensor in c.outputs:
+            g.total(whole(tensor), parts.get(tensor, []), tensor)
         g.add(gradient.definition, names, c.settings, c.prefix)
-    return grads
+    for tensor in sorted(wanted):
+        g.total(whole(tensor), parts.get(tensor, []), tensor)
+    return {tensor: whole(tensor) for tensor in wanted}
+
+
+def _differentiated(calls: Sequence[Call], wanted: set[str]) -> list[tuple[Call, list[str]]]:
+    """The operations between the wanted tensors and the last operation, in order, each with the inputs that matter."""
+    moving, useful = set(wanted), set(calls[-1].outputs)
+    for c in calls:
+        if moving & set(c.inputs):
+            moving |= set(c.outputs)
+    for c in reversed(calls):
+        if useful & set(c.outputs):
+            useful |= set(c.inputs)
+    between = [c for c in calls if moving & set(c.inputs) and useful & set(c.outputs)]
+    return [(c, [t.name for t in c.op.definition.inputs if c.names[t.name] in moving]) for c in between]
 
 
 def gradient_name(tensor: str) -> str:

@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .. import ops
-from ..errors import ArgumentError
+from ..errors import ArgumentError, ElementTypeError, ShapeError
+from ..language.bind import settings_of
 from ..ops.activation import RELU, SIGMOID, TANH, pointwise
-from ..ops.operation import Op, op
+from ..ops.operation import Op, op, to_array
+from ..ops.shape import flattened
+from .arguments import Pair, flag, is_whole, only, pair, whole
 
 Shape = tuple[int, ...]
-Pair = int | tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -50,19 +52,6 @@ class Layer:
         return {"type": type(self).__name__}
 
 
-def _pair(value: Pair, what: str, least: int) -> tuple[int, int]:
-    pair = (value, value) if isinstance(value, int) else tuple(value)
-    if len(pair) != 2 or any(not isinstance(v, (int, np.integer)) or isinstance(v, bool) or v < least for v in pair):
-        raise ArgumentError(f"{what}={value!r}: not a size; accepted: a whole number of at least {least}, or a pair of them")
-    return int(pair[0]), int(pair[1])
-
-
-def _whole(value: int, what: str) -> int:
-    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
-        raise ArgumentError(f"{what}={value!r}: not a count; accepted: a whole number of at least 1")
-    return int(value)
-
-
 class Conv2d(Layer):
     """2-d convolution, y = b + sum w x (ops.conv2d).
 
@@ -85,13 +74,11 @@ class Conv2d(Layer):
         bias: bool = True,
         padding_mode: str = "zeros",
     ):
-        self.in_channels, self.out_channels = _whole(in_channels, "in_channels"), _whole(out_channels, "out_channels")
-        self.kernel_size, self.stride = _pair(kernel_size, "kernel_size", 1), _pair(stride, "stride", 1)
-        self.dilation, self.bias = _pair(dilation, "dilation", 1), bool(bias)
-        if groups != 1 or padding_mode != "zeros":
-            raise ArgumentError(
-                f"groups={groups}, padding_mode={padding_mode!r}: not in this layer; accepted: groups=1, padding_mode='zeros' (or a formula of your own)"
-            )
+        self.in_channels, self.out_channels = whole(in_channels, "in_channels"), whole(out_channels, "out_channels")
+        self.kernel_size, self.stride = pair(kernel_size, "kernel_size", 1), pair(stride, "stride", 1)
+        self.dilation, self.bias = pair(dilation, "dilation", 1), flag(bias, "bias")
+        only(groups, "groups", (1,))
+        only(padding_mode, "padding_mode", ("zeros",))
         if isinstance(padding, str):
             totals = [d * (k - 1) for d, k in zip(self.dilation, self.kernel_size, strict=True)]
             if padding == "same" and (self.stride != (1, 1) or any(t % 2 for t in totals)):
@@ -101,7 +88,7 @@ class Conv2d(Layer):
             if padding not in ("same", "valid"):
                 raise ArgumentError(f"padding={padding!r}: no such padding; accepted: a number, a pair, 'same' or 'valid'")
             padding = (totals[0] // 2, totals[1] // 2) if padding == "same" else 0
-        self.padding = _pair(padding, "padding", 0)
+        self.padding = pair(padding, "padding", 0)
 
     @property
     def square(self) -> bool:
@@ -138,7 +125,7 @@ class Linear(Layer):
     """
 
     def __init__(self, in_features: int, out_features: int, bias: bool = True):
-        self.in_features, self.out_features, self.bias = _whole(in_features, "in_features"), _whole(out_features, "out_features"), bool(bias)
+        self.in_features, self.out_features, self.bias = whole(in_features, "in_features"), whole(out_features, "out_features"), flag(bias, "bias")
 
     def operation(self, rank: int) -> Op:
         return ops.linear if self.bias else ops.linear_plain
@@ -182,8 +169,7 @@ class Softmax(Layer):
     """exp(z_k) / sum_j exp(z_j) over the features (dim=1)."""
 
     def __init__(self, dim: int = 1):
-        if dim not in (1, -1):
-            raise ArgumentError(f"dim={dim}: softmax is over the features; accepted: 1")
+        only(dim, "dim", (1, -1))
 
     def operation(self, rank: int) -> Op:
         return ops.softmax
@@ -191,9 +177,9 @@ class Softmax(Layer):
 
 class _Pool(Layer):
     def __init__(self, kernel_size: Pair, stride: Pair | None = None, padding: Pair = 0):
-        self.kernel_size = _pair(kernel_size, "kernel_size", 1)
-        self.stride = _pair(kernel_size if stride is None else stride, "stride", 1)
-        self.padding = _pair(padding, "padding", 0)
+        self.kernel_size = pair(kernel_size, "kernel_size", 1)
+        self.stride = pair(kernel_size if stride is None else stride, "stride", 1)
+        self.padding = pair(padding, "padding", 0)
         if any(2 * p > k for p, k in zip(self.padding, self.kernel_size, strict=True)):
             raise ArgumentError(f"padding={padding!r}: more than half the window {kernel_size!r}; accepted: at most half of kernel_size")
 
@@ -214,9 +200,10 @@ class MaxPool2d(_Pool):
         ceil_mode: bool = False,
     ):
         super().__init__(kernel_size, stride, padding)
-        self.dilation = _pair(dilation, "dilation", 1)
-        if return_indices or ceil_mode:
-            raise ArgumentError("return_indices, ceil_mode: not in this layer; accepted: False (or a formula of your own)")
+        self.dilation = pair(dilation, "dilation", 1)
+        for value, what in ((return_indices, "return_indices"), (ceil_mode, "ceil_mode")):
+            if flag(value, what):
+                raise ArgumentError(f"{what}={value!r}: not in this layer; accepted: False (or a formula of your own)")
 
     @property
     def square(self) -> bool:
@@ -251,10 +238,21 @@ class Flatten(Layer):
     """All axes but the samples as one."""
 
     def operation(self, rank: int) -> Op:
-        known = {2: pointwise("identity", "x", 2), 3: ops.flatten3, 4: ops.flatten}
-        if rank not in known:
-            raise ArgumentError(f"Flatten of {rank} axes: not in the library; accepted: 2 to 4 axes (or a formula of your own)")
-        return known[rank]
+        return flattened(rank)
+
+
+def _parameter(name: str, value: object, axes: int) -> Parameter:
+    """A parameter of a formula from its shape, or from an array to start with."""
+    if isinstance(value, (tuple, list)) and all(isinstance(v, int) for v in value):
+        if len(value) != axes or not all(is_whole(v) and v >= 1 for v in value):
+            raise ShapeError(f"{name}={tuple(value)}: not its shape; accepted: {axes} axes, each a whole number of at least 1 (or an array)")
+        return Parameter(name, tuple(value), 1 / math.sqrt(math.prod(value[1:])))
+    a = to_array(value, name)
+    if a.dtype.kind not in "fiub":
+        raise ElementTypeError(f"{name} with dtype {a.dtype}: not numbers to start from; accepted: floats or whole numbers, or a shape")
+    if a.ndim != axes or 0 in a.shape:
+        raise ShapeError(f"{name} with shape {a.shape}: does not fit; accepted: {axes} axes of at least 1")
+    return Parameter(name, a.shape, 0.0, a)
 
 
 class Formula(Layer):
@@ -271,25 +269,20 @@ class Formula(Layer):
     def __init__(self, operation: Op | str, **given: object):
         self.op = operation if isinstance(operation, Op) else op(operation)
         names = [t.name for t in self.op.definition.inputs]
-        self._settings: dict[str, int | float] = {}
-        self._parameters: dict[str, Parameter] = {}
+        if not names:
+            raise ArgumentError(f"{self.op.name}: has no input; accepted: an operation whose first input is the layer's")
         for name in names[1:]:
             if name not in given:
                 raise ArgumentError(
                     f"{self.op.name}: its input {name!r} is a parameter here and has no shape; accepted: Formula(op, {name}=shape or array)"
                 )
-        for name, value in given.items():
-            if name not in names:
-                self._settings[name] = value  # type: ignore[assignment]
-                continue
-            if name == names[0]:
-                raise ArgumentError(f"{name}: is the layer's input, not a parameter; accepted: {', '.join(names[1:]) or 'settings'}")
-            if isinstance(value, (tuple, list)) and all(isinstance(v, int) for v in value):
-                shape = tuple(value)
-                self._parameters[name] = Parameter(name, shape, 1 / math.sqrt(math.prod(shape[1:]) or 1))
-            else:
-                a = np.asarray(value)
-                self._parameters[name] = Parameter(name, a.shape, 0.0, a)
+        if names[0] in given:
+            raise ArgumentError(f"{names[0]}: is the layer's input, not a parameter; accepted: {', '.join(names[1:]) or 'settings'}")
+        settings = {k: v for k, v in given.items() if k not in names}
+        settings_of(self.op.definition, settings)  # type: ignore[arg-type]  # what is no number is refused there
+        self._settings: dict[str, int | float] = settings  # type: ignore[assignment]  # as checked above
+        axes = {t.name: len(t.axes) for t in self.op.definition.inputs}
+        self._parameters = {k: _parameter(k, v, axes[k]) for k, v in given.items() if k in names}
 
     def operation(self, rank: int) -> Op:
         return self.op
@@ -309,16 +302,24 @@ class Formula(Layer):
 KNOWN: Mapping[str, type[Layer]] = {c.__name__: c for c in (Conv2d, Linear, ReLU, Sigmoid, Tanh, Softmax, MaxPool2d, AvgPool2d, Flatten)}
 
 
-def from_config(config: Mapping[str, object]) -> Layer:
-    """The layer that `config` describes."""
+def from_config(config: object) -> Layer:
+    """The layer that `config` describes; ArgumentError for what describes none."""
+    if not isinstance(config, Mapping):
+        raise ArgumentError(f"{config!r:.80}: not a layer's description; accepted: a type and its arguments by name")
     rest = {k: tuple(v) if isinstance(v, list) else v for k, v in config.items() if k != "type"}
-    if config.get("type") == "Formula":
-        shapes = {k: tuple(v) for k, v in dict(rest["shapes"]).items()}  # type: ignore[call-overload]
-        return Formula(str(rest["text"]), **shapes, **dict(rest["settings"]))  # type: ignore[call-overload]
-    kind = KNOWN.get(str(config.get("type")))
+    name = config.get("type")
+    if name == "Formula":
+        text, shapes, settings = (rest.get(k) for k in ("text", "shapes", "settings"))
+        if len(rest) != 3 or not isinstance(text, str) or not isinstance(shapes, Mapping) or not isinstance(settings, Mapping):
+            raise ArgumentError(f"{config!r:.80}: not a formula's description; accepted: text, shapes and settings")
+        return Formula(text, **{k: tuple(v) if isinstance(v, list) else v for k, v in shapes.items()}, **settings)
+    kind = KNOWN.get(name) if isinstance(name, str) else None
     if kind is None:
-        raise ArgumentError(f"{config.get('type')!r}: no such layer; accepted: {', '.join([*KNOWN, 'Formula'])}")
-    return kind(**rest)
+        raise ArgumentError(f"{name!r:.80}: no such layer; accepted: {', '.join([*KNOWN, 'Formula'])}")
+    try:
+        return kind(**rest)
+    except TypeError as e:  # arguments that the layer does not have, or lacks
+        raise ArgumentError(f"{name}: {e}; accepted: the arguments that {name} has") from None
 
 
 def as_layer(value: object) -> Layer:

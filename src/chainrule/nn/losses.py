@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .. import ops
 from ..errors import ArgumentError
+from ..language.tree import Call, Index, Read, walk
 from ..ops.operation import Op
 
 
@@ -13,7 +14,15 @@ class Loss:
     op: Op
 
     def __call__(self, prediction: object, target: object) -> float:
-        return float(self.op(prediction, target))  # type: ignore[arg-type]
+        return float(self.op(prediction, target))  # type: ignore[arg-type]  # a loss has one scalar output
+
+    @property
+    def of_classes(self) -> bool:
+        """Whether its formula asks which output's number the target is."""
+        target = self.op.definition.inputs[1].name
+        nodes = [e for line in self.op.definition.lines for e in walk(line.expr)]
+        pairs = [e.args for e in nodes if isinstance(e, Call) and e.fn == "=="]
+        return any(isinstance(a, Index) and isinstance(b, Read) and b.tensor == target for p in pairs for a, b in (p, p[::-1]))
 
 
 class CrossEntropyLoss(Loss):

@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import threading
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
 from ..engines.native.program import ELEMENTS, Runner, aligned, compile_spec
 from ..engines.native.target import current
-from ..errors import ArgumentError, DataError, ElementTypeError, ShapeError
-from ..ops.operation import Op, chunks_for, common_type, cores, to_array
-from .graph import Graph, forward, layer_calls, ready_for_lanes, to_spec
-from .layers import Layer, as_layer, from_config
+from ..errors import ArgumentError, ElementTypeError, ShapeError
+from ..ops.operation import FLOATS, Op, chunks_for, common_type, cores, to_array
+from .arguments import whole
+from .graph import Graph, forward, layer_calls, ready_for_lanes, signature, to_spec
+from .inputs import Input, as_classes, as_transform, prepared
+from .layers import Layer, Parameter, as_layer
+from .values import Values, fitting, stored
+
+
+def number_type(dtype: object) -> np.dtype:
+    """float32 or float64."""
+    with contextlib.suppress(TypeError):
+        kind: np.dtype = np.dtype(dtype)  # type: ignore[call-overload]  # what NumPy does not know is refused below
+        if kind in FLOATS:
+            return kind
+    raise ElementTypeError(f"dtype={dtype!r}: not a type to compute with; accepted: float32 or float64")
 
 
 class Sequential:
     """A network: each layer's output is the next one's input.
 
-    Takes layers of chainrule.nn and operations of cr.op. Parameters are NumPy arrays under PyTorch's names.
+    Takes layers of chainrule.nn and operations of cr.op. Parameters are NumPy arrays under PyTorch's names in `values`.
+    `input` says what the network was trained on (see Input), `classes` what its classes are called; both may be set.
 
     >>> from chainrule import nn
     >>> net = nn.Sequential(nn.Linear(4, 3), nn.ReLU()).init(seed=0)
@@ -31,13 +44,53 @@ class Sequential:
     """
 
     def __init__(self, *layers: Layer | Op):
+        self._setup(layers)
+        self.init(0)
+
+    def _setup(self, layers: Sequence[Layer | Op]) -> None:
         self.layers: tuple[Layer, ...] = tuple(as_layer(x) for x in layers)
         if not self.layers:
             raise ArgumentError("Sequential(): no layers; accepted: at least one layer or operation")
-        self.values: dict[str, np.ndarray] = {}
+        self._values = Values({})
+        self._input: Input | None = None
+        self._classes: tuple[str, ...] | None = None
         self._runners: dict[object, tuple[Runner, str]] = {}
         self._lock = threading.Lock()
-        self.init(0)
+
+    @classmethod
+    def of(cls, layers: Sequence[Layer], state: Mapping[str, object]) -> Sequential:
+        """A network with these parameters. Memory is taken for what is there, not for what the layers claim."""
+        net = cls.__new__(cls)
+        net._setup(layers)
+        net._values = net._taken(state)
+        return net
+
+    @property
+    def values(self) -> Values:
+        """The parameters by PyTorch's names. Assigning takes values over, into the network's own memory and number type."""
+        return self._values
+
+    @values.setter
+    def values(self, state: Mapping[str, object]) -> None:
+        self.load_state_dict(state)
+
+    @property
+    def input(self) -> Input | None:
+        return self._input
+
+    @input.setter
+    def input(self, value: Input | None) -> None:
+        if value is not None and not isinstance(value, Input):
+            raise ArgumentError(f"input={value!r}: does not say what a network takes; accepted: nn.Input(transform, kind, shape), or None")
+        self._input = value
+
+    @property
+    def classes(self) -> tuple[str, ...] | None:
+        return self._classes
+
+    @classes.setter
+    def classes(self, names: object) -> None:
+        self._classes = as_classes(names)
 
     def __repr__(self) -> str:
         return f"Sequential({', '.join(type(x).__name__ for x in self.layers)})"
@@ -47,19 +100,22 @@ class Sequential:
         return next(iter(self.values.values())).dtype if self.values else np.dtype(np.float32)
 
     def init(self, seed: int = 0, dtype: object = np.float32) -> Sequential:
-        """Draw every parameter from its initial distribution (PyTorch's); the same seed gives the same network."""
-        rng = np.random.default_rng(seed)
-        kind = np.dtype(dtype)  # type: ignore[call-overload]
-        if kind not in (np.float32, np.float64):
-            raise ElementTypeError(f"dtype={dtype!r}: not a type to compute with; accepted: float32 or float64")
-        self.values = {}
-        for k, layer in enumerate(self.layers):
-            for name, p in layer.parameters.items():
-                drawn = rng.uniform(-p.bound, p.bound, p.shape) if p.initial is None else p.initial
-                a = aligned(p.shape, kind)
-                a[...] = drawn
-                self.values[f"{k}.{name}"] = a
+        """Draw every parameter from its initial distribution (PyTorch's); the same seed gives the same network.
+
+        What the network was trained on (`input`) is forgotten.
+        """
+        rng, kind = np.random.default_rng(seed), number_type(dtype)
+
+        def start(p: Parameter) -> np.ndarray:
+            return rng.uniform(-p.bound, p.bound, p.shape) if p.initial is None else p.initial
+
+        self._values = Values({k: stored(k, p.shape, kind, partial(start, p)) for k, p in self.parameters().items()})
+        self._input = None
         return self
+
+    def parameters(self) -> dict[str, Parameter]:
+        """What the layers say of their parameters, by PyTorch's names."""
+        return {f"{k}.{name}": p for k, layer in enumerate(self.layers) for name, p in layer.parameters.items()}
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """Copies of the parameters, by PyTorch's names."""
@@ -67,26 +123,28 @@ class Sequential:
 
     def load_state_dict(self, state: Mapping[str, object]) -> Sequential:
         """Take over parameters; names and shapes must match, and their number type becomes the network's."""
-        given = {k: to_array(v, k) for k, v in state.items()}
-        missing, surplus = [k for k in self.values if k not in given], [k for k in given if k not in self.values]
+        self._values = self._taken(state)
+        return self
+
+    def _taken(self, state: Mapping[str, object]) -> Values:
+        """Parameters from a mapping, in their own memory; all of them fit, or none is taken."""
+        wanted = self.parameters()
+        if not isinstance(state, Mapping):
+            raise ArgumentError(f"{type(state).__name__}: not parameters by name; accepted: a mapping with {', '.join(wanted) or 'nothing in it'}")
+        missing, surplus = [k for k in wanted if k not in state], [str(k) for k in state if k not in wanted]
         if missing or surplus:
             raise ArgumentError(
-                f"{', '.join(surplus + missing)}: names do not match (missing: {missing}, surplus: {surplus}); accepted: {', '.join(self.values)}"
+                f"{', '.join(surplus + missing)}: names do not match (missing: {missing}, surplus: {surplus}); accepted: {', '.join(wanted)}"
             )
-        for k, a in given.items():
-            if a.shape != self.values[k].shape:
-                raise ShapeError(f"{k} with shape {a.shape}: does not fit; accepted: {self.values[k].shape}")
-        kind = common_type(given, "load_state_dict") if given else self.dtype
-        for k, a in given.items():
-            fresh = aligned(a.shape, kind)
-            fresh[...] = a
-            self.values[k] = fresh
-        return self
+        given = {k: fitting(state[k], k, p.shape) for k, p in wanted.items()}
+        kind = common_type(given, "load_state_dict") if given else np.dtype(np.float32)
+        return Values({k: stored(k, a.shape, kind, partial(np.asarray, a)) for k, a in given.items()})
 
     def astype(self, dtype: object) -> Sequential:
         """The same parameters in another number type, in place."""
-        kind = np.dtype(dtype)  # type: ignore[call-overload]
-        return self.load_state_dict({k: v.astype(kind) for k, v in self.values.items()})
+        kind = number_type(dtype)
+        self._values = self._taken({k: v.astype(kind) for k, v in self.values.items()})
+        return self
 
     def graph(self, shape: tuple[int, ...], transform: Op | None = None) -> tuple[Graph, str]:
         """The forward formulas for inputs of this full shape, and the output's name."""
@@ -99,24 +157,30 @@ class Sequential:
         return g, out
 
     def __call__(self, x: object, *, threads: int | None = None, transform: Op | None = None) -> np.ndarray:
-        """The network's output for a batch of inputs."""
-        a = to_array(x, "input")
-        if a.dtype.kind == "f" and a.dtype != self.dtype:
-            raise ElementTypeError(f"input with dtype {a.dtype}: the network's parameters are {self.dtype}; accepted: {self.dtype} (or net.astype)")
+        """The network's output for a batch of inputs.
+
+        transform: an operation in front of the first layer, instead of the one that `input` names for such inputs.
+        """
+        a = prepared(to_array(x, "input"), "input", self.dtype)
         if a.ndim < 2 or 0 in a.shape:
             raise ShapeError(f"input with shape {a.shape}: not a batch; accepted: samples first, at least one")
-        if str(a.dtype) not in ELEMENTS:
-            raise ElementTypeError(f"input with dtype {a.dtype}: not a type to compute with; accepted: {', '.join(ELEMENTS)}")
+        transform = self.transform_for(a.dtype, transform)
+        threads = None if threads is None else whole(threads, "threads")
         with self._lock:
             runner, out, shape = self.runner(a, transform)
             y = aligned(shape, self.dtype)
-            runner.run(self.values | {"input": np.ascontiguousarray(a), out: y}, len(a), threads=threads or (cores() if len(a) > 64 else 1))
+            runner.run(self.values | {"input": a, out: y}, len(a), threads=threads or (cores() if len(a) > 64 else 1))
         return y
+
+    def transform_for(self, dtype: np.dtype, given: Op | None = None) -> Op | None:
+        """The operation in front of the first layer for inputs of a number type: the one given, else the network's own."""
+        own = self.input.transform_for(dtype) if self.input else None
+        return as_transform(given) or own
 
     def runner(self, a: np.ndarray, transform: Op | None) -> tuple[Runner, str, tuple[int, ...]]:
         calls, _ = layer_calls(self.layers, {"input": a.ndim}, transform)
         samples = None if ready_for_lanes(calls) else len(a)
-        key = (a.shape[1:], samples, str(a.dtype), self.dtype, id(transform), chunks_for(len(a), self.dtype), current())
+        key = (a.shape[1:], samples, str(a.dtype), self.dtype, signature(calls), chunks_for(len(a), self.dtype), current())
         g, out = self.graph(a.shape, transform)
         if key not in self._runners:
             ports = [g.port("input", ELEMENTS[str(a.dtype)]), *(g.port(k, ELEMENTS[str(self.dtype)]) for k in self.values)]
@@ -129,43 +193,3 @@ class Sequential:
 
     def config(self) -> list[dict[str, object]]:
         return [layer.config() for layer in self.layers]
-
-
-FORMAT = "chainrule"
-
-
-def save(net: Sequential, path: str | Path) -> None:
-    """Write a network to a safetensors file: parameters under PyTorch's names, the layers in the metadata.
-
-    The file appears whole or not at all. Errors: DataError where it cannot be written.
-    """
-    from safetensors.numpy import save as to_bytes
-
-    raw = to_bytes({k: np.ascontiguousarray(v) for k, v in net.values.items()}, {FORMAT: json.dumps(net.config())})
-    path = Path(path)
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_bytes(raw)
-        part.replace(path)
-    except OSError as e:
-        part.unlink(missing_ok=True)
-        raise DataError(f"{path}: the model cannot be written ({e.strerror}); accepted: a path in a folder with room and permission") from None
-
-
-def load(path: str | Path) -> Sequential:
-    """The network that `save` wrote. Errors: DataError for a missing, truncated or foreign file."""
-    from safetensors import SafetensorError, safe_open
-
-    if not Path(path).is_file():
-        raise DataError(f"{path}: no such file; accepted: a model.safetensors written by chainrule")
-    try:
-        with safe_open(str(path), "np") as f:
-            config = (f.metadata() or {}).get(FORMAT)
-            state = {k: f.get_tensor(k) for k in f.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError) as e:
-        raise DataError(f"{path}: not a whole safetensors file ({e}); accepted: a model.safetensors written by chainrule") from None
-    if config is None:
-        raise DataError(f"{path}: has tensors but no layers; accepted: a file written by chainrule (or load_state_dict with your own Sequential)")
-    net = Sequential(*(from_config(c) for c in json.loads(config)))
-    order = [k for k in net.values if k in state]
-    return net.load_state_dict({k: state[k] for k in order} | {k: v for k, v in state.items() if k not in order})

@@ -3,26 +3,29 @@
 import re
 from functools import cache
 
+from ..errors import ArgumentError
 from .operation import Op, op
-
-AXES, LETTERS = ("A", "B", "C", "D", "E"), ("a", "b", "c", "d", "e")
+from .shape import at, axis_names
 
 
 @cache
 def pointwise(name: str, formula: str, rank: int) -> Op:
     """y = formula of x at every place of a tensor with `rank` axes, the first of them samples."""
-    axes, letters = ",".join(("n", *AXES[: rank - 1])), ",".join(("n", *LETTERS[: rank - 1]))
-    body = re.sub(r"\bx\b", f"x[{letters}]", formula)
-    return op(f"{name}(x[{axes}]) -> y[{axes}]\n    y[{letters}] = {body}")
+    if rank < 1:
+        raise ArgumentError(f"{name} of {rank} axes: has no sample axis; accepted: samples first")
+    sizes, letters = axis_names(rank - 1)
+    axes, place = at(["n", *sizes]), at(["n", *letters])
+    body = re.sub(r"\bx\b", f"x{place}", formula)
+    return op(f"{name}(x{axes}) -> y{axes}\n    y{place} = {body}")
 
 
-RELU, SIGMOID, TANH = "maximum(x, 0)", "(1 + tanh(x / 2)) / 2", "tanh(x)"
+RELU, SIGMOID, TANH = "maximum(x, 0)", "sigmoid(x)", "tanh(x)"
 
 relu = pointwise("relu", RELU, 2)
 relu.doc = """max(0, x), with relu'(0) = 0. Source: documents 001 and 003."""
 
 sigmoid = pointwise("sigmoid", SIGMOID, 2)
-sigmoid.doc = """1 / (1 + exp(-x)), written with tanh, which neither overflows nor loses digits. Source: documents 001 and 002."""
+sigmoid.doc = """1 / (1 + exp(-x)), computed so that nothing overflows and the tails keep their digits. Source: documents 001 and 002."""
 
 tanh = pointwise("hyperbolic_tangent", TANH, 2)
 tanh.doc = """The hyperbolic tangent."""

@@ -5,8 +5,7 @@ from .operation import op
 cross_entropy = op("""
 cross_entropy(z[n,K], t[n]) -> E
     m[n] = max[k](z[n,k])
-    l[n] = m[n] + log(sum[k](exp(z[n,k] - m[n])))
-    E = mean[n](l[n] - sum[k]((k == t[n]) * z[n,k]))
+    E = mean[n](log(sum[k](exp(z[n,k] - m[n]))) - sum[k](where(k == t[n], z[n,k] - m[n], 0)))
 """)
 cross_entropy.doc = """Softmax and cross-entropy from logits z and class numbers t, by log-sum-exp. Source: documents 001, 002 and 003."""
 

@@ -31,17 +31,32 @@ def cores() -> int:
 
 
 def to_array(value: object, name: str) -> np.ndarray:
-    """A NumPy array from anything with __array__ or __dlpack__, or a number."""
+    """A NumPy array from anything with __array__ or __dlpack__, or a number. Masked values are refused: a mask would be lost."""
+    if isinstance(value, np.ma.MaskedArray):
+        return to_array(_unmasked(value, name), name)
     if isinstance(value, np.ndarray):
         return value if value.dtype.isnative else value.astype(value.dtype.newbyteorder("="))
     try:
         if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
             return np.from_dlpack(value)  # type: ignore[arg-type]
-        return np.asarray(value)
+        if isinstance(value, (list, tuple)):
+            value = [_unmasked(v, name) if isinstance(v, np.ma.MaskedArray) else v for v in value]
+        a = np.asanyarray(value)
+        return _unmasked(a, name) if isinstance(a, np.ma.MaskedArray) else np.asarray(a)
     except (ValueError, TypeError, RuntimeError, BufferError) as e:
         raise ElementTypeError(
             f"{name}: {type(value).__name__} is not an array ({e}); accepted: NumPy arrays, or what has __array__ or __dlpack__"
         ) from None
+
+
+def _unmasked(a: np.ma.MaskedArray, name: str) -> np.ndarray:
+    """The values of a masked array that masks none."""
+    count = int(np.ma.count_masked(a))  # type: ignore[no-untyped-call]  # NumPy's masked arrays have few types
+    if count:
+        raise ElementTypeError(
+            f"{name}: {count} of its {a.size} values are masked; accepted: {name}.filled(value), or {name}.data for what is below the mask"
+        )
+    return np.asarray(a.data)
 
 
 def common_type(arrays: Mapping[str, np.ndarray], who: str, exact: bool = False) -> np.dtype:

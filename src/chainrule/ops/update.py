@@ -3,8 +3,7 @@
 from functools import cache
 
 from .operation import Op, op
-
-AXES, LETTERS = ("A", "B", "C", "D", "E", "F"), ("a", "b", "c", "d", "e", "f")
+from .shape import at, axis_names
 
 
 @cache
@@ -13,15 +12,15 @@ def sgd(rank: int, momentum: bool) -> Op:
 
     v' = mu v + g + wd w,  w' = w - lr v'. Source: document 002; Sutskever et al., 2013.
     """
-    axes = f"[{','.join(AXES[:rank])}]" if rank else ""
-    at = f"[{','.join(LETTERS[:rank])}]" if rank else ""
+    sizes, letters = axis_names(rank)
+    axes, place = at(sizes), at(letters)
     if momentum:
         return op(f"""
 sgd_momentum(w{axes}, g{axes}, v{axes}, lr, mu, wd) -> v_new{axes}, w_new{axes}
-    v_new{at} = mu * v{at} + (g{at} + wd * w{at})
-    w_new{at} = w{at} - lr * v_new{at}
+    v_new{place} = mu * v{place} + (g{place} + wd * w{place})
+    w_new{place} = w{place} - lr * v_new{place}
 """)
     return op(f"""
 sgd(w{axes}, g{axes}, lr, wd) -> w_new{axes}
-    w_new{at} = w{at} - lr * (g{at} + wd * w{at})
+    w_new{place} = w{place} - lr * (g{place} + wd * w{place})
 """)

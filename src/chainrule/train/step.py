@@ -8,44 +8,36 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..engines.native.program import ELEMENTS, Code, Runner, aligned, compile_spec
-from ..errors import ElementTypeError, ShapeError
-from ..nn.graph import Call, Graph, backward, forward, layer_calls, ready_for_lanes, to_spec, updates
+from ..nn.arguments import whole
+from ..nn.graph import Graph, backward, layer_calls, signature, to_spec, updates
+from ..nn.inputs import Input, kind_of
 from ..nn.losses import Loss, as_loss
 from ..nn.sequential import Sequential
-from ..ops.operation import Op, chunks_for, cores, to_array
+from ..ops.operation import Op, chunks_for, cores
+from .check import LOSS, SEED, checked_order, checked_pair, classes_of, finite, formulas, named, same_type
 from .optim import SGD
-
-LOSS, SEED = "loss", "loss.grad"
 
 
 @dataclass(frozen=True)
 class Built:
-    """A program's formulas and the names of what goes in and out."""
+    """A program's formulas, the names of what goes in and out, the shape of one sample's prediction."""
 
     graph: Graph
     outputs: tuple[str, ...]
     update: dict[str, str]
+    prediction: tuple[int, ...]
 
 
 def build(
     net: Sequential, loss: Loss, shape: tuple[int, ...], target: tuple[int, ...], wanted: Sequence[str], optimizer: SGD | None, transform: Op | None
 ) -> Built:
     """Formulas of a training step, or of loss and gradients where there is no optimiser."""
-    calls, out = layer_calls(net.layers, {"input": len(shape)}, transform)
-    d = loss.op.definition
-    prediction, expected = (t.name for t in d.inputs)
-    calls.append(Call(loss.op, {prediction: out, expected: "target", d.outputs[0].name: LOSS}, {}, "loss"))
-    g = Graph(shape[0], ready_for_lanes(calls))
-    g.declare("input", shape, True)
-    g.declare("target", target, True)
-    for name, a in net.values.items():
-        g.declare(name, a.shape, False)
-    forward(g, calls)
+    g, calls, out = formulas(net, loss, shape, target, transform)
     grads = backward(g, calls, set(wanted))
     if optimizer is None:
-        return Built(g, (LOSS, *(grads[w] for w in wanted)), {})
+        return Built(g, (LOSS, *(grads[w] for w in wanted)), {}, g.shapes[out])
     update = updates(g, list(wanted), optimizer.momentum > 0)
-    return Built(g, (LOSS, *update), update)
+    return Built(g, (LOSS, *update), update, g.shapes[out])
 
 
 def compiled(built: Built, net: Sequential, types: dict[str, str], batch: int, indexed: bool, momentum: bool) -> Code:
@@ -62,33 +54,10 @@ def compiled(built: Built, net: Sequential, types: dict[str, str], batch: int, i
     return compile_spec(to_spec(g, ports, built.outputs, str(dtype), chunks_for(batch, dtype), built.update))
 
 
-def prepared(a: np.ndarray, name: str, dtype: np.dtype, pixels: bool) -> np.ndarray:
-    """An input or target as the program reads it; a wrong type is an error that says so."""
-    if a.dtype.kind == "f" and a.dtype != dtype:
-        raise ElementTypeError(f"{name} with dtype {a.dtype}: the network's parameters are {dtype}; accepted: {dtype} (or net.astype)")
-    if a.dtype.kind == "b" or (a.dtype.kind in "iu" and str(a.dtype) not in ELEMENTS):
-        a = a.astype(np.int64)
-    if str(a.dtype) not in ELEMENTS:
-        raise ElementTypeError(
-            f"{name} with dtype {a.dtype}: not a type to compute with; accepted: {dtype}" + (" or uint8" if pixels else " or whole numbers")
-        )
-    return np.ascontiguousarray(a)
-
-
-def checked_pair(x: object, t: object, dtype: np.dtype, classes: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Inputs and targets with as many of one as of the other."""
-    a, b = prepared(to_array(x, "input"), "input", dtype, True), prepared(to_array(t, "target"), "target", dtype, False)
-    if a.ndim < 2 or b.ndim < 1 or len(a) != len(b) or len(a) == 0:
-        raise ShapeError(
-            f"input with shape {a.shape} and target with shape {b.shape}: not pairs; accepted: samples first, as many inputs as targets, at least one"
-        )
-    if classes is not None and b.ndim == 1 and b.dtype.kind in "iu" and (b.min() < 0 or b.max() >= classes):
-        raise ShapeError(f"target {int(b.max() if b.max() >= classes else b.min())}: no such class; accepted: 0 to {classes - 1}")
-    return a, b
-
-
 def value_and_grad(net: Sequential, loss: object) -> Callable[..., tuple[float, dict[str, np.ndarray]]]:
     """A function (x, t) -> (loss, {name: gradient}), for every parameter and "input".
+
+    What goes in passes through the network's own transform, as in net(x).
 
     >>> from chainrule import nn
     >>> net = nn.Sequential(nn.Linear(4, 3)).init(seed=0)
@@ -99,14 +68,18 @@ def value_and_grad(net: Sequential, loss: object) -> Callable[..., tuple[float, 
     which = as_loss(loss)
     runners: dict[object, tuple[Runner, Built]] = {}
 
-    def evaluate(x: object, t: object, threads: int | None = None) -> tuple[float, dict[str, np.ndarray]]:
+    def evaluate(x: object, t: object, threads: int | None = None, transform: Op | None = None) -> tuple[float, dict[str, np.ndarray]]:
         a, b = checked_pair(x, t, net.dtype)
+        threads = None if threads is None else whole(threads, "threads")
+        transform = net.transform_for(a.dtype, transform)
         wanted = [*net.values, *(["input"] if a.dtype.kind == "f" else [])]
-        key = (a.shape, b.shape, str(a.dtype), str(b.dtype), net.dtype)
+        calls, _ = layer_calls(net.layers, {"input": a.ndim}, transform)
+        key = (a.shape, b.shape, str(a.dtype), str(b.dtype), net.dtype, signature(calls))
         if key not in runners:
-            built = build(net, which, a.shape, b.shape, wanted, None, None)
+            built = build(net, which, a.shape, b.shape, wanted, None, transform)
             runners[key] = (Runner(compiled(built, net, {"input": str(a.dtype), "target": str(b.dtype)}, len(a), False, False)), built)
         runner, built = runners[key]
+        classes_of(which, b, built.prediction)
         outputs = {name: aligned(built.graph.full(name), net.dtype) for name in built.outputs}
         one = np.ones((), net.dtype)
         runner.run(net.values | {"input": a, "target": b, SEED: one} | outputs, len(a), threads=threads or (cores() if len(a) > 32 else 1))
@@ -117,29 +90,45 @@ def value_and_grad(net: Sequential, loss: object) -> Callable[..., tuple[float, 
 
 
 class TrainStep:
-    """Training steps over a data set, as many at a time as asked for; the network's parameters change in place."""
+    """Training steps over a data set, as many at a time as asked for; the network's parameters change in place.
+
+    x, t: inputs in the network's number type, or whole numbers, and targets, samples first. transform: an operation in
+    front of the network, instead of its own; the first step records it, with the kind and shape of the inputs (`net.input`).
+    Errors: ShapeError, ElementTypeError and NumericsError for data that network and loss do not take.
+    """
 
     def __init__(
         self,
         net: Sequential,
         loss: object,
         optimizer: SGD,
-        x: np.ndarray,
-        t: np.ndarray,
+        x: object,
+        t: object,
         batch: int,
         transform: Op | None = None,
         threads: int | None = None,
     ):
-        self.net, self.x, self.t, self.batch = net, x, t, batch
-        self.threads = threads or cores()
-        self.loss, self.optimizer, self.transform = as_loss(loss), optimizer, transform
-        self.velocity = {f"{k}.momentum": aligned(v.shape, net.dtype) for k, v in net.values.items()} if optimizer.momentum > 0 else {}
+        self.net, self.dtype, self.loss = net, net.dtype, as_loss(loss)
+        self.optimizer = named(optimizer, SGD, "optimizer", "optim.SGD(lr=…)")
+        self.threads = cores() if threads is None else whole(threads, "threads")
+        self.x, self.t = checked_pair(x, t, net.dtype)
+        finite(self.x, "input")
+        finite(self.t, "target")
+        self.batch = min(whole(batch, "batch"), len(self.x))
+        self.transform = net.transform_for(self.x.dtype, transform)
+        self.velocity = {f"{k}.momentum": aligned(v.shape, net.dtype) for k, v in net.values.items()} if self.optimizer.momentum > 0 else {}
         self.scalars = {SEED: np.ones((), net.dtype), LOSS: np.zeros((), net.dtype)}
         for name in ("lr", "momentum", "weight_decay"):
-            self.scalars[name] = np.array(getattr(optimizer, name), net.dtype)
+            self.scalars[name] = np.array(getattr(self.optimizer, name), net.dtype)
         self.runners: dict[int, Runner] = {}
         self.free = True
-        self.runner(min(batch, len(x)))
+        self.runner(self.batch)
+
+    def record(self) -> None:
+        """Let the network know what it is trained on."""
+        known = self.net.input
+        if self.transform is not None or known is None or known.transform is None:
+            self.net.input = Input(self.transform, kind_of(self.x.dtype), self.x.shape[1:])
 
     def runner(self, count: int) -> Runner:
         """The program for batches of `count` (one serves all where the number of samples is free)."""
@@ -155,16 +144,21 @@ class TrainStep:
             )
             self.runners[key] = Runner(code)
             self.targets = built.update
+            self.classes = classes_of(self.loss, self.t, built.prediction)
         return self.runners[key]
 
     def arrays(self) -> dict[str, np.ndarray]:
+        same_type(self.net, self.dtype)
         state = self.net.values | self.velocity
         new = {a: state[b] for a, b in self.targets.items()}
         return state | new | self.scalars
 
-    def run(self, order: np.ndarray) -> np.ndarray:
+    def run(self, order: object) -> np.ndarray:
         """One step for each batch of samples in this order; the losses, before each update."""
-        order = np.ascontiguousarray(order, np.int64)
+        order = checked_order(order, len(self.x))
+        if not len(order):
+            return np.zeros(0, self.dtype)
+        self.record()
         if self.free:
             ready = self.arrays() | {"input": self.x, "target": self.t}
             return self.runner(self.batch).run(ready, len(order), threads=self.threads, batch=self.batch, order=order, watch=LOSS)

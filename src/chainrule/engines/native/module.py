@@ -238,7 +238,9 @@ class _Module:
                 lines.append(f"  %{here}.{name} = mul nsw i64 %{here}.{name}3, {step}")
             args = self.pointers(g, lines, here)
             self.zero(g, lines, here)
-            lines.append(f"  call void @{self.functions_of[g.name]}(i64 0, i64 %n, ptr %order, i64 %{here}.lo, i64 %{here}.hi{', ' if args else ''}{args})")
+            lines.append(
+                f"  call void @{self.functions_of[g.name]}(i64 0, i64 %n, ptr %order, i64 %{here}.lo, i64 %{here}.hi{', ' if args else ''}{args})"
+            )
             lines.append(f"  br label %{tag}.next")
         lines += [f"{tag}.x{len(spans)}:", f"  br label %{tag}.next"]
         return total

@@ -11,6 +11,7 @@ import ctypes
 import mmap
 import os
 import threading
+import weakref
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -168,6 +169,7 @@ def aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
 _pool: ThreadPoolExecutor | None = None
 _pool_lock = threading.Lock()
 _together = threading.Lock()
+_runners: weakref.WeakSet[Runner] = weakref.WeakSet()
 
 
 def _helpers(count: int) -> ThreadPoolExecutor:
@@ -182,16 +184,24 @@ if hasattr(os, "register_at_fork"):  # a forked child has none of its parent's t
 
     def _forget() -> None:
         global _pool, _pool_lock, _together
+        _lock.release()
         _pool, _pool_lock, _together = None, threading.Lock(), threading.Lock()
+        for runner in list(_runners):
+            runner.lock = threading.Lock()
+
+    # Nobody forks in the middle of a compilation: the compiler's own locks would stay shut in the child.
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release)
 
     os.register_at_fork(after_in_child=_forget)
 
 
 class Runner:
-    """Code with its memory. Not for two threads at a time."""
+    """Code with its memory; a lock keeps it to one caller at a time."""
 
     def __init__(self, code: Code):
         self.code = code
+        self.lock = threading.Lock()
+        _runners.add(self)
         self.entry = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, *[ctypes.c_int64] * 5, *[ctypes.c_void_p] * 3)(code.address)
         self.memory: dict[str, np.ndarray] = {}
         self.batch = -1
@@ -218,6 +228,10 @@ class Runner:
         self, arrays: Mapping[str, np.ndarray], total: int, *, threads: int = 1, batch: int = 0, order: np.ndarray | None = None, watch: str = ""
     ) -> np.ndarray:
         """Run ceil(total / batch) steps on arrays given by port name (outputs are written); returns `watch` after each step."""
+        with self.lock:
+            return self._run(arrays, total, threads, batch, order, watch)
+
+    def _run(self, arrays: Mapping[str, np.ndarray], total: int, threads: int, batch: int, order: np.ndarray | None, watch: str) -> np.ndarray:
         layout = self.code.layout
         batch = batch or max(total, 1)
         steps = -(-total // batch)

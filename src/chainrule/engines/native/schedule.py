@@ -20,7 +20,9 @@ from .group import Group, Storage
 from .lower import SAMPLES, Statement
 from .solve import apply, open_short_indices, residues
 from .target import Target
-from .tiles import choose
+from .tiles import LIGHT, choose
+
+MOST_TOGETHER = 1000  # operations written out for one point of a group: more would not fit the registers, and compile slowly
 
 
 @dataclass(frozen=True)
@@ -266,7 +268,7 @@ class _Planner:
             return False  # these may become scatters, which are groups of their own
         if s.extents != first.extents or not _simple(s) or not all(map(_simple, group)):
             return False
-        if sum(_heavy(x) for x in group) + _heavy(s) > 1:
+        if sum(_heavy(x) for x in group) + _heavy(s) > 1 or sum(map(self.written, group)) + self.written(s) > MOST_TOGETHER:
             return False
         if any(map(self.is_copy, (s, *group))) and any(map(self.parted, (s, *group))):
             return False  # a copy would be cut into as many pieces as the other has residue classes, lane by lane
@@ -280,6 +282,10 @@ class _Planner:
     def is_copy(self, s: Statement) -> bool:
         """Whether s moves samples between NumPy's rows and lanes."""
         return any(t in self.storage and self.storage[t].layout == "rows" for t in (*s.tensors, s.out))
+
+    def written(self, s: Statement) -> int:
+        """About how many operations are written out for one point of s; a copy goes lane by lane."""
+        return sum(1 for _ in walk(s.body)) * (1 if _heavy(s) else s.trips) + 16 * self.lanes * self.is_copy(s)
 
     def parted(self, s: Statement) -> bool:
         """Whether s is cut into residue classes."""
@@ -372,7 +378,7 @@ def _simple(s: Statement) -> bool:
 
 
 def _heavy(s: Statement) -> bool:
-    return s.trips > 32
+    return s.trips > LIGHT or SAMPLES in s.red_extents
 
 
 def _pointwise(s: Statement, tensor: str) -> bool:

@@ -10,7 +10,6 @@ from ...language.index import Poly
 from ...language.tree import Call, Const, Expr, Index, Read
 from . import vmath
 from .group import Group, Storage
-from .lower import step_of
 from .text import Env, Place, Text
 
 Value = tuple[str, bool]  # LLVM operand, is it a vector
@@ -78,18 +77,25 @@ class Values(Text):
             return self.number(float(p.constant)), False
         if self.group.sample and self.group.sample in p.names:  # the number of samples
             here = here | {self.group.sample: Place("%n", 0, 1, 1 << 40)}
-        lane_step = 0
-        if self.group.vector and self.group.vector in p.names:
-            lane_step = step_of(p, self.group.vector)
+        letter = self.group.vector
+        if self.width == 1 or letter is None or letter not in p.names:
+            return self.whole(p, here), False
+        split = p.linear_in(letter)
+        if split is not None and isinstance(split[0].constant, int):  # the lanes are a fixed step apart
+            steps = ", ".join(f"{self.element} {self.number(float(split[0].constant * k))}" for k in range(self.width))
+            return self.binary("fadd", (self.vector((self.whole(p, here), False)), True), (f"<{steps}>", True))
+        out = "undef"
+        for k in range(self.width):
+            one = self.whole(p, here | {letter: here[letter].shifted(k)})
+            out = self.pure(f"insertelement {self.vtype} {out}, {self.element} {one}, i32 {k}")
+        return out, True
+
+    def whole(self, p: Poly, here: Env) -> str:
+        """An index expression at one place, as a number of the kernel's type."""
         terms, const = self.affine(p, here)
-        if terms:
-            base: Value = (self.pure(f"sitofp i64 {self.total((terms, const))} to {self.element}"), False)
-        else:
-            base = (self.number(float(const)), False)
-        if not lane_step or self.width == 1:
-            return base
-        steps = f"<{', '.join(f'{self.element} {self.number(float(lane_step * k))}' for k in range(self.width))}>"
-        return self.binary("fadd", (self.vector(base), True), (steps, True))
+        if not terms:
+            return self.number(float(const))
+        return self.pure(f"sitofp i64 {self.total((terms, const))} to {self.element}")
 
     def value_of(self, e: Expr, here: Env, active: int, p: Point) -> Value:
         match e:

@@ -138,7 +138,14 @@ def _log(v: _Vec, x: str) -> str:
     return v.select(v.compare("ult", x, v.const(0.0)), v.const(math.nan), out)
 
 
-VECTOR = {"exp": _exp, "log": _log, "tanh": _tanh}
+def _sigmoid(v: _Vec, x: str) -> str:
+    """1 / (1 + e) or e / (1 + e) with e = exp(-|x|): nothing overflows, and the tails keep their digits."""
+    e = _exp(v, v.op(f"fneg {v.type} {v.call('fabs', x)}"))
+    top = v.select(v.compare("oge", x, v.const(0.0)), v.const(1.0), e)
+    return v.bin("fdiv", top, v.bin("fadd", v.const(1.0), e))
+
+
+VECTOR = {"exp": _exp, "sigmoid": _sigmoid, "log": _log, "tanh": _tanh}
 LIBRARY = {"sin": "sin", "cos": "cos", "tan": "tan", "erf": "erf", "pow": "pow"}
 
 
