@@ -347,6 +347,5 @@ def printed(root: Path) -> list[str]:
 
 
 CHECKS: dict[str, Callable[[Path], list[str]]] = {
-    c.__name__: c
-    for c in (operations_below, operations_asked_for, imports, dynamic, sizes, ignored, swallowed, identities, printed)
+    c.__name__: c for c in (operations_below, operations_asked_for, imports, dynamic, sizes, ignored, swallowed, identities, printed)
 }
