@@ -94,7 +94,11 @@ def make(seed: int) -> Formula:
                 raise AssertionError(f"{f}\n{e}") from e
             continue
         shapes = f.shapes(1)
-        if all(s > 0 for shape in shapes.values() for s in shape) and len(f.text) < 1200 and work(d, sizes_of(f, 1)) < 40 * WORK:
+        if (
+            all(s > 0 for shape in shapes.values() for s in shape)
+            and len(f.text) < 1200
+            and work(d, sizes_of(f, 1)) < 40 * WORK * (20 if max(f.sizes.values()) > 17 else 1)
+        ):
             return f
     raise AssertionError
 
@@ -119,10 +123,12 @@ class Maker:
         self.tensors: dict[str, list[str]] = {}  # every tensor that can be read: its axes as written
         self.whole: dict[str, str] = {}
         self.used: set[str] = set()
-        most = r.choice([1, 2, 3, 4, 5, 5, 6, 8, 9, 16, 17])
+        self.large = r.random() < 0.12
+        self.most = WORK * (40 if self.large else 1)
+        most = r.choice([1, 2, 3, 4, 5, 5, 6, 8, 9, 16, 17]) if not self.large else r.choice([7, 16, 19, 24, 33])
         square = r.random() < 0.5
         for name in "ABC"[: r.choice([1, 2, 2, 3])]:
-            self.sizes[name] = most if square else r.randint(1, max(2, min(most, 9)))
+            self.sizes[name] = most if square else r.randint(1, max(2, min(most, 9))) if not self.large else r.randint(2, most)
         if r.random() < 0.2:
             self.sizes["A"] = r.choice([8, 16, 17, 1, 2])
         whole_settings = {"s": r.choice([1, 2, 3]), "p": r.choice([0, 1, 2])}
@@ -134,24 +140,34 @@ class Maker:
     def number(self, size: str) -> int:
         return self.sizes[size] if size in self.sizes else 2 if size == "N" else int(eval(size, {}, self.sizes | self.steps))
 
-    def a_size(self, most: int) -> str:
-        """A name or a literal of at most `most`."""
+    def a_size(self, most: int, empty: bool) -> str:
+        """A name, a literal or something computed of at most `most`, perhaps 0."""
         named = [k for k, v in self.sizes.items() if v <= most]
         if named and self.r.random() < 0.75:
-            return self.r.choice(named)
+            size = self.r.choice(named)
+            forms = [
+                f"{size}-1",
+                f"{size}+1",
+                f"2*{size}",
+                f"{size}//2+1",
+                f"({size}-1)//2",
+                *([f"({size}-1)//s+1", "s", f"{size}+p"] if self.steps else []),
+            ]
+            computed = [x for x in forms if 0 <= self.number(x) <= most and (empty or self.number(x))]
+            return self.r.choice(computed) if computed and self.r.random() < 0.15 else size
         return str(self.r.randint(1, max(1, min(most, 5))))
 
     def room(self, scope: Mapping[str, str]) -> int:
-        left = WORK
+        left = self.most
         for x, size in scope.items():
             left //= max(1, self.number(size)) if x not in ("n", "m") else 1
         return max(1, left)
 
-    def letters(self, scope: Mapping[str, str], pool: str, count: int) -> dict[str, str]:
+    def letters(self, scope: Mapping[str, str], pool: str, count: int, empty: bool = False) -> dict[str, str]:
         new: dict[str, str] = {}
         free = [x for x in pool if x not in scope]
         for x in self.r.sample(free, min(count, len(free))):
-            new[x] = self.a_size(self.room({**scope, **new}))
+            new[x] = self.a_size(self.room({**scope, **new}), empty)
         return new
 
     def index(self, scope: Mapping[str, str]) -> str:
@@ -190,7 +206,7 @@ class Maker:
         code = compile(text, "index", "eval")
         env = dict(self.sizes) | self.steps
         found = [eval(code, {}, {**env, **dict(zip(own, at))}) for at in itertools.product(*[range(self.number(scope[x])) for x in own])]
-        return min(found), max(found)
+        return min(found, default=0), max(found, default=0)
 
     # Reads ----------------------------------------------------------------------------------------------------------
 
@@ -224,7 +240,7 @@ class Maker:
         text = self.index(scope)
         low, high = self.extent(text, scope)
         if low > self.number(size) - 1 or high < 0:
-            text = f"{text}{r.randint(0, self.number(size) - 1) - low:+d}"
+            text = f"{text}{r.randint(0, max(0, self.number(size) - 1)) - low:+d}"
         return text
 
     def fresh(self, scope: Mapping[str, str], inside: bool) -> tuple[str, list[str]]:
@@ -284,6 +300,8 @@ class Maker:
         r = self.r
         a = self.letter_value(scope) if r.random() < 0.4 else self.index(scope)
         b = r.choice([self.letter_value(scope), self.index(scope), str(r.randint(0, 4)), self.number_text()])
+        if r.random() < 0.2:
+            return f"({self.index(scope)} <= {a} {r.choice(['<', '<='])} {b})" if r.random() < 0.7 else f"({a} <= {b} and {self.index(scope)} > 0)"
         return f"({a} {r.choice(['<=', '<', '==', '>=', '>', '!=', '<=', '=='])} {b})"
 
     def leaf(self, scope: Mapping[str, str], inside: bool) -> str:
@@ -330,7 +348,7 @@ class Maker:
     def reduction(self, scope: Mapping[str, str], depth: int, nest: int) -> str:
         r = self.r
         kind = r.choice(["sum", "sum", "sum", "sum", "mean", "max", "min", "max", "argmax"])
-        new = self.letters(scope, "uvrq", r.choice([1, 1, 2, 2, 3]))
+        new = self.letters(scope, "uvrq", r.choice([1, 1, 2, 2, 3]), True)
         shown = [f"{x}:{size}" for x, size in new.items()]
         if self.sampled and "n" not in scope and r.random() < 0.5:
             new, shown = {"n": "N", **new}, ["n", *shown]
@@ -372,5 +390,5 @@ class Maker:
         head = f"f({', '.join(named[x] for x in self.inputs)}{tail}) -> {', '.join(named[x] for x in outputs)}"
         given = {k: r.choice([v, v, v + 1]) for k, v in settings.items() if r.random() < 0.4}
         data = r.choices(["normal", "integers", "wild"], [6, 2, 2])[0]
-        samples = tuple(r.sample([1, 2, 3, 5, 8, 15, 16, 17, 33], 2)) if self.sampled else (1,)
+        samples = tuple(r.sample([1, 2, 3, 5, 8, 15, 16, 17, 33, r.choice([64, 100, 150])], 2)) if self.sampled else (1,)
         return Formula("\n".join([head, *lines]), self.sizes, given, self.whole, data, samples, self.seed)

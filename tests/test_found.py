@@ -32,6 +32,9 @@ FOUND = {
     "gradient at a product of letters": "f(x[A,A]) -> y[A]\n y[j] = sum[q:A](x[j*q, j])",
     "gradient at a product of two summed letters": "f(b[A,A]) -> y[A]\n y[i] = sum[v](b[v, i*v])",
     "gradient at a product of letters plus one": "f(x[B,A]) -> y\n y = sum[v:3,r:A](x[v*r+1, r])",
+    "a letter alone on two related axes, printed": "f(x[2*B,B]) -> y[B]\n y[i] = x[0,i] + x[i,0]",
+    "gradient of a winner that an empty sum never asks for": "f(w[A]) -> y\n y = sum[u:0](max[v:A](w[v-u]))",
+    "a product with a written 0 in a sum, not a strong zero": "f(w[A]) -> y\n y = sum[q](w[q]*0)",
     "unequal indices as a strong zero": "f(x[A]) -> y\n y = sum[u](x[u]*(u != 1))",
 }
 
