@@ -42,7 +42,7 @@ PLANTS = [
     ("operations_below", EMIT, "def f(x):\n    return x.relu"),
     ("operations_below", "engines/native/vmath.py", "def f(x):\n    return x == 'softmax'"),
     ("operations_below", "engines/native/vmath.py", "def f(x):\n    return x == 'hyperbolic_tangent'"),
-    ("operations_below", "language/functions.py", "def f(x):\n    return x == 'sigmoid'"),
+    ("operations_below", "language/functions.py", "def f(x):\n    return x == 'relu'"),
     ("operations_below", REVERSE, "def f(x):\n    return x == 'tanh'"),
     ("operations_below", REVERSE, "def f(x):\n    return x == 'linear'"),
     ("operations_below", "language/show.py", "def f(layer):\n    return type(layer).__name__ == 'MaxPool2d'"),

@@ -152,6 +152,8 @@ def main() -> int:
         print(f"{len(chosen)} mutants, {len(stale)} cannot be planted")
         return int(bool(stale))
     broken = sound(chosen)
+    if any("::" not in name for name in broken):
+        raise SystemExit(f"the tests do not run without any mistake: {', '.join(broken)}")
     if broken:
         print("fail without any mistake, left out:", *broken, sep="\n  ", flush=True)
     width = max(len(m.name) for m in chosen)
