@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 MINUTES ?= 10
 
-.PHONY: train test lint fuzz bench agreement clean
+.PHONY: train test lint fuzz mutants bench agreement clean
 
 $(VENV)/run.stamp: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -34,6 +34,10 @@ lint: $(VENV)/dev.stamp
 # Formulas nobody wrote, new ones each time: make fuzz MINUTES=10. Ends with 1 if anything failed.
 fuzz: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.fuzz $(MINUTES) $(ARGS)
+
+# Mistakes planted in a copy, one at a time: does a test notice each? ARGS="--only NAME …", "--quick", "--check". About an hour.
+mutants: $(VENV)/dev.stamp
+	$(BIN)/python -m tests.mutants.run $(ARGS)
 
 # Comparisons with PyTorch (a development extra, never a dependency).
 agreement: $(VENV)/torch.stamp
