@@ -43,6 +43,8 @@ def independent(plan: Plan, update: dict[str, str]) -> None:
 
 
 DEEP = [
+    own("paired(x[n,H], w[K], v[K]; s=2) -> y[n,(H-K)//s+1]\n y[n,i] = sum[u](w[u]*v[u+1]*x[n,s*i+u])", x=("N", 9), w=(3,), v=(3,)),
+    own("brackets_of_six(x[C,A,D], z[B]; s=2) -> y[A]\n y[j] = sum[v:B,u:2](x[(-3*j+6)//2, s*v+u, 2*u+j+1]*z[v])", x=(4, 3, 4), z=(2,)),
     own("two_sums(a[M,K], b[K,P]) -> y[M,P]\n h[i,j] = sum[k](a[i,k]*b[k,j])\n y[i,j] = h[i,j]*sum[k](a[i,k]*b[k,j]*2)", a=(6, 64), b=(64, 20)),
     own("chain(a[M,K], b[K,M]) -> y[M,M], z[M,M]\n h[i,j] = sum[k](a[i,k]*b[k,j])\n y[i,j] = h[i,j] + h[j,i]\n z[i,j] = y[i,j]*h[i,j] + sum[k](h[i,k]*y[k,j])", a=(9, 40), b=(40, 9)),
 ]  # fmt: skip
@@ -93,6 +95,14 @@ def test_an_update_in_place_is_told_to_the_compiler_and_waits(momentum: float, m
                 assert "noalias" not in head[0], "two names for one memory"
                 found += 1
     assert found, "the optimiser's groups are in the text"
+
+
+def test_groups_that_differ_in_one_instruction_are_two_functions() -> None:
+    """Equal groups share a function; these are only as long as each other."""
+    x, w = np.random.default_rng(0).normal(size=(2, 5, 40))
+    y, z = cr.op("f(x[A,B], w[A,B]) -> y[A], z[A]\n y[i] = sum[j](x[i,j]+w[i,j])\n z[i] = sum[j](x[i,j]-w[i,j])")(x, w)
+    np.testing.assert_allclose(y, (x + w).sum(1), atol=1e-13)
+    np.testing.assert_allclose(z, (x - w).sum(1), atol=1e-13)
 
 
 def test_a_scatter_is_one_task() -> None:

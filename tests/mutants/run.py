@@ -93,7 +93,9 @@ def tests(root: Path, selection: Sequence[str], seconds: float, *more: str) -> l
     if child.returncode in (1, 2) and failed:
         return failed
     if child.returncode == 4:
-        raise Stale(f"{selection}: {out[-300:]}")
+        if "not found" in out:
+            raise Stale(f"{' '.join(selection)}: {out.strip()[-300:]}")
+        return ["the package cannot be imported"]
     return [f"the process ended with {child.returncode}"]
 
 
