@@ -14,6 +14,7 @@ from chainrule.engines.native.group import Group
 from chainrule.engines.native.schedule import Plan
 from chainrule.engines.native.target import current
 from chainrule.language.bind import bind
+from chainrule.ops import operation
 from tests.cases import CASES, Case, own
 
 
@@ -115,6 +116,27 @@ def test_a_scatter_is_one_task() -> None:
     np.testing.assert_allclose(y, want, rtol=1e-11, atol=1e-11)
     for got, right in zip(pull(y), back(want), strict=True):
         np.testing.assert_allclose(got, right, rtol=1e-10, atol=1e-10)
+
+
+def test_how_a_batch_is_cut_is_a_matter_of_its_size_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    kind = np.dtype(np.float32)
+    lanes = current().lanes(4)
+    for processors in (1, 3, 64):
+        monkeypatch.setattr(operation, "cores", lambda processors=processors: processors)
+        found = [operation.chunks_for(n, kind) for n in (1, lanes, lanes + 1, 8 * lanes, 8 * lanes + 1, 100 * lanes)]
+        assert found == [1, 1, 4, 4, 16, 16]
+
+
+def test_bits_do_not_depend_on_what_was_computed_before() -> None:
+    text = "f(x[n,D], w[D]) -> y[D]\n y[i] = sum[n](x[n,i]*w[i]*x[n,0])"
+    rng = np.random.default_rng(0)
+    x, w = rng.normal(size=(3000, 5)).astype(np.float32), rng.normal(size=5).astype(np.float32)
+    counts = [3, 40, 3000, 100, 17]
+    alone = {n: cr.op(text)(x[:n], w) for n in counts}
+    for order in (counts, counts[::-1]):
+        f = cr.op(text)
+        for n in order:
+            assert np.array_equal(f(x[:n], w), alone[n]), (order, n)
 
 
 def test_each_width_has_code_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -333,6 +333,7 @@ RUNNING_MUTANTS = [
     Mutant("program-key-lines", "engines/native/program.py", "(x.tensor, x.letters, x.ranges, x.expr)", "(x.tensor, x.letters, x.ranges)", MEANING, "the formula missing from the cache key"),
     Mutant("program-grow", "engines/native/program.py", 'if kind in ("lanes", "rows") or name not in self.memory:', "if name not in self.memory:", MEMORY, "memory does not grow with the batch"),
     Mutant("program-blocks", "engines/native/program.py", "blocks = -(-batch // layout.lanes)", "blocks = batch // layout.lanes", MEMORY + native("linear", samples=1), "no memory for the last block"),
+    Mutant("program-lock", "engines/native/program.py", "with self.lock:", "if self.lock:", CODE_CACHE + SHARP + GRAPH, "two threads use one program's memory"),
     Mutant("program-steps", "engines/native/program.py", "steps = -(-total // batch)", "steps = total // batch", NETWORKS, "the last batch is left out if it is not full"),
     Mutant("program-aligned", "engines/native/program.py", "start = -raw.ctypes.data % 64", "start = -raw.ctypes.data % 64 + 4", native("linear") + NETWORKS, "memory does not begin on a cache line"),
     Mutant("cache-digest", "engines/native/cache.py", "if hashlib.sha256(key.encode() + rest).digest() != digest:", "if False:", ENGINE, "damaged code is run"),
@@ -360,11 +361,10 @@ OPS_MUTANTS = [
     Mutant("ops-decay", "ops/update.py", "v{place} + (g{place} + wd * w{place})", "v{place} + (g{place} - wd * w{place})", NETWORKS, "weights grow instead of decaying"),
     Mutant("ops-momentum-twice", "ops/update.py", "v_new{place} = mu * v{place} +", "v_new{place} = mu * mu * v{place} +", NETWORKS, "momentum applied twice"),
     Mutant("ops-old-velocity", "ops/update.py", "- lr * v_new{place}", "- lr * v{place}", NETWORKS, "the update takes the velocity of the step before"),
-    Mutant("ops-chunks", "ops/operation.py", "return 1 if blocks <= 1 else 4", "return 1 if blocks <= 1 else cores()", ("tests/test_networks.py::test_the_same_seed_gives_the_same_network_and_the_same_bits_on_any_threads", *CODE_CACHE),
+    Mutant("ops-chunks", "ops/operation.py", "return 1 if blocks <= 1 else 4", "return 1 if blocks <= 1 else cores()", PLANS,
            "how a batch is cut depends on the machine"),
-    Mutant("ops-lock", "ops/operation.py", "with lock:", "if lock:", CODE_CACHE, "two threads use one program's memory"),
     Mutant("ops-types", "ops/operation.py", "if len(found) > 1:", "if len(found) > 2:", LANGUAGE, "float32 and float64 are mixed"),
-    Mutant("ops-samples", "ops/operation.py", "chunks_for(samples or 1, dtype), samples is None, ", "samples is None, ", native("norm", samples=3) + MEMORY + PRECISION, "the number of chunks missing from the key of a program"),
+    Mutant("ops-samples", "ops/operation.py", "chunks_for(samples or 1, dtype), samples is None, ", "samples is None, ", PLANS, "the number of chunks missing from the key of a program"),
 ]  # fmt: skip
 
 NETWORK_MUTANTS = [
