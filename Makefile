@@ -31,13 +31,13 @@ lint: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check src tests benchmarks
 	$(BIN)/mypy
 
+# Mistakes planted in a copy, one at a time: does a test notice each? ARGS="--only NAME …", --quick or --check. Takes half an hour.
+mutants: $(VENV)/dev.stamp
+	$(BIN)/python -m tests.mutants.run $(ARGS)
+
 # Formulas nobody wrote, new ones each time: make fuzz MINUTES=10. Ends with 1 if anything failed.
 fuzz: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.fuzz $(MINUTES) $(ARGS)
-
-# Mistakes planted in a copy, one at a time: does a test notice each? ARGS="--only NAME …", "--quick", "--check". About an hour.
-mutants: $(VENV)/dev.stamp
-	$(BIN)/python -m tests.mutants.run $(ARGS)
 
 # Comparisons with PyTorch (a development extra, never a dependency).
 agreement: $(VENV)/torch.stamp
