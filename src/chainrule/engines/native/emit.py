@@ -283,24 +283,27 @@ class Kernel(Memory):
             and first < last
             and first + extent - last <= MOST_PEELED
         ):
-            self.note(f"for {letter} in 0..{extent}:  # written out at the border: {first + extent - last}")
-            self.depth += 1
-            self.quiet += 1
-            for v in range(first):
-                body(Place.at(v), frozenset())
-            self.quiet -= 1
-            self.loop(first, last, 1, first, last - 1, lambda p: body(p, frozenset()), sure=True)
-            self.quiet += 1
-            for v in range(last, extent):
-                body(Place.at(v), frozenset())
-            self.quiet -= 1
-            return
+            return self.peeled(letter, extent, first, last, lambda p: body(p, frozenset()))
         lo, hi = self.most(lows, "smax"), self.most(highs, "smin")
         self.note(f"for {letter} in {self.words(s, letter, more, extent)}:")
         self.depth += 1
         lowest = max([v for v in lows if isinstance(v, int)])
         highest = min([v for v in highs if isinstance(v, int)])
         self.in_blocks(lo, hi, lowest, max(highest - 1, lowest), lambda p: body(p, frozenset(more)), latest_start < earliest_stop, around)
+
+    def peeled(self, letter: str, extent: int, first: int, last: int, body: Callable[[Place], None]) -> None:
+        """A loop from first to last, with what lies before and behind it written out."""
+        self.note(f"for {letter} in 0..{extent}:  # written out at the border: {first + extent - last}")
+        self.depth += 1
+        self.quiet += 1
+        for v in range(first):
+            body(Place.at(v))
+        self.quiet -= 1
+        self.loop(first, last, 1, first, last - 1, body, sure=True)
+        self.quiet += 1
+        for v in range(last, extent):
+            body(Place.at(v))
+        self.quiet -= 1
 
     def in_blocks(self, start, stop, lo, hi, body, sure, around) -> None:  # type: ignore[no-untyped-def]  # the arguments of loop()
         """A loop, cut into blocks of so many steps where `around` says so."""
