@@ -390,7 +390,6 @@ NETWORK_MUTANTS = [
     Mutant("train-measured", "train/fit.py", "total += loss(y, part) * len(part)", "total += loss(y, part) * TEST_BATCH", TRAINING, "a last batch that is not full counts as one"),
     Mutant("train-order", "train/fit.py", "[seed, epoch]", "[seed]", LIBRARY, "every epoch has the same order"),
     Mutant("train-accuracy", "train/fit.py", "return right / len(x)", "return right / batch", LIBRARY, "accuracy is a share of the batch"),
-    Mutant("train-transform", "train/fit.py", "measured(net, which, *held, count, step.transform, threads)", "measured(net, which, *held, count, None, threads)", LIBRARY, "accuracy is measured on what was not transformed"),
     Mutant("train-rollback", "train/fit.py", "        values[k] = v", "        pass", NETWORKS, "weights that are NaN are kept"),
     Mutant("train-settings", "train/run.py", "SGD(settings.lr, settings.momentum, settings.weight_decay)", "SGD(settings.lr, settings.weight_decay, settings.momentum)", LIBRARY, "momentum and weight decay swapped"),
     Mutant("train-seed", "train/run.py", "settings.seed,\n            settings.threads", "settings.threads,\n            settings.seed", LIBRARY, "seed and threads swapped"),
