@@ -31,7 +31,7 @@ lint: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check src tests benchmarks
 	$(BIN)/mypy
 
-# Planted mistakes and the tests that notice them: make mutants ARGS="--only NAME".
+# Mistakes planted in a copy, one at a time: does a test notice each? ARGS="--only NAME …", --quick or --check. Takes half an hour.
 mutants: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.mutants.run $(ARGS)
 

@@ -24,7 +24,7 @@ NAMES = OPERATIONS | LAYERS
 # Words that are more than an operation's name: where a text, or an identifier, means the other thing.
 TEXTS = {
     "tanh": {"language/functions.py", "engines/native/vmath.py"},  # functions of the language
-    "sigmoid": {"language/functions.py", "engines/native/vmath.py"},
+    "sigmoid": {"language/functions.py", "engines/reference.py", "engines/native/vmath.py"},
     "hyperbolic_tangent": {"calculus/forward.py"},  # "…_tangent": the forward-mode twin of any definition
 }
 IDENTIFIERS = {

@@ -1,8 +1,7 @@
-"""The conventions of the project, held by tests."""
+"""The conventions of the project, held by tests; and those tests, held by faults planted in a copy."""
 
 from __future__ import annotations
 
-import ast
 from pathlib import Path
 
 import pytest
@@ -10,64 +9,127 @@ import pytest
 from chainrule import ops
 from chainrule.ops.operation import Op
 from tests.cases import CASES
+from tests.house import CHECKS, LAYERS, NAMES
 
 SOURCE = Path(__file__).parents[1] / "src" / "chainrule"
-FILES = sorted(SOURCE.rglob("*.py"))
-
-# What each folder may import from the package; folders point one way only.
-MAY = {
-    "errors.py": set(),
-    "language": {"errors"},
-    "calculus": {"language", "errors"},
-    "engines": {"language", "errors"},
-    "ops": {"calculus", "engines", "language", "errors"},
-    "nn": {"ops", "engines", "language", "errors"},
-    "train": {"nn", "ops", "engines", "errors"},
-    "cli.py": {"train", "nn", "ops", "errors"},
-    "__init__.py": {"train", "nn", "ops", "errors"},
-}
 
 
-def imported(path: Path) -> set[str]:
-    """Top-level parts of the package that a file imports."""
-    here = path.relative_to(SOURCE).parts[:-1]
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.level:
-            base = here[: len(here) - node.level + 1]
-            names = [node.module] if node.module else [a.name for a in node.names]
-            for name in names:
-                full = (*base, *(name or "").split("."))
-                found.add(full[0])
-        elif isinstance(node, (ast.Import, ast.ImportFrom)):
-            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names]
-            assert not any(n.split(".")[0] == "chainrule" for n in names), f"{path}: import relatively"
-    return found
+@pytest.mark.parametrize("name", CHECKS)
+def test_the_source_keeps_the_rules(name: str) -> None:
+    faults = CHECKS[name](SOURCE)
+    assert not faults, f"{CHECKS[name].__doc__}\n" + "\n".join(faults)
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SOURCE)))
-def test_imports_run_one_way(path: Path) -> None:
-    top = path.relative_to(SOURCE).parts[0]
-    surplus = imported(path) - MAY[top] - {top, top.removesuffix(".py"), "__version__"}
-    assert not surplus, f"{path} imports {surplus}"
+LONG = "def long() -> None:\n" + "    x = 1\n" * 60
+EMIT, REFERENCE, REVERSE = "engines/native/emit.py", "engines/reference.py", "calculus/reverse.py"
+
+PLANTS = [
+    ("operations_below", EMIT, "def f(op):\n    return op.name == 'conv2d'"),
+    ("operations_below", EMIT, "def f(op):\n    return op.name in ('softmax', 'other')"),
+    ("operations_below", EMIT, "def f(op):\n    match op.name:\n        case 'max_pool2d':\n            return 1"),
+    ("operations_below", EMIT, "FAST = {'conv2d_plain': 1}"),
+    ("operations_below", EMIT, "def f(name):\n    return name.startswith('conv') and name.endswith('2d') and name == 'conv' + '2d'"),
+    ("operations_below", EMIT, "def f(rank, name):\n    return name == f'conv{rank}d'"),
+    ("operations_below", EMIT, "def f(rank, name):\n    return name == 'avg_pool%dd' % rank"),
+    ("operations_below", EMIT, "def f(rank, name):\n    return name == 'max_pool{}d'.format(rank)"),
+    ("operations_below", EMIT, "def f(name):\n    return name == '_'.join(['cross', 'entropy'])"),
+    ("operations_below", EMIT, "import re\ndef f(name):\n    return re.match('relu', name)"),
+    ("operations_below", EMIT, "def f(x):\n    return getattr(x, 'sigmoid')"),
+    ("operations_below", EMIT, "def f(s):\n    return 'for softmax' in s.origin"),
+    ("operations_below", EMIT, "def conv2d(x):\n    return x"),
+    ("operations_below", EMIT, "def fast_conv2d(x):\n    return x"),
+    ("operations_below", EMIT, "def f(x):\n    is_softmax = x\n    return is_softmax"),
+    ("operations_below", EMIT, "def f(x):\n    return x.relu"),
+    ("operations_below", "engines/native/vmath.py", "def f(x):\n    return x == 'softmax'"),
+    ("operations_below", "engines/native/vmath.py", "def f(x):\n    return x == 'hyperbolic_tangent'"),
+    ("operations_below", "language/functions.py", "def f(x):\n    return x == 'relu'"),
+    ("operations_below", REVERSE, "def f(x):\n    return x == 'tanh'"),
+    ("operations_below", REVERSE, "def f(x):\n    return x == 'linear'"),
+    ("operations_below", "language/show.py", "def f(layer):\n    return type(layer).__name__ == 'MaxPool2d'"),
+    ("operations_asked_for", "train/fit.py", "def f(op):\n    return op.name == 'softmax'"),
+    ("operations_asked_for", "train/fit.py", "def f(op):\n    return op.op in {'cross_entropy': 1}"),
+    ("operations_asked_for", "train/fit.py", "def f(x):\n    return type(x).__name__ == 'Conv2d'"),
+    ("operations_asked_for", "train/fit.py", "from .. import ops\ndef f(op):\n    return op is ops.cross_entropy"),
+    ("operations_asked_for", "train/fit.py", "from .. import nn\ndef f(x):\n    return isinstance(x, (nn.Conv2d, nn.ReLU))"),
+    ("operations_asked_for", "train/fit.py", "from ..nn import Linear\ndef f(x):\n    match x:\n        case Linear():\n            return 1"),
+    ("operations_asked_for", "cli.py", "def f(name):\n    return name == 'conv2d'"),
+    ("operations_asked_for", "cli.py", "def f(name, k):\n    return name == f'flatten{k}'"),
+    ("imports", "language/index.py", "from ..calculus import reverse"),
+    ("imports", "language/index.py", "def f():\n    from ..engines import reference\n    return reference"),
+    ("imports", REVERSE, "from ..engines.native import emit"),
+    ("imports", EMIT, "from ...calculus.reverse import reverse"),
+    ("imports", EMIT, "from ...ops import conv2d"),
+    ("imports", REFERENCE, "from .native import vmath"),
+    ("imports", REFERENCE, "def f():\n    from .native.vmath import define\n    return define"),
+    ("imports", REFERENCE, "from . import native"),
+    ("imports", EMIT, "from ..reference import run"),
+    ("imports", EMIT, "from .. import reference"),
+    ("imports", EMIT, "from ... import engines"),
+    ("imports", "ops/loss.py", "from ..nn import layers"),
+    ("imports", "nn/graph.py", "from ..train.fit import fit"),
+    ("imports", "train/fit.py", "from ..cli import main"),
+    ("imports", "train/fit.py", "import chainrule.nn"),
+    ("imports", "train/fit.py", "from chainrule.nn import Linear"),
+    ("dynamic", EMIT, "import importlib"),
+    ("dynamic", EMIT, "from importlib import import_module"),
+    ("dynamic", EMIT, "def f(name):\n    return __import__(name)"),
+    ("dynamic", EMIT, "def f(text):\n    exec(text)"),
+    ("dynamic", EMIT, "def f(text):\n    return eval(text)"),
+    ("dynamic", EMIT, "import sys\ndef f(name):\n    return sys.modules[name]"),
+    ("dynamic", EMIT, "from sys import modules"),
+    ("dynamic", EMIT, "import builtins"),
+    ("dynamic", EMIT, "def f(name):\n    return globals()[name]"),
+    ("sizes", EMIT, LONG),
+    ("sizes", EMIT, "x = 1\n" * 450),
+    ("ignored", EMIT, "x: int = 'a'  # type: ignore"),
+    ("ignored", EMIT, "x: int = 'a'  # type: ignore[assignment]"),
+    ("ignored", EMIT, "x: int = 'a'  # type: ignore[assignment]  # noqa: E501"),
+    ("ignored", EMIT, "x: int = 'a'  # type: ignore  # it is only a text"),
+    ("ignored", EMIT, "import os  # noqa"),
+    ("swallowed", EMIT, "try:\n    x = 1\nexcept:\n    raise"),
+    ("swallowed", EMIT, "try:\n    x = 1\nexcept Exception:\n    pass"),
+    ("swallowed", EMIT, "try:\n    x = 1\nexcept (ValueError, BaseException):\n    x = 2"),
+    ("swallowed", EMIT, "import contextlib\nwith contextlib.suppress(Exception):\n    x = 1"),
+    ("identities", "nn/graph.py", "def f(x):\n    return {id(x): 1}"),
+    ("printed", EMIT, "print('here')"),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "path", [p for p in FILES if p.relative_to(SOURCE).parts[0] in ("language", "calculus", "engines")], ids=lambda p: str(p.relative_to(SOURCE))
-)
-def test_no_operation_is_known_by_name_below_the_library(path: Path) -> None:
-    words = {node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
-    known = {getattr(ops, n).name for n in ops.__all__} - {"tanh", "sigmoid"}
-    assert not words & known
+@pytest.mark.parametrize("name, file, fault", PLANTS)
+def test_a_planted_fault_is_found(name: str, file: str, fault: str, tmp_path: Path) -> None:
+    planted = tmp_path / file
+    planted.parent.mkdir(parents=True, exist_ok=True)
+    planted.write_text((SOURCE / file).read_text())
+    before = {f.partition(": ")[2] for f in CHECKS[name](tmp_path)}
+    planted.write_text((SOURCE / file).read_text() + "\n\n" + fault + "\n")
+    lines = len((SOURCE / file).read_text().splitlines())
+    new = [f for f in CHECKS[name](tmp_path) if int(f.split(":")[1]) > lines or f.partition(": ")[2] not in before]
+    assert new, f"{name} does not see\n{fault}"
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SOURCE)))
-def test_every_file_says_what_it_is_and_stays_readable(path: Path) -> None:
-    text = path.read_text()
-    tree = ast.parse(text)
-    assert ast.get_docstring(tree)
-    limit = 450
-    assert len(text.splitlines()) <= limit
+def test_a_file_that_does_not_say_what_it_is_is_found(tmp_path: Path) -> None:
+    (tmp_path / "silent.py").write_text("x = 1\n")
+    assert CHECKS["sizes"](tmp_path) == ["silent.py:1: does not say what it is"]
+
+
+FAIR = [
+    "def f(op):\n    '''As conv2d does it.'''\n    return op",
+    "def f(names):\n    return names['weight'], f'{names}.weight', f'{names}_{names}'",
+    "try:\n    x = 1\nexcept OSError:\n    x = 2\nexcept Exception as e:\n    raise ValueError(str(e)) from None",
+    "x: int = 'a'  # type: ignore[assignment]  # llvmlite has no types for this",
+    "import re\nMATCH = re.compile('a.*b')",
+]
+
+
+@pytest.mark.parametrize("text", FAIR)
+def test_what_is_allowed_is_no_fault(text: str, tmp_path: Path) -> None:
+    (tmp_path / "engines").mkdir()
+    (tmp_path / "engines" / "fair.py").write_text(f'"""A file."""\n\n{text}\n')
+    assert not [f for check in CHECKS.values() for f in check(tmp_path)]
+
+
+def test_operations_are_known_by_the_names_they_have() -> None:
+    assert {"conv2d", "hyperbolic_tangent", "softmax", "tanh"} <= NAMES and {"Conv2d", "ReLU", "Formula"} <= LAYERS
 
 
 @pytest.mark.parametrize("name", ops.__all__)

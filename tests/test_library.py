@@ -80,6 +80,13 @@ def test_activations_and_losses_are_their_textbook_formulas() -> None:
     assert nn.CrossEntropyLoss()(x, classes) == pytest.approx(float(ops.cross_entropy(x, classes)))
 
 
+def test_large_logits_do_not_overflow() -> None:
+    z = np.array([[1000.0, 1001.0, -1000.0]])
+    for engine in ("native", "reference"):
+        np.testing.assert_allclose(ops.softmax(z, engine=engine), [[1 / (1 + math.e), math.e / (1 + math.e), 0]], rtol=1e-13)
+        assert ops.cross_entropy(z, np.array([0]), engine=engine) == pytest.approx(math.log(1 + math.e))
+
+
 # Layers and models ------------------------------------------------------------------------------------------------
 
 

@@ -13,7 +13,8 @@ import pytest
 
 import chainrule as cr
 
-D = 11
+D = 11  # the length of a row; a test sets it to LONG too, where sums are loops and not written out
+LONG = 37
 I = np.arange(D)  # noqa: E741
 Row = np.ndarray
 
@@ -26,6 +27,11 @@ def total(term: Callable[[Row, int, int], float], keep: Callable[[int, int], boo
 def place(x: Row, k: int) -> float:
     """x[k], or 0 outside: a dropped term."""
     return x[k] if 0 <= k < D else 0.0
+
+
+def pairs(first: int, second: int, keep: Callable[[int, int], bool]) -> Callable[[Row], Row]:
+    """For every i the same sum over pairs a, b that are kept."""
+    return lambda x: np.full(D, sum(place(x, a + 1) * place(x, b - 1) for a in range(first) for b in range(second) if keep(a, b)))
 
 
 FACTS: list[tuple[str, Callable[[Row], object]]] = [
@@ -61,6 +67,18 @@ FACTS: list[tuple[str, Callable[[Row], object]]] = [
     ("sum[j](-(j<=i)*x[n,j])", total(lambda x, i, j: -x[j], lambda i, j: j <= i)),
     ("sum[j]((j<=i)/x[n,j])", total(lambda x, i, j: 1 / x[j], lambda i, j: j <= i)),
     ("sum[j]((j>i)*x[n,j]/(j-i))", total(lambda x, i, j: x[j] / (j - i), lambda i, j: j > i)),
+    ("x[n,i] >= 0.5", lambda x: x >= 0.5),
+    ("sum[j](x[n,j]*(j<4))", total(lambda x, i, j: x[j], lambda i, j: j < 4)),
+    ("sum[j](x[n,j]*(2*j<9))", total(lambda x, i, j: x[j], lambda i, j: 2 * j < 9)),
+    ("sum[j](x[n,j]*(3*j>7))", total(lambda x, i, j: x[j], lambda i, j: 3 * j > 7)),
+    ("sum[j](x[n,j]*(i<=3*j)*(5*j<=2*i+7))", total(lambda x, i, j: x[j], lambda i, j: i <= 3 * j and 5 * j <= 2 * i + 7)),
+    ("sum[j](x[n,j]*(j<i)*(i<j+4))", total(lambda x, i, j: x[j], lambda i, j: i - 4 < j < i)),
+    ("sum[j:D+2](x[n,j]) + 0*i", lambda x: np.full(D, x.sum())),
+    ("sum[a:5,b:10]((4*a==2*b)*x[n,a+1]*x[n,b-1])", pairs(5, 10, lambda a, b: 4 * a == 2 * b)),
+    ("sum[a:5,b:10]((6*a==4*b+2)*x[n,a+1]*x[n,b-1])", pairs(5, 10, lambda a, b: 6 * a == 4 * b + 2)),
+    ("sum[a:5,b:10]((6*a==4*b+3)*x[n,a+1]*x[n,b-1])", pairs(5, 10, lambda a, b: False)),
+    ("sum[a:9,b:40]((4*a+6*b==50)*x[n,a+1]*x[n,b-1])", pairs(9, 40, lambda a, b: 4 * a + 6 * b == 50)),
+    ("sum[a:9,b:40]((15*a==10*b-20)*x[n,a+1]*x[n,b-1])", pairs(9, 40, lambda a, b: 15 * a == 10 * b - 20)),
     ("sum[j](-x[n,j]) + i", lambda x: I - x.sum()),
     ("sum[j](-(x[n,j]*x[n,i]))", lambda x: -x * x.sum()),
     ("sum[j](x[n,j]*(j%3<=1))", total(lambda x, i, j: x[j], lambda i, j: j % 3 <= 1)),
@@ -81,15 +99,20 @@ FACTS: list[tuple[str, Callable[[Row], object]]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("engine", ["native", "reference"])
+@pytest.mark.parametrize("length", [D, LONG])
 @pytest.mark.parametrize("right, meaning", FACTS, ids=[f for f, _ in FACTS])
-def test_a_formula_means_what_is_worked_out_by_hand(right: str, meaning: Callable[[Row], object], engine: str) -> None:
+def test_a_formula_means_what_is_worked_out_by_hand(
+    right: str, meaning: Callable[[Row], object], length: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(globals(), "D", length)
+    monkeypatch.setitem(globals(), "I", np.arange(length))
     rows = np.random.default_rng(0).normal(size=(3, D))
     want = np.array([np.asarray(meaning(x), float) for x in rows])
-    found = cr.op(f"f(x[n,D]) -> y[n,D]\n y[n,i] = {right}")(rows, engine=engine)
-    np.testing.assert_allclose(found, want, rtol=1e-12, atol=1e-12)
+    together = cr.op(f"f(x[n,D]) -> y[n,D]\n y[n,i] = {right}")
     alone = cr.op(f"f(x[D]) -> y[D]\n y[i] = {right.replace('[n,', '[')}")
-    np.testing.assert_allclose(alone(rows[1], engine=engine), want[1], rtol=1e-12, atol=1e-12)
+    for engine in ("native", "reference"):
+        np.testing.assert_allclose(together(rows, engine=engine), want, rtol=1e-12, atol=1e-12, err_msg=engine)
+        np.testing.assert_allclose(alone(rows[1], engine=engine), want[1], rtol=1e-12, atol=1e-12, err_msg=engine)
 
 
 NAN, INF = math.nan, math.inf
@@ -176,7 +199,7 @@ def test_planes_of_every_size_are_computed() -> None:
     """Planes of 32 vectors and their multiples are set apart in memory; nothing of that may show."""
     rng = np.random.default_rng(0)
     for rows, columns in ((4, 8), (8, 8), (5, 7), (16, 16)):
-        x, w = rng.normal(size=(9, 3, rows, columns)), rng.normal(size=(2, 3, 3, 3))
+        x, w = rng.normal(size=(9, 9, rows, columns)), rng.normal(size=(10, 9, 3, 3))
         y, pull = cr.vjp(cr.ops.conv2d_plain, x, w, p=1)
         want, back = cr.vjp(cr.ops.conv2d_plain, x, w, p=1, engine="reference")
         np.testing.assert_allclose(y, want, rtol=1e-11, atol=1e-11)
@@ -197,6 +220,67 @@ def test_a_reduction_walked_letter_by_letter_is_the_same(monkeypatch: pytest.Mon
     monkeypatch.setattr(reference, "CELLS", 4)
     for name, got, want in zip(names, cr.op(text)(x, engine="reference"), whole, strict=True):
         np.testing.assert_array_equal(got, want, err_msg=name)
+
+
+@pytest.mark.parametrize("engine", ["native", "reference"])
+def test_a_line_reads_other_places_of_the_line_before(engine: str) -> None:
+    x = np.random.default_rng(0).normal(size=(3, 6))
+    f = cr.op("f(x[n,D]) -> y[n,D], z[n,D]\n h[n,i] = x[n,i]**2\n y[n,i] = h[n,D-1-i] - h[n,i]\n z[n,i] = sum[u:2](h[n,i+u])")
+    y, z = f(x, engine=engine)
+    np.testing.assert_allclose(y, x[:, ::-1] ** 2 - x**2)
+    np.testing.assert_allclose(z, x**2 + np.pad(x**2, ((0, 0), (0, 1)))[:, 1:])
+
+
+def test_long_sums_lose_nothing_to_what_comes_and_goes() -> None:
+    """A large block and its opposite leave what was there before, in single precision too."""
+    x = np.zeros((1, 8192), np.float32)
+    x[0, [0, 3000, 6000]] = 1.5, 2.0**30, -(2.0**30)
+    assert cr.op("f(x[n,D]) -> y[n]\n y[n] = sum[i](x[n,i])")(x) == 1.5
+    assert cr.op("f(x[D]) -> y\n y = sum[i](x[i])")(x[0]) == 1.5
+
+
+# Gradients, by a complex step through the same in Python ---------------------------------------------------------------
+
+SLOPES: list[tuple[str, Callable]] = [
+    ("-(x[n,i]/w[i])", lambda x, w: -(x / w)),
+    ("-(w[i]/x[n,i])", lambda x, w: -(w / x)),
+    ("-x[n,i]*w[i]", lambda x, w: -x * w),
+    ("1 - x[n,i] - (w[i] - x[n,i]*w[i])", lambda x, w: 1 - x - (w - x * w)),
+    ("(1 - x[n,i])/(2 - w[i])", lambda x, w: (1 - x) / (2 - w)),
+    ("x[n,i]**3 - w[i]**-2", lambda x, w: x**3 - w**-2.0),
+    ("w[i]**x[n,i]", lambda x, w: w**x),
+    ("x[n,i]**2*w[i]**0.5", lambda x, w: x**2 * w**0.5),
+    ("exp(-x[n,i])/(1 + exp(-w[i]))", lambda x, w: np.exp(-x) / (1 + np.exp(-w))),
+    ("log(w[i])*sqrt(w[i] + x[n,i]**2)", lambda x, w: np.log(w) * np.sqrt(w + x**2)),
+    ("sin(x[n,i])*cos(w[i]) - tan(x[n,i]/3)*tanh(w[i])", lambda x, w: np.sin(x) * np.cos(w) - np.tan(x / 3) * np.tanh(w)),
+    ("sigmoid(x[n,i]*w[i])", lambda x, w: 1 / (1 + np.exp(-x * w))),
+    ("maximum(x[n,i], w[i]*0.5) + minimum(x[n,i], 0.1)", lambda x, w: np.where(x.real > w.real * 0.5, x, w * 0.5) + np.where(x.real < 0.1, x, 0.1)),
+    ("where(x[n,i] > w[i]/2, x[n,i]*w[i], w[i])", lambda x, w: np.where(x.real > w.real / 2, x * w, w)),
+    ("abs(x[n,i])*w[i] + (x[n,i] > 0)*x[n,i]", lambda x, w: np.where(x.real < 0, -x, x) * w + (x.real > 0) * x),
+    ("sum[j:D-1](x[n,j]*w[j]) - 2*sum[u:2](x[n,i+u-1])", lambda x, w: (x * w)[:, :-1].sum(1, keepdims=True) - 2 * (x + np.pad(x, ((0, 0), (1, 0)))[:, :-1])),
+    ("mean[j](x[n,j]*w[j])*x[n,i]", lambda x, w: (x * w).mean(1, keepdims=True) * x),
+    ("sum[j](x[n,j]*(j<=i))/w[i]", lambda x, w: np.cumsum(x, 1) / w),
+    ("x[n,D-1-i]*w[(i+2)%D]", lambda x, w: x[:, ::-1] * np.roll(w, -2)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("engine", ["native", "reference"])
+@pytest.mark.parametrize("right, meaning", SLOPES, ids=[f for f, _ in SLOPES])
+def test_gradients_are_those_of_the_same_in_python(right: str, meaning: Callable, engine: str) -> None:
+    rng = np.random.default_rng(1)
+    x, w, dy = rng.normal(size=(3, 7)), np.abs(rng.normal(size=7)) + 0.3, rng.normal(size=(3, 7))
+    f = cr.op(f"f(x[n,D], w[D]) -> y[n,D]\n y[n,i] = {right}")
+    y, pullback = cr.vjp(f, x, w, engine=engine)
+    np.testing.assert_allclose(y, meaning(x + 0j, w + 0j).real, rtol=1e-12, atol=1e-12)
+    for k, found in enumerate(pullback(dy)):
+        for at in np.ndindex(found.shape):
+            step = np.zeros(found.shape, complex)
+            step[at] = 1e-30j
+            moved = meaning(*(a + (step if j == k else 0j) for j, a in enumerate((x, w))))
+            np.testing.assert_allclose(found[at], (dy * moved.imag).sum() / 1e-30, rtol=1e-10, atol=1e-10)
+    tx, tw = rng.normal(size=x.shape), rng.normal(size=w.shape)
+    moved = meaning(x + 1e-30j * tx, w + 1e-30j * tw).imag / 1e-30
+    np.testing.assert_allclose(cr.jvp(f, (x, w), (tx, tw), engine=engine)[1], moved, rtol=1e-10, atol=1e-10)
 
 
 # Only some inputs move ------------------------------------------------------------------------------------------------

@@ -11,18 +11,6 @@ import pytest
 
 import chainrule as cr
 
-FENCED = ["conv2d-stride2-pad", "conv2d-wide-pad", "linear", "max_pool2d-overlap-pad", "cross_entropy", "norm", "transposed", "wrapped",
-          "matmul", "diagonal", "unsolvable", "skip_and_mirror", "no_samples", "flatten"]  # fmt: skip
-
-
-@pytest.mark.skipif(not sys.platform.startswith(("linux", "darwin")), reason="pages are forbidden with mprotect")
-def test_no_array_is_left_by_a_single_byte() -> None:
-    env = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-    done = subprocess.run([sys.executable, "-m", "tests.guarded", *FENCED], capture_output=True, text=True, env=env, timeout=300)
-    last = done.stdout.strip().split("\n")[-1]
-    assert done.returncode == 0 and last == "nothing outside was touched", (last, done.returncode, done.stderr[-2000:])
-
-
 REFUSED = [
     ("f(x[n,D]; p=0) -> y[n,D-p]\n y[n,i] = x[n,i+p]", 5, {"p": -1}),
     ("f(x[n,D]) -> y[n,D]\n y[n,i] = x[n,i+D//9]", 9, {}),
@@ -64,10 +52,40 @@ def test_a_setting_that_is_a_whole_number_takes_no_other() -> None:
 
 
 @pytest.mark.parametrize("engine", ["native", "reference"])
+def test_bounds_of_index_arithmetic_count_the_letters(engine: str) -> None:
+    """Small enough for one step, not for a thousand of them."""
+    f = cr.op("f(x[n,D]; c=1) -> y[n]\n y[n] = sum[u:1024](x[n,u*c])")
+    assert f(np.ones((2, 5)), c=2, engine=engine).tolist() == [3, 3]
+    with pytest.raises(cr.ShapeError, match="64 bits"):
+        f(np.ones((2, 5)), c=1 << 55, engine=engine)
+
+
+@pytest.mark.parametrize("sizes", [(3, 4), (4, 3)])
+def test_a_size_that_stands_twice_is_a_promise_either_way(sizes: tuple[int, int]) -> None:
+    f = cr.op("f(x[D], w[D]) -> y[D]\n y[i] = x[i]*w[i]")
+    with pytest.raises(cr.ShapeError, match="is the same size"):
+        f(np.ones(sizes[0]), np.ones(sizes[1]))
+
+
+@pytest.mark.parametrize("engine", ["native", "reference"])
 def test_a_square_of_samples_is_no_sample_axis(engine: str) -> None:
     rng = np.random.default_rng(0)
     a, x = rng.normal(size=(5, 5)), rng.normal(size=(5, 3))
-    f = cr.op("f(a[n,n], x[n,D]) -> y[n], z[n,D]\n y[n] = 2*a[n,0]\n z[n,i] = sum[m:N](a[n,m]*x[m,i])")
-    y, z = f(a, x, engine=engine)
+    f = cr.op("f(a[n,n], x[n,D]) -> y[n], z[n,D], u[n,n]\n y[n] = 2*a[n,0]\n z[n,i] = sum[m:N](a[n,m]*x[m,i])\n u[n,m] = 3*a[n,m]")
+    y, z, u = f(a, x, engine=engine)
+    np.testing.assert_array_equal(u, 3 * a)
+    np.testing.assert_array_equal(cr.op("f(a[n,n]) -> u[n,n]\n u[n,m] = 3*a[n,m]")(a, engine=engine), 3 * a)
     np.testing.assert_allclose(y, 2 * a[:, 0])
     np.testing.assert_allclose(z, a @ x)
+
+
+FENCED = ["conv2d-stride2-pad", "conv2d-wide-pad", "linear", "max_pool2d-overlap-pad", "cross_entropy", "norm", "transposed", "wrapped",
+          "matmul", "diagonal", "unsolvable", "skip_and_mirror", "no_samples", "flatten"]  # fmt: skip
+
+
+@pytest.mark.skipif(not sys.platform.startswith(("linux", "darwin")), reason="pages are forbidden with mprotect")
+def test_no_array_is_left_by_a_single_byte() -> None:
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    done = subprocess.run([sys.executable, "-m", "tests.guarded", *FENCED], capture_output=True, text=True, env=env, timeout=300)
+    last = done.stdout.strip().split("\n")[-1]
+    assert done.returncode == 0 and last == "nothing outside was touched", (last, done.returncode, done.stderr[-2000:])

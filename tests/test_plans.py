@@ -14,6 +14,7 @@ from chainrule.engines.native.group import Group
 from chainrule.engines.native.schedule import Plan
 from chainrule.engines.native.target import current
 from chainrule.language.bind import bind
+from chainrule.ops import operation
 from tests.cases import CASES, Case, own
 
 
@@ -43,6 +44,8 @@ def independent(plan: Plan, update: dict[str, str]) -> None:
 
 
 DEEP = [
+    own("paired(x[n,H], w[K], v[K]; s=2) -> y[n,(H-K)//s+1]\n y[n,i] = sum[u](w[u]*v[u+1]*x[n,s*i+u])", x=("N", 9), w=(3,), v=(3,)),
+    own("brackets_of_six(x[C,A,D], z[B]; s=2) -> y[A]\n y[j] = sum[v:B,u:2](x[(-3*j+6)//2, s*v+u, 2*u+j+1]*z[v])", x=(4, 3, 4), z=(2,)),
     own("two_sums(a[M,K], b[K,P]) -> y[M,P]\n h[i,j] = sum[k](a[i,k]*b[k,j])\n y[i,j] = h[i,j]*sum[k](a[i,k]*b[k,j]*2)", a=(6, 64), b=(64, 20)),
     own("chain(a[M,K], b[K,M]) -> y[M,M], z[M,M]\n h[i,j] = sum[k](a[i,k]*b[k,j])\n y[i,j] = h[i,j] + h[j,i]\n z[i,j] = y[i,j]*h[i,j] + sum[k](h[i,k]*y[k,j])", a=(9, 40), b=(40, 9)),
 ]  # fmt: skip
@@ -95,6 +98,14 @@ def test_an_update_in_place_is_told_to_the_compiler_and_waits(momentum: float, m
     assert found, "the optimiser's groups are in the text"
 
 
+def test_groups_that_differ_in_one_instruction_are_two_functions() -> None:
+    """Equal groups share a function; these are only as long as each other."""
+    x, w = np.random.default_rng(0).normal(size=(2, 5, 40))
+    y, z = cr.op("f(x[A,B], w[A,B]) -> y[A], z[A]\n y[i] = sum[j](x[i,j]+w[i,j])\n z[i] = sum[j](x[i,j]-w[i,j])")(x, w)
+    np.testing.assert_allclose(y, (x + w).sum(1), atol=1e-13)
+    np.testing.assert_allclose(z, (x - w).sum(1), atol=1e-13)
+
+
 def test_a_scatter_is_one_task() -> None:
     """It clears its tensor first: a second task would wipe out what the first has added."""
     rng = np.random.default_rng(0)
@@ -105,6 +116,27 @@ def test_a_scatter_is_one_task() -> None:
     np.testing.assert_allclose(y, want, rtol=1e-11, atol=1e-11)
     for got, right in zip(pull(y), back(want), strict=True):
         np.testing.assert_allclose(got, right, rtol=1e-10, atol=1e-10)
+
+
+def test_how_a_batch_is_cut_is_a_matter_of_its_size_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    kind = np.dtype(np.float32)
+    lanes = current().lanes(4)
+    for processors in (1, 3, 64):
+        monkeypatch.setattr(operation, "cores", lambda processors=processors: processors)
+        found = [operation.chunks_for(n, kind) for n in (1, lanes, lanes + 1, 8 * lanes, 8 * lanes + 1, 100 * lanes)]
+        assert found == [1, 1, 4, 4, 16, 16]
+
+
+def test_bits_do_not_depend_on_what_was_computed_before() -> None:
+    text = "f(x[n,D], w[D]) -> y[D]\n y[i] = sum[n](x[n,i]*w[i]*x[n,0])"
+    rng = np.random.default_rng(0)
+    x, w = rng.normal(size=(3000, 5)).astype(np.float32), rng.normal(size=5).astype(np.float32)
+    counts = [3, 40, 3000, 100, 17]
+    alone = {n: cr.op(text)(x[:n], w) for n in counts}
+    for order in (counts, counts[::-1]):
+        f = cr.op(text)
+        for n in order:
+            assert np.array_equal(f(x[:n], w), alone[n]), (order, n)
 
 
 def test_each_width_has_code_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,7 @@ RIGHT_SIDES = [
     "(a[n,i] < b[n,i]) < c[n,i]",
     "a[n,i] < b[n,i] < c[n,i]",
     "(a[n,i] < b[n,i]) * (c[n,i] < a[n,i])",
+    "(a[n,i] < b[n,i]) * (c[n,i] < 1)",
     "(a[n,i] <= b[n,i]) * (b[n,i] < c[n,i])",
     "a[n,i] * -2",
     "(a[n,i] + b[n,i]) * (i - 3)",

@@ -141,7 +141,7 @@ def predict(model: Path, images: tuple[Path, ...], top: int) -> None:
             click.echo(f"{label}: " + ", ".join(f"{names[c]} {row[c]:.3f}" for c in best))
 
 
-def _operation(name: str):  # type: ignore[no-untyped-def]
+def _operation(name: str):  # type: ignore[no-untyped-def]  # Op is not imported before a command needs it
     from . import ops
     from .ops.operation import Op, op
 

@@ -93,7 +93,9 @@ def tests(root: Path, selection: Sequence[str], seconds: float, *more: str) -> l
     if child.returncode in (1, 2) and failed:
         return failed
     if child.returncode == 4:
-        raise Stale(f"{selection}: {out[-300:]}")
+        if "not found" in out:
+            raise Stale(f"{' '.join(selection)}: {out.strip()[-300:]}")
+        return ["the package cannot be imported"]
     return [f"the process ended with {child.returncode}"]
 
 
@@ -152,6 +154,8 @@ def main() -> int:
         print(f"{len(chosen)} mutants, {len(stale)} cannot be planted")
         return int(bool(stale))
     broken = sound(chosen)
+    if any("::" not in name for name in broken):
+        raise SystemExit(f"the tests do not run without any mistake: {', '.join(broken)}")
     if broken:
         print("fail without any mistake, left out:", *broken, sep="\n  ", flush=True)
     width = max(len(m.name) for m in chosen)

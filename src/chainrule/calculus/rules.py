@@ -21,7 +21,7 @@ def _build(node: ast.expr, env: dict[str, Expr]) -> Expr:
         case ast.Name():
             return env[node.id]
         case ast.Constant():
-            return Const(node.value)  # type: ignore[arg-type]
+            return Const(node.value)  # type: ignore[arg-type]  # the table's formulas hold numbers only
         case ast.UnaryOp():
             return neg(_build(node.operand, env))
         case ast.Call():

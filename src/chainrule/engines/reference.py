@@ -46,7 +46,7 @@ def _typed(a: np.ndarray, dtype: np.dtype) -> np.ndarray:
 
 
 def _fraction(v: object) -> Fraction:
-    return v if isinstance(v, Fraction) else Fraction(v.item() if isinstance(v, np.generic) else v)  # type: ignore[attr-defined, arg-type]
+    return v if isinstance(v, Fraction) else Fraction(v.item() if isinstance(v, np.generic) else v)  # type: ignore[attr-defined, arg-type]  # numbers as NumPy holds them
 
 
 class _Place:

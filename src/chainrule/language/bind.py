@@ -177,7 +177,7 @@ def prove(d: Definition, line: Line, shapes: Mapping[str, tuple[int, ...]]) -> N
             letters = sorted(p.names)
             for at in itertools.product(*[range(ranges[x][1] + 1) for x in letters]):
                 value = p.evaluate(dict(zip(letters, at, strict=True)))
-                if not 0 <= value < size:  # type: ignore[operator]
+                if not 0 <= value < size:  # type: ignore[operator]  # whole numbers give whole numbers
                     raise ShapeError(
                         f"{d.name} at these sizes reads outside {read.tensor}: index {p} reaches {value}, the axis has {size} places; "
                         f"accepted: sizes and settings for which it stays inside"

@@ -199,11 +199,11 @@ class Poly:
             product: object = c
             for atom in m:
                 if isinstance(atom, str):
-                    product = product * values[atom]  # type: ignore[operator]
+                    product = product * values[atom]  # type: ignore[operator]  # whole numbers, or arrays of them
                 else:
                     num, den = atom.num.evaluate(values), atom.den.evaluate(values)
-                    product = product * (num % den if atom.remainder else num // den)  # type: ignore[operator]
-            total = total + product  # type: ignore[operator]
+                    product = product * (num % den if atom.remainder else num // den)  # type: ignore[operator]  # whole numbers, or arrays of them
+            total = total + product  # type: ignore[operator]  # whole numbers, or arrays of them
         return total
 
     def interval(self, ranges: Mapping[str, tuple[int, int]]) -> tuple[int, int]:

@@ -315,7 +315,7 @@ class _Parser:
             case ast.Constant(value=bool()):
                 self.fail(node, "True and False are not numbers here", "1 and 0")
             case ast.Constant(value=int() | float()):
-                return Const(node.value)  # type: ignore[arg-type]
+                return Const(node.value)  # type: ignore[arg-type]  # a number, as matched
             case ast.Name():
                 return self.name(node)
             case ast.UnaryOp(op=ast.USub()):

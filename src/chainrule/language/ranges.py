@@ -240,12 +240,12 @@ def outside(d: Definition, p: Poly, size: Poly, ranges: dict[str, Poly]) -> str 
     for values in itertools.islice(itertools.product(*choices), MOST_TRIALS):
         env: dict[str, object] = dict(zip(names, values, strict=True))
         try:
-            widths = [int(ranges[x].evaluate(env)) for x in letters]  # type: ignore[call-overload]
-            limit = int(size.evaluate(env))  # type: ignore[call-overload]
+            widths = [int(ranges[x].evaluate(env)) for x in letters]  # type: ignore[call-overload]  # whole numbers give whole numbers
+            limit = int(size.evaluate(env))  # type: ignore[call-overload]  # whole numbers give whole numbers
             if limit <= 0 or any(w <= 0 for w in widths):
                 continue
             if math.prod(widths) > MOST_PLACES or p.magnitude(_spans(env, dict(zip(letters, widths, strict=True)))) >= 1 << 62:
-                low, high = p.subs(env).interval({x: (0, w - 1) for x, w in zip(letters, widths, strict=True)})  # type: ignore[arg-type]
+                low, high = p.subs(env).interval({x: (0, w - 1) for x, w in zip(letters, widths, strict=True)})  # type: ignore[arg-type]  # env holds whole numbers
                 found: np.ndarray = np.array([low, high], object)
             else:
                 found = np.asarray(p.evaluate(env | dict(zip(letters, np.indices(widths), strict=True))))
@@ -260,7 +260,7 @@ def outside(d: Definition, p: Poly, size: Poly, ranges: dict[str, Poly]) -> str 
 
 def _spans(env: dict[str, object], widths: dict[str, int]) -> dict[str, tuple[int, int]]:
     """Smallest and largest value of every name."""
-    return {k: (int(v), int(v)) for k, v in env.items()} | {x: (0, w - 1) for x, w in widths.items()}  # type: ignore[call-overload]
+    return {k: (int(v), int(v)) for k, v in env.items()} | {x: (0, w - 1) for x, w in widths.items()}  # type: ignore[call-overload]  # env holds whole numbers
 
 
 def _near(default: int | float) -> tuple[int, ...]:

@@ -100,7 +100,7 @@ class Definition:
         return frozenset(found)
 
     def with_lines(self, **changes: object) -> Definition:
-        return replace(self, source="", **changes)  # type: ignore[arg-type]
+        return replace(self, source="", **changes)  # type: ignore[arg-type]  # the caller names fields of a Definition
 
 
 def children(e: Expr) -> tuple[Expr, ...]:

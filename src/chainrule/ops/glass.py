@@ -33,7 +33,7 @@ def shapes_for(op: Op, sizes: Sequence[str]) -> tuple[dict[str, tuple[int, ...]]
         for p in t.axes:
             if p.letter:
                 values[p.letter] = given.get(p.letter, 64 if p.letter == d.sample_size else USUAL.get(p.letter, 8))
-    shapes = {t.name: tuple(int(p.evaluate(values | settings)) for p in t.axes) for t in d.inputs}  # type: ignore[call-overload]
+    shapes = {t.name: tuple(int(p.evaluate(values | settings)) for p in t.axes) for t in d.inputs}  # type: ignore[call-overload]  # whole sizes give whole numbers
     return shapes, settings
 
 

@@ -38,7 +38,7 @@ def to_array(value: object, name: str) -> np.ndarray:
         return value if value.dtype.isnative else value.astype(value.dtype.newbyteorder("="))
     try:
         if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
-            return np.from_dlpack(value)  # type: ignore[arg-type]
+            return np.from_dlpack(value)  # type: ignore[arg-type]  # it has __dlpack__, as tested above
         if isinstance(value, (list, tuple)):
             value = [_unmasked(v, name) if isinstance(v, np.ma.MaskedArray) else v for v in value]
         a = np.asanyarray(value)
@@ -134,7 +134,7 @@ class Op:
                     raise ArgumentError(f"{k}: given twice to {d.name}; accepted: once, by place or by name")
                 arrays[k] = v
             else:
-                settings[k] = v  # type: ignore[assignment]
+                settings[k] = v  # type: ignore[assignment]  # what is no number is refused by settings_of
         missing = [k for k in names if k not in arrays]
         settings = settings_of(d, settings)
         if missing:
@@ -178,7 +178,7 @@ class Op:
         count = threads or (cores() if work > PARALLEL_WORK // 64 else 1)
         with lock:
             runner.run(ready | outputs, samples or 1, threads=count)
-        return {k: v if v.shape else v[()] for k, v in outputs.items()}  # type: ignore[misc]
+        return {k: v if v.shape else v[()] for k, v in outputs.items()}  # type: ignore[misc]  # v[()] is a NumPy number, as good as an array of no axes
 
     def by_reference(self, arrays: Mapping[str, np.ndarray], settings: Mapping[str, int | float]) -> dict[str, np.ndarray]:
         dtype = common_type(arrays, self.name, exact=True)

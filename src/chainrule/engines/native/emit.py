@@ -230,7 +230,7 @@ class Kernel(Memory):
             )
         self.depth = depth
 
-    def loop_over(self, s, letter, extent, unrolled, env, placed, settled, points, body, around=None) -> None:  # type: ignore[no-untyped-def]
+    def loop_over(self, s, letter, extent, unrolled, env, placed, settled, points, body, around=None) -> None:  # type: ignore[no-untyped-def]  # what reduce() knows, as it knows it
         """A loop over one reduced letter, bounded by what the guards demand of it."""
         if extent == SAMPLES:
             self.note(f"for {letter} in 0..N:")
@@ -283,18 +283,7 @@ class Kernel(Memory):
             and first < last
             and first + extent - last <= MOST_PEELED
         ):
-            self.note(f"for {letter} in 0..{extent}:  # written out at the border: {first + extent - last}")
-            self.depth += 1
-            self.quiet += 1
-            for v in range(first):
-                body(Place.at(v), frozenset())
-            self.quiet -= 1
-            self.loop(first, last, 1, first, last - 1, lambda p: body(p, frozenset()), sure=True)
-            self.quiet += 1
-            for v in range(last, extent):
-                body(Place.at(v), frozenset())
-            self.quiet -= 1
-            return
+            return self.peeled(letter, extent, first, last, lambda p: body(p, frozenset()))
         lo, hi = self.most(lows, "smax"), self.most(highs, "smin")
         self.note(f"for {letter} in {self.words(s, letter, more, extent)}:")
         self.depth += 1
@@ -302,7 +291,21 @@ class Kernel(Memory):
         highest = min([v for v in highs if isinstance(v, int)])
         self.in_blocks(lo, hi, lowest, max(highest - 1, lowest), lambda p: body(p, frozenset(more)), latest_start < earliest_stop, around)
 
-    def in_blocks(self, start, stop, lo, hi, body, sure, around) -> None:  # type: ignore[no-untyped-def]
+    def peeled(self, letter: str, extent: int, first: int, last: int, body: Callable[[Place], None]) -> None:
+        """A loop from first to last, with what lies before and behind it written out."""
+        self.note(f"for {letter} in 0..{extent}:  # written out at the border: {first + extent - last}")
+        self.depth += 1
+        self.quiet += 1
+        for v in range(first):
+            body(Place.at(v))
+        self.quiet -= 1
+        self.loop(first, last, 1, first, last - 1, body, sure=True)
+        self.quiet += 1
+        for v in range(last, extent):
+            body(Place.at(v))
+        self.quiet -= 1
+
+    def in_blocks(self, start, stop, lo, hi, body, sure, around) -> None:  # type: ignore[no-untyped-def]  # the arguments of loop()
         """A loop, cut into blocks of so many steps where `around` says so."""
         if around is None:
             self.loop(start, stop, 1, lo, hi, body, sure=sure)
@@ -377,7 +380,7 @@ class Kernel(Memory):
                 elif lo != 0 or hi != 0:
                     tests.append(self.pure(f"icmp eq i64 {self.sum(q, here)}, 0"))
             if not dead:
-                self.when(tests, lambda here=here, active=active, p=p: self.term(s, here, active, p, slots))  # type: ignore[misc]
+                self.when(tests, lambda here=here, active=active, p=p: self.term(s, here, active, p, slots))  # type: ignore[misc]  # mypy does not infer lambdas with defaults
 
     def term(self, s: Statement, here: Env, active: int, p: Point, slots: dict[Point, list[str]] | None) -> None:
         if slots is None:
@@ -415,7 +418,7 @@ class Kernel(Memory):
     def accumulated(self, body: Expr, old: str, here: Env, active: int, p: Point) -> str:
         """old + body, with one fused multiply-add where the body is a product."""
         negative = isinstance(body, Call) and body.fn == "neg"
-        factors = product_factors(body.args[0] if negative else body)  # type: ignore[union-attr]
+        factors = product_factors(body.args[0] if negative else body)  # type: ignore[union-attr]  # neg is a Call
         if len(factors) == 1:
             one = self.vector(self.value_of(factors[0], here, active, p))
             return self.value(f"{'fsub' if negative else 'fadd'} {self.vtype} {old}, {one}")

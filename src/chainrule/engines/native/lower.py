@@ -124,7 +124,7 @@ def _canonical(e: Reduce, letters: tuple[str, ...], ranges: Mapping[str, Poly]) 
     return e.kind, tuple(ranges[x] for x in letters), e.ranges, subs(e.body, swap)
 
 
-def _statement(line: Line, shapes: Mapping[str, tuple[int, ...]], extent) -> Statement:  # type: ignore[no-untyped-def]
+def _statement(line: Line, shapes: Mapping[str, tuple[int, ...]], extent) -> Statement:  # type: ignore[no-untyped-def]  # extent is the function of lower()
     e = line.expr
     axes = {r.tensor: tuple(Poly.of(s) for s in shapes[r.tensor]) for r in reads(e)}
     origin = f"{line.tensor}[{','.join(line.letters)}] = {expression(e, axes)}"
