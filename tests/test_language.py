@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule.language.index import Poly
 from chainrule.language.ranges import define
 from chainrule.language.show import definition_text
+from chainrule.language.tree import Const, Index, subs
 from tests.cases import CASES, Case
 
 
@@ -151,3 +153,39 @@ def test_arrays_of_other_libraries_are_taken() -> None:
 
     assert np.array_equal(cr.ops.relu(Foreign()), np.zeros((2, 3)))
     assert np.array_equal(cr.ops.relu(Capsule()), np.full((2, 3), 2.0))
+
+
+FRACTIONAL = [
+    ("y[n,i] = x[n,i] + a*i", lambda x, a, i: x + a * i),
+    ("y[n,i] = x[n,i] - -a*i*2", lambda x, a, i: x + 2 * a * i),
+    ("y[n,i] = x[n,i] * (a*i <= 1)", lambda x, a, i: x * (a * i <= 1)),
+    ("y[n,i] = sum[j](x[n,j] * (a*j <= i))", lambda x, a, i: np.stack([x[:, a * i <= k].sum(1) for k in range(len(i))], 1)),
+    ("y[n,i] = x[n,i] * a*i*i + (a+i) - (i-a) + (a+a)*i", lambda x, a, i: x * a * i * i + 2 * a + 2 * a * i),
+    ("y[n,i] = x[n,i] * (i/a) + (a*a - 1)*(a*a + 1)", lambda x, a, i: x * (i / a) + a**4 - 1),
+    ("y[n,i] = abs(x[n,i])**(a + i) + sum[j](where(j == a*4, x[n,j], 0))", lambda x, a, i: np.abs(x) ** (a + i) + (x[:, [int(4 * a)]] if 0 <= a < 1 else 0)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("engine", ["reference", "native"])
+@pytest.mark.parametrize("text, meaning", FRACTIONAL, ids=lambda t: t if isinstance(t, str) else "")
+def test_a_fractional_setting_is_a_value_and_never_part_of_an_index(text: str, meaning: object, engine: str) -> None:
+    f = cr.op("f(x[n,D]; a=0.5) -> y[n,D]\n    " + text)
+    assert define(definition_text(f.definition)) == f.definition
+    x, tx = np.random.default_rng(0).normal(size=(2, 3, 5))
+    for a in (0.5, -1.75, 2.0):
+        assert np.allclose(f(x, a=a, engine=engine), meaning(x, a, np.arange(5.0)), rtol=1e-13, atol=1e-13)  # type: ignore[operator]
+        _, pullback = cr.vjp(f, x, a=a, engine=engine)
+        _, ty = cr.jvp(f, (x,), (tx,), a=a, engine=engine)
+        dy = np.random.default_rng(1).normal(size=(3, 5))
+        assert np.isclose(np.sum(dy * ty), np.sum(pullback(dy) * tx))
+        step = (meaning(x + 1e-6 * tx, a, np.arange(5.0)) - meaning(x - 1e-6 * tx, a, np.arange(5.0))) / 2e-6  # type: ignore[operator]
+        assert np.allclose(ty, step, rtol=1e-6, atol=1e-6)
+    derived = f.gradient(["x"]).definition
+    assert define(definition_text(derived)) == derived
+
+
+def test_a_broken_number_in_an_index_is_impossible() -> None:
+    for e in (Index(Poly.name("i") * Poly.name("a")), Index(Poly.name("a") + 1), Index((Poly.name("a") + 1) // 2)):
+        with pytest.raises(AssertionError):
+            subs(e, {"a": 0.5})
+    assert subs(Index(Poly.name("a")), {"a": 0.5}) == Const(0.5)

@@ -15,7 +15,7 @@ from typing import NoReturn
 from ..errors import DefinitionError
 from .functions import ALL, FUNCTIONS, REDUCTIONS
 from .index import Poly
-from .tree import Call, Const, Expr, Index, Read, Reduce, Tensor, mul, number_of
+from .tree import Call, Const, Expr, Index, Read, Reduce, Tensor, folded, mul, number_of
 
 UNKNOWN = Poly.name("?")  # the range of a letter before ranges.py has found it
 
@@ -400,20 +400,4 @@ class _Parser:
         return Read(node.value.id, tuple(self.integer(item) for item in items))
 
     def fold(self, e: Call) -> Expr:
-        """Keep integer arithmetic on letters, sizes and whole-number settings as one index expression; a broken number is a value."""
-        if e.fn not in ("+", "-", "*", "neg") or not any(isinstance(a, Index) for a in e.args):
-            if e.fn == "neg" and isinstance(e.args[0], Const):
-                return Const(-e.args[0].value)
-            return e
-        names = set().union(*(a.expr.names for a in e.args if isinstance(a, Index)))
-        polys = []
-        for a in e.args:
-            if isinstance(a, Index) and (names <= self.settings.keys() or not any(isinstance(self.settings.get(x), float) for x in names)):
-                polys.append(a.expr)
-            elif isinstance(a, Const) and isinstance(a.value, int):
-                polys.append(Poly.of(a.value))
-            else:
-                return e
-        if e.fn == "neg":
-            return number_of(-polys[0])
-        return number_of({"+": polys[0] + polys[1], "-": polys[0] - polys[1], "*": polys[0] * polys[1]}[e.fn])
+        return folded(e, [name for name, v in self.settings.items() if isinstance(v, float)])
