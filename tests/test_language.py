@@ -189,3 +189,112 @@ def test_a_broken_number_in_an_index_is_impossible() -> None:
         with pytest.raises(AssertionError):
             subs(e, {"a": 0.5})
     assert subs(Index(Poly.name("a")), {"a": 0.5}) == Const(0.5)
+
+
+EMBED = "embed(x[V,D], t[n]: int) -> y[n,D]\n    y[n,d] = x[t[n], d]"
+LOOKUPS = [
+    (EMBED, "embed(x[V,D], t[n]: int < V) -> y[n,D]\n    y[n,d] = sum[v](where(v == t[n], x[v,d], 0))"),
+    ("f(z[n,K], w[L], t[n]: int) -> y[n]\n    y[n] = z[n, t[n]] * w[t[n]]", "t[n]: int < minimum(K, L)"),
+    ("f(z[K,K], t[n]: int, s: int) -> y[n]\n    y[n] = z[t[n], s]", "t[n]: int < K, s: int < K"),
+    ("f(z[K], t[n,L]: int < K, s[n]: int) -> y[n]\n    y[n] = z[t[n, s[n]]]", "t[n,L]: int < K, s[n]: int < L"),
+    ("f(z[K], t[n]: int < K-1) -> y[n]\n    y[n] = z[t[n]] * (t[n] == v)\n".replace("== v", "== 0"), "t[n]: int < minimum(K-1, K)"),
+    ("f(x[n,D], t[n]: int) -> y[n,D]\n    y[n,i] = x[n,i] * t[n]", "t[n]: int)"),
+    ("f(x[n], t[M]: int) -> y[M]\n    y[m] = x[t[m]]", "t[M]: int < n)"),
+    ("f(x[n,K];\n  s=1) -> y[n]\n    y[n] = x[n,0]*s", "f(x[n,K]; s=1)"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text, shown", LOOKUPS)
+def test_a_table_is_read_at_declared_whole_numbers(text: str, shown: str) -> None:
+    d = cr.op(text).definition
+    assert shown in definition_text(d) and define(definition_text(d)) == d
+    for derived in (cr.op(text).gradient([d.inputs[0].name]).definition, cr.op(text).tangent((d.inputs[0].name,)).definition):
+        assert derived.inputs[: len(d.inputs)] == d.inputs and define(definition_text(derived)) == derived
+
+
+@pytest.mark.parametrize("engine", ["reference", "native"])
+def test_a_table_looked_up_and_its_gradient(engine: str) -> None:
+    embed = cr.op(EMBED)
+    x, t = np.random.default_rng(0).normal(size=(5, 3)), np.array([4, 0, 0, 2, 1, 4])
+    for kind in (int, np.uint8, float, np.float32, object):
+        y, pullback = cr.vjp(embed, x, t.astype(kind), engine=engine)
+        assert np.array_equal(y, x[t])
+        dy = np.random.default_rng(1).normal(size=y.shape)
+        want = np.zeros_like(x)
+        np.add.at(want, t, dy)
+        assert np.allclose(pullback(dy), want)
+    x[1] = np.nan
+    assert np.array_equal(embed(x, t[:4], engine=engine), x[t[:4]]), "a row that is not asked for does not matter"
+
+
+WRONG = [
+    ([0, 1, 7], "t[2] = 7"),
+    ([0, -1, 2], "t[1] = -1"),
+    ([0.0, 0.5, 2], "t[1] = 0.5"),
+    ([np.nan, 1, 2], "t[0] = nan"),
+    ([0, 1, np.inf], "t[2] = inf"),
+    (np.array([0, 1, 2**63], np.uint64), "t[2] = 9223372036854775808"),
+    ([0, 1, 1j], "t with dtype complex128"),
+    (["a", "b", "c"], "t with dtype <U1"),
+    ([None, 1, 2], "t with dtype object"),
+]
+
+
+@pytest.mark.parametrize("engine", ["reference", "native"])
+@pytest.mark.parametrize("t, shown", WRONG, ids=[w[1] for w in WRONG])
+def test_what_is_no_class_number_is_refused_with_its_place(t: list, shown: str, engine: str) -> None:
+    z, t = np.random.default_rng(0).normal(size=(3, 3)), np.array(t)
+    calls = [lambda: cr.ops.cross_entropy(z, t, engine=engine), lambda: cr.vjp(cr.ops.cross_entropy, z, t, engine=engine)]
+    calls += [lambda: cr.jvp(cr.ops.cross_entropy, (z, t), (z, None), engine=engine), lambda: cr.nn.CrossEntropyLoss()(z, t)]
+    for call in calls:
+        with pytest.raises(cr.ChainruleError) as e:
+            call()
+        assert str(e.value).startswith(shown) and str(e.value).endswith("accepted: whole numbers 0 to 2")
+
+
+@pytest.mark.parametrize("t", [[0, 1, 7], [0, -1, 2], [0, 0.5, 2], [0, np.nan, 2]])
+def test_training_takes_class_numbers_only(t: list) -> None:
+    net, x = cr.nn.Sequential(cr.nn.Linear(4, 3)).init(seed=0), np.ones((3, 4), np.float32)
+    with pytest.raises(cr.ChainruleError, match=r"^target"):
+        cr.value_and_grad(net, cr.nn.CrossEntropyLoss())(x, np.array(t))
+    with pytest.raises(cr.ChainruleError, match=r"^target"):
+        cr.fit(net, cr.nn.CrossEntropyLoss(), cr.optim.SGD(lr=0.1), (x, np.array(t, np.float32)))
+    e, _ = cr.value_and_grad(net, cr.nn.CrossEntropyLoss())(x, np.array([0.0, 1.0, 2.0]))
+    assert e == cr.value_and_grad(net, cr.nn.CrossEntropyLoss())(x, np.array([0, 1, 2]))[0]
+
+
+DECLARED = [
+    ("f(z[n,K], t[n]: float) -> y[n]\n y[n] = z[n,0]", "': float' says nothing"),
+    ("f(z[n,K], t[n]: int > 3) -> y[n]\n y[n] = z[n,0]", "says nothing"),
+    ("f(z[n,K], t[n]: int < Q) -> y[n]\n y[n] = z[n,0]", "size 'Q' is on no input's axis"),
+    ("f(z[n,K], t[n]: int < k) -> y[n]\n y[n] = z[n,0]", "is not the size of an axis"),
+    ("f(z[n,K], t[n]: int) -> y[n]\n y[n] = z[n, t[n]+1]", "'t' stands in index arithmetic"),
+    ("f(z[n,K], t[n]) -> y[n]\n y[n] = z[n, t[n]]", "declared 't[…]: int'"),
+    ("f(z[n,K], t[n]: int) -> y[n]: int\n y[n] = z[n, t[n]]", "not an expression"),
+]
+
+
+@pytest.mark.parametrize("text, problem", DECLARED)
+def test_a_wrong_declaration_is_reported(text: str, problem: str) -> None:
+    with pytest.raises(cr.DefinitionError) as e:
+        cr.op(text)
+    assert problem in str(e.value) and str(e.value).split("\n")[0] in text
+
+
+@pytest.mark.parametrize("engine", ["reference", "native"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_cross_entropy_keeps_its_digits_and_takes_infinite_logits(engine: str, dtype: type) -> None:
+    z = np.array([[1e8, 1e8 - 8, 1e8 - 16], [-np.inf, 0, 3], [0.5, -np.inf, 1], [-3e37, 3e37, 0], [5, 5.5, -800]], dtype)
+    t = np.array([1, 2, 0, 0, 1])
+    wide = z.astype(np.longdouble)
+    shifted = wide - wide.max(1, keepdims=True)
+    losses = np.log(np.exp(shifted).sum(1)) - shifted[np.arange(5), t]
+    share = np.exp(shifted) / np.exp(shifted).sum(1, keepdims=True)
+    for k in range(5):
+        e, pullback = cr.vjp(cr.ops.cross_entropy, z[k : k + 1], t[k : k + 1], engine=engine)
+        assert np.isclose(float(e), float(losses[k]), rtol=4 * np.finfo(dtype).eps)
+        assert np.allclose(pullback(dtype(1))[0], (share - np.eye(3)[t])[k].astype(float), atol=4 * np.finfo(dtype).eps)
+    e, pullback = cr.vjp(cr.ops.cross_entropy, z[1:2], np.array([0]), engine=engine)
+    assert e == np.inf and np.allclose(pullback(dtype(1))[0], (share[1] - [1, 0, 0]).astype(float), atol=4 * np.finfo(dtype).eps)
+    _, te = cr.jvp(cr.ops.cross_entropy, (z, t), (np.ones_like(z), None), engine=engine)
+    assert abs(te) < 1e-6

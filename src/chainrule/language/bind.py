@@ -7,7 +7,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..errors import ArgumentError, ShapeError
+import numpy as np
+
+from ..errors import ArgumentError, ElementTypeError, ShapeError
 from .index import Poly
 from .show import header_text, tensor_text
 from .tree import Call, Definition, Expr, Index, Line, Read, Reduce, direct_reads, subs, walk
@@ -75,6 +77,38 @@ def sizes_of(d: Definition, shapes: Mapping[str, tuple[int, ...]], settings: Map
                     f"{t.name} with shape {tuple(shapes[t.name])}: axis {k} of {d.name}'s {t.name} is {p} = {want}, not {size}; accepted: {want}"
                 )
     return values
+
+
+def with_whole_numbers(
+    d: Definition, arrays: Mapping[str, np.ndarray], settings: Mapping[str, int | float], shapes: Mapping[str, tuple[int, ...]] | None = None
+) -> dict[str, np.ndarray]:
+    """The arrays, with those of inputs declared `int` checked and as int64. shapes: those of all inputs, if not all arrays are given."""
+    declared = [t for t in d.inputs if t.whole is not None and t.name in arrays]
+    if not declared:
+        return dict(arrays)
+    sizes = sizes_of(d, shapes or {k: a.shape for k, a in arrays.items()}, settings_of(d, settings))
+    limits = {t.name: min((_number(d, p, sizes, t.name) for p in t.whole or ()), default=None) for t in declared}
+    return dict(arrays) | {name: whole_numbers(name, arrays[name], limit) for name, limit in limits.items()}
+
+
+def whole_numbers(name: str, a: np.ndarray, below: int | None = None) -> np.ndarray:
+    """The values as int64; an error names the first that is no whole number, or not one from 0 to below - 1, and its place."""
+    accepted = "whole numbers" if below is None else f"whole numbers 0 to {below - 1}"
+    if a.dtype.kind not in "biufO":
+        raise ElementTypeError(f"{name} with dtype {a.dtype}: not numbers to count with; accepted: {accepted}")
+    numbers = a.astype(np.int64) if a.dtype.kind == "b" else a
+    try:
+        with np.errstate(invalid="ignore"):
+            wrong = (numbers != numbers // 1) | (abs(numbers) >= MOST)  # NaN and infinities differ from their whole part
+            wrong |= (numbers < 0) | (numbers >= below) if below is not None else False
+    except (TypeError, ValueError, OverflowError, ZeroDivisionError):
+        raise ElementTypeError(f"{name} with dtype {a.dtype}: not numbers to count with; accepted: {accepted}") from None
+    wrong = np.asarray(wrong, bool)
+    if wrong.any():
+        at = tuple(int(k) for k in np.argwhere(wrong)[0])
+        shown = f"{name}[{', '.join(map(str, at))}]" if at else name
+        raise ArgumentError(f"{shown} = {a[at]}: declared to hold whole numbers{'' if below is None else ' that an axis has'}; accepted: {accepted}")
+    return numbers.astype(np.int64)
 
 
 def lane_ready(d: Definition) -> bool:

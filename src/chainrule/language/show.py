@@ -91,10 +91,12 @@ def line_text(line: Line, axes: dict[str, tuple[Poly, ...]], declared: bool = Tr
 
 
 def tensor_text(t: Tensor, sample: str) -> str:
-    if not t.axes:
-        return t.name
-    axes = ["n" if p.letter == sample else str(p) for p in t.axes]
-    return f"{t.name}[{(',' if all(len(a) < 3 for a in axes) else ', ').join(axes)}]"
+    axes, limits = (["n" if p.letter == sample else str(p) for p in sizes] for sizes in (t.axes, t.whole or ()))
+    shown = f"{t.name}[{(',' if all(len(a) < 3 for a in axes) else ', ').join(axes)}]" if axes else t.name
+    if t.whole is None:
+        return shown
+    below = f"minimum({', '.join(limits)})" if len(limits) > 1 else "".join(limits)
+    return f"{shown}: int < {below}" if limits else f"{shown}: int"
 
 
 def header_text(d: Definition) -> str:

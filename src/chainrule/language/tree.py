@@ -54,10 +54,15 @@ Expr = Const | Index | Read | Call | Reduce
 
 @dataclass(frozen=True)
 class Tensor:
-    """A name and the sizes of its axes."""
+    """A name and the sizes of its axes.
+
+    whole: for an input declared to hold whole numbers (`t[n]: int < K`), the sizes below which they lie from 0 on (none: any whole
+    number); None for every other tensor.
+    """
 
     name: str
     axes: tuple[Poly, ...]
+    whole: tuple[Poly, ...] | None = None
 
 
 @dataclass(frozen=True)
