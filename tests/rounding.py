@@ -55,6 +55,8 @@ def numbers_with_errors(unit: float) -> Numbers:
 
     def power(a: Number, b: Number) -> Number:
         v = REAL["**"](*map(float, (a[0], b[0])))
+        if a[0] == -math.inf and not float(b[0]).is_integer():
+            return v, math.inf  # IEEE's power has an infinity here, its root has none
         if close(abs(a[0]) / 8, a[1]) or close(1 / 8, times(b[0], a[1]) / abs(a[0]) if a[0] else 0.0):
             return v, math.inf
         e = times(b[0] * v / a[0], a[1]) if a[0] and a[1] else 0.0

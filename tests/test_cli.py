@@ -39,7 +39,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_run_leaves_all_it_promises(trained: Path) -> None:
     rows = [json.loads(line) for line in (trained / "metrics.jsonl").read_text().splitlines()]
     assert [r["epoch"] for r in rows] == [1, 2, 3]
-    assert all(set(r) == {"epoch", "seconds", "images_per_second", "train_loss", "test_accuracy"} for r in rows)
+    assert all(set(r) == {"epoch", "seconds", "images_per_second", "train_loss", "test_accuracy", "test_loss"} for r in rows)
     assert rows[-1]["train_loss"] < rows[0]["train_loss"] and rows[-1]["test_accuracy"] > 0.6
     settings = json.loads((trained / "settings.json").read_text())
     assert settings["batch_size"] == 32 and settings["lr"] == 0.02 and settings["seed"] == 0 and "sample" in settings["data"]
@@ -47,6 +47,9 @@ def test_a_run_leaves_all_it_promises(trained: Path) -> None:
     assert svg.startswith("<svg") and svg.count("<circle") == 6
     net = cr.load(trained / "model.safetensors")
     assert next(iter(net.values)) == "0.weight"
+    assert net.classes == data.FASHION_CLASSES and net.input is not None and net.input.shape == (1, 28, 28) and net.input.kind == "whole"
+    images, labels = data.sample().test
+    assert (net(images).argmax(axis=1) == labels).mean() == rows[-1]["test_accuracy"]
 
 
 def test_predict_reads_pictures_and_idx(trained: Path, tmp_path: Path) -> None:
@@ -60,6 +63,67 @@ def test_predict_reads_pictures_and_idx(trained: Path, tmp_path: Path) -> None:
     assert sum("Ankle boot" in line or "Pullover" in line or "Trouser" in line for line in lines) >= 4
     for line in lines:
         assert sum(float(part.split()[-1]) for part in line.split(": ")[1].split(", ")) <= 1.002
+
+
+NAMES = ("red", "green", "blue", "cyan", "magenta", "yellow", "black", "white", "grey", "brown")
+COLOURS = np.array([[220, 20, 20], [20, 200, 20], [20, 20, 220], [20, 210, 210], [210, 20, 210], [220, 220, 20], [10, 10, 10], [245, 245, 245], [128, 128, 128], [120, 70, 20]])  # fmt: skip
+
+
+def coloured(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    t = np.arange(count) % 10
+    return np.clip(COLOURS[t][:, :, None, None] + rng.integers(-9, 9, (count, 3, 32, 32)), 0, 255).astype(np.uint8), t
+
+
+@pytest.fixture(scope="module")
+def colours(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    net = cr.nn.Sequential(cr.nn.Conv2d(3, 8, 5, stride=3), cr.nn.ReLU(), cr.nn.MaxPool2d(2), cr.nn.Flatten(), cr.nn.Linear(8 * 25, 10)).init(0)
+    prepare = cr.nn.normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    opt = cr.optim.SGD(0.002, 0.9)
+    history = cr.fit(net, cr.nn.CrossEntropyLoss(), opt, coloured(300, 0), coloured(50, 1), 12, 16, transform=prepare, classes=NAMES)
+    assert history[-1].test_accuracy == 1.0
+    path = tmp_path_factory.mktemp("colours") / "colours.safetensors"
+    cr.save(net, path)
+    return path
+
+
+def test_predict_takes_size_colours_transform_and_names_from_the_model(colours: Path, tmp_path: Path) -> None:
+    images, classes = coloured(10, 2)
+    paths = []
+    for k, image in enumerate(images):
+        paths.append(tmp_path / f"{k}.png")
+        Image.fromarray(image.transpose(1, 2, 0)).resize((50, 40)).save(paths[-1])
+    (tmp_path / "all-ubyte").write_bytes(idx(images))
+    Image.fromarray(np.full((9, 9), 128, np.uint8)).save(tmp_path / "plain.png")  # grey becomes RGB
+    done = run("predict", colours, *paths, tmp_path / "all-ubyte", tmp_path / "plain.png")
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    told = [line.split(": ")[1].split()[0] for line in done.stdout.splitlines()]
+    assert told == [NAMES[k] for k in classes] * 2 + ["grey"]
+
+
+def test_predict_says_what_it_does_not_know(colours: Path, tmp_path: Path) -> None:
+    net = cr.load(colours)
+    images, _ = coloured(10, 2)
+    Image.fromarray(images[0].transpose(1, 2, 0)).save(tmp_path / "fits.png")
+    Image.fromarray(images[0].transpose(1, 2, 0)).resize((40, 32)).save(tmp_path / "wide.png")
+    Image.fromarray(images[0, 0]).save(tmp_path / "grey.png")
+    net.input, net.classes = None, None
+    cr.save(net, tmp_path / "bare.safetensors")
+    done = run("predict", tmp_path / "bare.safetensors", tmp_path / "fits.png", tmp_path / "grey.png", "--top", 1)
+    assert done.returncode == 0 and "bare.safetensors does not say what it was trained on" in done.stderr
+    want = net(images[:1]).argmax()
+    assert done.stdout.startswith(f"{tmp_path / 'fits.png'}: {want} ")
+    wide = run("predict", tmp_path / "bare.safetensors", tmp_path / "wide.png")
+    assert wide.returncode == 2 and "wide.png: 32 x 40 with 3 channels, its own size" in wide.stderr and "no recorded input shape" in wide.stderr
+    flat = cr.nn.Sequential(cr.nn.Linear(4, 2)).init(0)
+    flat.input = cr.nn.Input(None, "whole", (4,))
+    cr.save(flat, tmp_path / "flat.safetensors")
+    done = run("predict", tmp_path / "flat.safetensors", tmp_path / "wide.png")
+    assert done.returncode == 2 and "flat.safetensors: takes inputs of shape (4,)" in done.stderr and "Traceback" not in done.stderr
+    net.input, net.classes = cr.nn.Input(None, "float", (3, 32, 32)), ("one", "two")
+    cr.save(net, tmp_path / "names.safetensors")
+    done = run("predict", tmp_path / "names.safetensors", tmp_path / "wide.png")
+    assert done.returncode == 2 and "2 class names for 10 outputs" in done.stderr and "trained on floats" in done.stderr
 
 
 REFUSED = [

@@ -53,7 +53,6 @@ def train(
     data_dir: Path | None,
 ) -> None:
     """Train a model on DATASET and write it, its metrics and its curve to --out."""
-    from .ops import scale
     from .ops.operation import cores
     from .train import data, run
     from .train.fit import Epoch, Progress, accuracy
@@ -72,9 +71,7 @@ def train(
             bar.show(p.done, p.total, f"epoch {p.epoch}/{p.epochs}", f"{p.images_per_second:,.0f} images/s  loss {p.loss:.4f}")
 
         def epoch(e: Epoch) -> None:
-            bar.say(
-                f"epoch {e.epoch}: train loss {e.train_loss:.4f}, test accuracy {e.test_accuracy:.4f}, {e.seconds:.2f} s, {e.images_per_second:,.0f} images/s"
-            )
+            bar.say(f"epoch {e.epoch}: train loss {e.train_loss:.4f}, {run.measure(e)}, {e.seconds:.2f} s, {e.images_per_second:,.0f} images/s")
 
         outcome = run.train(settings, images, folder, progress, epoch)
     if outcome.interrupted:
@@ -83,7 +80,7 @@ def train(
         click.echo(f"wrote {outcome.model}")
     measured = outcome.epochs[-1].test_accuracy if outcome.epochs and not outcome.interrupted else None
     if measured is None:
-        measured = accuracy(outcome.net, *images.test, scale)
+        measured = accuracy(outcome.net, *images.test)
     click.echo(f"test accuracy {measured:.4f}")
     if outcome.interrupted:
         sys.exit(130)
@@ -125,16 +122,21 @@ class _Bar:
 @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--top", default=3, show_default=True, type=click.IntRange(1), help="how many classes to print")
 def predict(model: Path, images: tuple[Path, ...], top: int) -> None:
-    """Print the most probable classes of IMAGES (PNG, JPEG or IDX files)."""
+    """Print the most probable classes of IMAGES (PNG, JPEG or IDX files).
+
+    Size, colours, the transform of pixels and the names of classes are MODEL's own.
+    """
     from .nn.files import load
-    from .train import data, run
+    from .train import run
 
     net = load(model)
+    if run.doubt(net, model):
+        click.echo(f"note: {run.doubt(net, model)}", err=True)
     for path in images:
-        pixels = data.read_images(path)
-        for k, row in enumerate(run.probabilities(net, pixels)):
+        pixels = run.images_for(net, model, path)
+        for k, row in enumerate(run.probabilities(net, model, path, pixels)):
             label = f"{path}" if len(pixels) == 1 else f"{path}[{k}]"
-            names = data.FASHION_CLASSES if len(row) == len(data.FASHION_CLASSES) else tuple(map(str, range(len(row))))
+            names = net.classes or tuple(map(str, range(len(row))))
             best = row.argsort()[::-1][:top]
             click.echo(f"{label}: " + ", ".join(f"{names[c]} {row[c]:.3f}" for c in best))
 

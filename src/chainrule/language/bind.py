@@ -15,7 +15,6 @@ from .show import header_text, tensor_text
 from .tree import Call, Definition, Expr, Index, Line, Read, Reduce, direct_reads, subs, walk
 
 MOST = 1 << 62  # index arithmetic of the engines is in 64 bits: everything that comes up in it stays below this
-SAMPLES = 1 << 40  # more samples than any memory holds, where their number is left open
 
 
 @dataclass(frozen=True)
@@ -196,6 +195,7 @@ def bind(
         ranges = tuple(p.subs(swap) for p in line.ranges)
         whole = tuple(Poly.of(_number(d, p, values, line.tensor)) for p in line.ranges)
         prove(d, Line(line.tensor, line.letters, whole, expr), found)
+        small(d, expr, {x: (0, int(r.constant or 0) - 1) for x, r in zip(line.letters, whole, strict=True)}, found, int(values.get(d.sample_size, 1)))
         lines.append(Line(line.tensor, line.letters, ranges, expr))
     return Bound(d, tuple(values.items()), tuple(lines), found)
 
@@ -216,7 +216,6 @@ def prove(d: Definition, line: Line, shapes: Mapping[str, tuple[int, ...]]) -> N
                         f"{d.name} at these sizes reads outside {read.tensor}: index {p} reaches {value}, the axis has {size} places; "
                         f"accepted: sizes and settings for which it stays inside"
                     )
-    small(d, line.expr, ranges, shapes)
     for node in walk(line.expr):
         if isinstance(node, Reduce) and any(r.constant is not None and r.constant < 0 for r in node.ranges):
             raise ShapeError(f"{d.name}: {node.kind}[{','.join(node.letters)}] has a negative range; accepted: ranges of at least 0")
@@ -224,17 +223,17 @@ def prove(d: Definition, line: Line, shapes: Mapping[str, tuple[int, ...]]) -> N
             raise ShapeError(f"{node.tensor}: {d.name} reads a tensor that is not there; accepted: {', '.join(shapes)}")
 
 
-def small(d: Definition, e: Expr, ranges: Mapping[str, tuple[int, int]], shapes: Mapping[str, tuple[int, ...]]) -> None:
+def small(d: Definition, e: Expr, ranges: Mapping[str, tuple[int, int]], shapes: Mapping[str, tuple[int, ...]], samples: int) -> None:
     """No index, bound or product of sizes in an expression can leave 64 bits, whatever its letters are."""
     if isinstance(e, Reduce):
-        counts = [SAMPLES if r.letter == d.sample_size else int(r.constant or 0) for r in e.ranges]
+        counts = [samples if r.letter == d.sample_size else int(r.constant or 0) for r in e.ranges]
         if math.prod(max(1, c) for c in counts) >= MOST:
             raise ShapeError(f"{d.name}: {e.kind}[{','.join(e.letters)}] counts more than 2**62 terms; accepted: smaller ranges")
-        small(d, e.body, {**ranges, **{x: (0, max(0, c - 1)) for x, c in zip(e.letters, counts, strict=True)}}, shapes)
+        small(d, e.body, {**ranges, **{x: (0, max(0, c - 1)) for x, c in zip(e.letters, counts, strict=True)}}, shapes, samples)
     elif isinstance(e, Call):
         for a in e.args:
-            small(d, a, ranges, shapes)
-    known = {**ranges, d.sample_size: (0, SAMPLES)}
+            small(d, a, ranges, shapes, samples)
+    known = {**ranges, d.sample_size: (0, samples)}
     for p in (e.expr,) if isinstance(e, Index) else e.index if isinstance(e, Read) else ():
         size = math.prod(max(1, s) for s in shapes[e.tensor]) if isinstance(e, Read) else 1
         if p.magnitude(known) * 8 * size >= MOST:

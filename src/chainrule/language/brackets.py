@@ -7,18 +7,32 @@ reading outside an axis does.
 from __future__ import annotations
 
 from .index import Poly
-from .tree import ONE, Call, Const, Expr, Index, mul, neg
+from .tree import ONE, ZERO, Call, Const, Expr, Index, mul, neg
 
 
 def conditions(e: Expr, guards: list[Poly], equal: list[Poly]) -> Expr:
-    """The body of a sum without its brackets of indices; adds them as `guard >= 0` and `equal == 0`."""
+    """The body of a sum without its brackets of indices; adds them as `guard >= 0` and `equal == 0`.
+
+    What is left out where two indices are the same is a choice within the body.
+    """
+    unequal: list[Expr] = []
+    body = _without(e, guards, equal, unequal)
+    for test in unequal:
+        body = Call("where", (test, body, ZERO))
+    return body
+
+
+def _without(e: Expr, guards: list[Poly], equal: list[Poly], unequal: list[Expr]) -> Expr:
     if isinstance(e, Call):
         if e.fn == "*":
-            return mul(conditions(e.args[0], guards, equal), conditions(e.args[1], guards, equal))
+            return mul(_without(e.args[0], guards, equal, unequal), _without(e.args[1], guards, equal, unequal))
         if e.fn == "neg":
-            return neg(conditions(e.args[0], guards, equal))
+            return neg(_without(e.args[0], guards, equal, unequal))
         if e.fn == "/":
-            return Call("/", (conditions(e.args[0], guards, equal), e.args[1]))
+            return Call("/", (_without(e.args[0], guards, equal, unequal), e.args[1]))
+        if e.fn == "!=" and all(_whole(x) is not None for x in e.args):
+            unequal.append(e)
+            return ONE
         if e.fn in ("<", "<=", ">", ">=", "==", "delta"):
             a, b = (_whole(x) for x in e.args)
             if a is not None and b is not None:

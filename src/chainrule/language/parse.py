@@ -218,7 +218,9 @@ class _Parser:
         for item in items:
             name = item.lower if isinstance(item, ast.Slice) and item.step is None else item
             if not isinstance(name, ast.Name) or name.id[0].isupper() or name.id in self.settings:
-                self.fail(item if name is None else name, f"{ast.unparse(item)!r} is not an index letter {where}", "a small letter, or 'letter:size'")
+                taken = isinstance(name, ast.Name) and name.id in self.settings
+                problem = "is a setting and cannot be an index letter too" if taken else f"is not an index letter {where}"
+                self.fail(item if name is None else name, f"{ast.unparse(item)!r} {problem}", "a small letter, or 'letter:size'")
             if name.id in letters:
                 self.fail(name, f"index letter {name.id!r} twice", "each letter once")
             letters.append(name.id)

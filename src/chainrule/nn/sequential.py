@@ -13,6 +13,7 @@ from ..engines.native.program import ELEMENTS, Runner, aligned, compile_spec
 from ..engines.native.target import current
 from ..errors import ArgumentError, ElementTypeError, ShapeError
 from ..ops.operation import FLOATS, Op, chunks_for, common_type, cores, to_array
+from .arguments import whole
 from .graph import Graph, forward, layer_calls, ready_for_lanes, signature, to_spec
 from .inputs import Input, as_classes, as_transform, prepared
 from .layers import Layer, Parameter, as_layer
@@ -164,6 +165,7 @@ class Sequential:
         if a.ndim < 2 or 0 in a.shape:
             raise ShapeError(f"input with shape {a.shape}: not a batch; accepted: samples first, at least one")
         transform = self.transform_for(a.dtype, transform)
+        threads = None if threads is None else whole(threads, "threads")
         with self._lock:
             runner, out, shape = self.runner(a, transform)
             y = aligned(shape, self.dtype)

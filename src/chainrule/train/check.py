@@ -55,24 +55,31 @@ def finite(x: np.ndarray, name: str) -> None:
         raise NumericsError(f"{name}{list(first)} = {x[first]}: cannot be trained on; accepted: finite numbers")
 
 
-def classes_of(net: Sequential, loss: Loss, x: np.ndarray, t: np.ndarray, transform: Op | None, batch: int, at: str = "") -> int | None:
-    """Prove that network and loss take these arrays in such batches, and the targets' classes to be the network's.
+def classes_of(loss: Loss, t: np.ndarray, prediction: tuple[int, ...], at: str = "") -> int | None:
+    """How many classes there are; None where targets are no class numbers.
 
-    Returns the number of classes, or None where targets are no class numbers: those are whole numbers of one axis, for a loss
-    of classes, with one output for each class.
+    Class numbers are whole numbers of one axis, for a loss of classes, with one output for each. One that the network
+    does not have is an error.
     """
-    count = None
-    for samples in {min(batch, len(x)), len(x) % batch or min(batch, len(x))}:
-        try:
-            g, _, out = formulas(net, loss, (samples, *x.shape[1:]), (samples, *t.shape[1:]), transform)
-        except ShapeError as e:
-            raise ShapeError(f"{at}{e}") from None
-        if t.ndim == 1 and t.dtype.kind in "iu" and len(g.shapes[out]) == 1 and loss.of_classes:
-            count = g.shapes[out][0]
-    if count is not None and (t.min() < 0 or t.max() >= count):
+    if t.ndim != 1 or t.dtype.kind not in "iu" or len(prediction) != 1 or not loss.of_classes:
+        return None
+    (count,) = prediction
+    if t.min() < 0 or t.max() >= count:
         wrong = int(t.max() if t.max() >= count else t.min())
         raise ShapeError(f"{at}target {wrong}: the network has {count} outputs; accepted: class numbers 0 to {count - 1}")
     return count
+
+
+def taken(net: Sequential, loss: Loss, x: np.ndarray, t: np.ndarray, transform: Op | None, batch: int, at: str = "") -> int | None:
+    """Prove that network and loss take these arrays in such batches; the number of classes, if there are any."""
+    full, rest = min(batch, len(x)), len(x) % batch
+    try:
+        g, _, out = formulas(net, loss, (full, *x.shape[1:]), (full, *t.shape[1:]), transform)
+        if rest and not g.free:
+            formulas(net, loss, (rest, *x.shape[1:]), (rest, *t.shape[1:]), transform)
+    except ShapeError as e:
+        raise ShapeError(f"{at}{e}") from None
+    return classes_of(loss, t, g.shapes[out], at)
 
 
 def checked_order(order: object, count: int) -> np.ndarray:

@@ -176,29 +176,52 @@ def dataset(name: str, data_dir: str | Path | None = None) -> Dataset:
     return DATASETS[name](data_dir)
 
 
-def read_images(path: str | Path, rows: int = 28, columns: int = 28) -> np.ndarray:
-    """Images [samples, 1, rows, columns] of bytes from an IDX, PNG or JPEG file; pictures are made grey and resized."""
+MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # Pillow's names of grey and colour
+
+
+def read_images(path: str | Path, size: tuple[int, int] | None = None, channels: int | None = None) -> np.ndarray:
+    """Images [samples, channels, rows, columns] of bytes from an IDX, PNG or JPEG file.
+
+    Pictures are made grey or coloured as `channels` says and resized to `size` (rows, columns); what is None stays as it
+    is in the file. Errors: DataError for files that are no images, and IDX files of another size.
+    """
     path = Path(path)
     if not path.is_file():
         raise DataError(f"{path}: no such file; accepted: a PNG, JPEG or IDX file")
+    if channels is not None and channels not in MODES:
+        raise DataError(f"{path}: the model takes {channels} channels; accepted: models of 1 (grey), 3 (RGB) or 4 (RGBA) channels")
     with path.open("rb") as f:
         head = f.read(4)
     if head[:2] == b"\0\0" or path.name.removesuffix(".gz").endswith("ubyte") or head[:2] == b"\x1f\x8b":
-        a = read_idx(path)
-        if a.ndim not in (2, 3) or a.dtype != np.uint8:
-            raise DataError(f"{path}: has shape {a.shape} and type {a.dtype}; accepted: images of bytes")
-        a = a.reshape(-1, 1, *a.shape[-2:])
-        if a.shape[2:] != (rows, columns):
-            raise DataError(f"{path}: images of {a.shape[2]} x {a.shape[3]}; accepted: {rows} x {columns}")
-        return a
+        return _idx_images(path, size, channels)
     from PIL import Image, UnidentifiedImageError
 
     try:
         with Image.open(path) as picture:
-            grey = picture.convert("L").resize((columns, rows), Image.Resampling.BILINEAR)
-    except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as e:
+            grey = picture.mode in ("1", "L", "LA", "I", "I;16", "F")
+            made = picture.convert(MODES[channels or (1 if grey else 3)])
+            made = made if size is None else made.resize((size[1], size[0]), Image.Resampling.BILINEAR)
+    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as e:
         raise DataError(f"{path}: not a picture that can be read ({e}); accepted: a PNG, JPEG or IDX file") from None
-    return np.asarray(grey, np.uint8)[None, None]
+    a = np.asarray(made, np.uint8)
+    return a[None, None] if a.ndim == 2 else np.ascontiguousarray(a.transpose(2, 0, 1))[None]
+
+
+def _idx_images(path: Path, size: tuple[int, int] | None, channels: int | None) -> np.ndarray:
+    """[rows, columns], [samples, rows, columns] or [samples, channels, rows, columns]."""
+    a = read_idx(path)
+    if a.ndim not in (2, 3, 4) or a.dtype != np.uint8 or 0 in a.shape:
+        raise DataError(f"{path}: has shape {a.shape} and type {a.dtype}; accepted: images of bytes")
+    a = a if a.ndim == 4 else a.reshape(-1, 1, *a.shape[-2:])
+    want = (channels or a.shape[1], *(size or a.shape[2:]))
+    if a.shape[1:] != want:
+        raise DataError(f"{path}: images of {image_size(a.shape[1:])}; accepted: {image_size(want)}")
+    return a
+
+
+def image_size(shape: Sequence[int]) -> str:
+    """[channels, rows, columns] in words."""
+    return f"{shape[1]} x {shape[2]} with {shape[0]} channel{'s' * (shape[0] != 1)}"
 
 
 __all__: Sequence[str] = ("DATASETS", "Dataset", "dataset", "fashion_mnist", "read_idx", "read_images", "sample")

@@ -14,7 +14,7 @@ from ..nn.inputs import as_classes, kind_of
 from ..nn.losses import Loss, as_loss
 from ..nn.sequential import Sequential
 from ..ops.operation import Op
-from .check import checked_pair, classes_of, finite, pair
+from .check import checked_pair, finite, pair, taken
 from .optim import SGD
 from .step import TrainStep
 
@@ -129,15 +129,15 @@ def fit(
     """
     epochs, batch_size, seed = whole(epochs, "epochs", 0), whole(batch_size, "batch_size", 1), whole(seed, "seed", 0)
     threads = None if threads is None else whole(threads, "threads", 1)
-    names, which = as_classes(classes), as_loss(loss)
+    names, which = net.classes if classes is None else as_classes(classes), as_loss(loss)
     x, t = checked_pair(*pair(train, "train"), net.dtype)
     held = checked_pair(*pair(val, "val"), net.dtype, "val ") if val is not None else None
-    count = _validated(net, which, held, x, t, transform) if held is not None else None
     step = TrainStep(net, which, opt, x, t, batch_size, transform, threads)
-    if names is not None:
-        if step.classes is not None and len(names) != step.classes:
-            raise ArgumentError(f"classes: {len(names)} names, but the network has {step.classes} outputs; accepted: a name for each")
-        net.classes = names
+    count = _validated(step, *held) if held is not None else None
+    if names is not None and step.classes is not None and len(names) != step.classes:
+        raise ArgumentError(f"classes: {len(names)} names, but the network has {step.classes} outputs; accepted: a name for each")
+    net.classes = names
+    step.record()
     history = History()
     try:
         for epoch in range(epochs):
@@ -154,15 +154,15 @@ def fit(
     return history
 
 
-def _validated(net: Sequential, loss: Loss, held: tuple[np.ndarray, np.ndarray], x: np.ndarray, t: np.ndarray, transform: Op | None) -> int | None:
+def _validated(step: TrainStep, x: np.ndarray, t: np.ndarray) -> int | None:
     """Prove the validation data to be like the training data and to fit; returns the number of classes, if there are any."""
-    for a, b, name in ((held[0], x, "input"), (held[1], t, "target")):
+    for a, b, name in ((x, step.x, "input"), (t, step.t, "target")):
         finite(a, f"val {name}")
         if a.shape[1:] != b.shape[1:]:
             raise ShapeError(f"val {name} with shape {a.shape}: not like train's {b.shape}; accepted: the same axes after the samples")
         if kind_of(a.dtype) != kind_of(b.dtype):
             raise ElementTypeError(f"val {name} with dtype {a.dtype}: train's is {b.dtype}; accepted: floats for both, or whole numbers for both")
-    return classes_of(net, loss, *held, net.transform_for(held[0].dtype, transform), TEST_BATCH, "val ")
+    return taken(step.net, step.loss, x, t, step.transform, TEST_BATCH, "val ")
 
 
 def _sound_epoch(

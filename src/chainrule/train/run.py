@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from .. import ops
-from ..errors import ArgumentError, ChainruleError, DataError
+from ..errors import ArgumentError, ChainruleError, DataError, ShapeError
 from ..nn.files import save
 from ..nn.losses import CrossEntropyLoss
 from ..nn.models import MODELS
 from ..nn.sequential import Sequential
-from .data import Dataset
+from .data import Dataset, image_size, read_images
 from .fit import Epoch, Progress, fit
 from .optim import SGD
 
@@ -63,6 +63,7 @@ def train(
 ) -> Outcome:
     """Train and write the files into `out`. Ctrl-C ends training early; the model so far is written all the same."""
     net = new_model(settings.model, settings.seed)
+    net.classes = data.classes
     optimizer = SGD(settings.lr, settings.momentum, settings.weight_decay)
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -132,7 +133,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def curve(epochs: list[Epoch]) -> str:
-    """Training loss and test accuracy over the epochs as an SVG picture."""
+    """Training loss and test accuracy (test loss, where there are no classes) over the epochs as an SVG picture."""
     width, height, left, top = 640, 360, 60, 40
     inner_w, inner_h = width - 2 * left, height - 2 * top
     xs = [left + inner_w * (k / max(len(epochs) - 1, 1)) for k in range(len(epochs))]
@@ -143,7 +144,7 @@ def curve(epochs: list[Epoch]) -> str:
     ]
     series = [
         ("training loss", [e.train_loss for e in epochs], "#c0392b", "end", left - 8),
-        ("test accuracy", [e.test_accuracy or 0.0 for e in epochs], "#2471a3", "start", width - left + 8),
+        (*_tested(epochs), "#2471a3", "start", width - left + 8),
     ]
     for k, (label, values, colour, anchor, at) in enumerate(series):
         parts.append(f'<text x="{left + k * 160}" y="{top - 14}" fill="{colour}">{label}</text>')
@@ -164,6 +165,62 @@ def curve(epochs: list[Epoch]) -> str:
     return "\n".join(parts) + "\n"
 
 
-def probabilities(net: Sequential, images: np.ndarray) -> np.ndarray:
+def _tested(epochs: list[Epoch]) -> tuple[str, list[float]]:
+    """What was measured on the test data in every epoch, accuracy rather than loss."""
+    for name, values in (("test accuracy", [e.test_accuracy for e in epochs]), ("test loss", [e.test_loss for e in epochs])):
+        found = [v for v in values if v is not None]
+        if found and len(found) == len(epochs):
+            return name, found
+    return "", []
+
+
+def measure(e: Epoch) -> str:
+    """What an epoch says of the test data, in words."""
+    if e.test_accuracy is not None:
+        return f"test accuracy {e.test_accuracy:.4f}"
+    return f"test loss {e.test_loss:.4f}" if e.test_loss is not None else "not tested"
+
+
+# Prediction ------------------------------------------------------------------------------------------------------------
+
+
+def images_for(net: Sequential, model: Path, path: Path) -> np.ndarray:
+    """Images as the model's own input says: grey or coloured, resized. A model that does not say gets them as they are."""
+    shape = net.input.shape if net.input else None
+    if shape is None:
+        return read_images(path, channels=_channels(net))
+    if len(shape) != 3:
+        raise DataError(f"{model}: takes inputs of shape {shape}, which are no images; accepted: a model for [channels, rows, columns]")
+    return read_images(path, shape[1:], shape[0])
+
+
+def _channels(net: Sequential) -> int | None:
+    """The number of channels, where the first layer's parameters give it away."""
+    layer = net.layers[0]
+    inputs = layer.operation(4).definition.inputs
+    sizes = {x.letter: s for p in layer.parameters.values() for t in inputs if t.name == p.input for x, s in zip(t.axes, p.shape, strict=True)}
+    return sizes.get(inputs[0].axes[1].letter) if len(inputs[0].axes) == 4 else None
+
+
+def probabilities(net: Sequential, model: Path, path: Path, images: np.ndarray) -> np.ndarray:
     """Class probabilities for images of bytes."""
-    return np.asarray(ops.softmax(net(images, transform=ops.scale)))
+    try:
+        y = net(images)
+    except ShapeError as e:
+        own = "" if net.input and net.input.shape else f", its own size, as {model} has no recorded input shape"
+        raise DataError(
+            f"{path}: {image_size(images.shape[1:])}{own}: does not fit ({e}); accepted: images of the size the model was made for"
+        ) from None
+    if y.ndim != 2:
+        raise DataError(f"{model}: gives outputs of shape {y.shape[1:]}; accepted: a model with one output for each class")
+    if net.classes is not None and len(net.classes) != y.shape[1]:
+        raise DataError(f"{model}: {len(net.classes)} class names for {y.shape[1]} outputs; accepted: a name for each")
+    return np.asarray(ops.softmax(y))
+
+
+def doubt(net: Sequential, model: Path) -> str:
+    """What is not known about a model's inputs, if anything."""
+    if net.input and (net.input.transform or net.input.kind == "whole"):
+        return ""
+    what = "was trained on floats without a transform" if net.input else "does not say what it was trained on"
+    return f"{model} {what}: pixels go in as they are, 0 to 255"

@@ -20,23 +20,24 @@ from .optim import SGD
 
 @dataclass(frozen=True)
 class Built:
-    """A program's formulas and the names of what goes in and out."""
+    """A program's formulas, the names of what goes in and out, the shape of one sample's prediction."""
 
     graph: Graph
     outputs: tuple[str, ...]
     update: dict[str, str]
+    prediction: tuple[int, ...]
 
 
 def build(
     net: Sequential, loss: Loss, shape: tuple[int, ...], target: tuple[int, ...], wanted: Sequence[str], optimizer: SGD | None, transform: Op | None
 ) -> Built:
     """Formulas of a training step, or of loss and gradients where there is no optimiser."""
-    g, calls, _ = formulas(net, loss, shape, target, transform)
+    g, calls, out = formulas(net, loss, shape, target, transform)
     grads = backward(g, calls, set(wanted))
     if optimizer is None:
-        return Built(g, (LOSS, *(grads[w] for w in wanted)), {})
+        return Built(g, (LOSS, *(grads[w] for w in wanted)), {}, g.shapes[out])
     update = updates(g, list(wanted), optimizer.momentum > 0)
-    return Built(g, (LOSS, *update), update)
+    return Built(g, (LOSS, *update), update, g.shapes[out])
 
 
 def compiled(built: Built, net: Sequential, types: dict[str, str], batch: int, indexed: bool, momentum: bool) -> Code:
@@ -78,6 +79,7 @@ def value_and_grad(net: Sequential, loss: object) -> Callable[..., tuple[float, 
             built = build(net, which, a.shape, b.shape, wanted, None, transform)
             runners[key] = (Runner(compiled(built, net, {"input": str(a.dtype), "target": str(b.dtype)}, len(a), False, False)), built)
         runner, built = runners[key]
+        classes_of(which, b, built.prediction)
         outputs = {name: aligned(built.graph.full(name), net.dtype) for name in built.outputs}
         one = np.ones((), net.dtype)
         runner.run(net.values | {"input": a, "target": b, SEED: one} | outputs, len(a), threads=threads or (cores() if len(a) > 32 else 1))
@@ -91,7 +93,7 @@ class TrainStep:
     """Training steps over a data set, as many at a time as asked for; the network's parameters change in place.
 
     x, t: inputs in the network's number type, or whole numbers, and targets, samples first. transform: an operation in
-    front of the network, instead of its own; the network records it, with the kind and shape of the inputs (`net.input`).
+    front of the network, instead of its own; the first step records it, with the kind and shape of the inputs (`net.input`).
     Errors: ShapeError, ElementTypeError and NumericsError for data that network and loss do not take.
     """
 
@@ -114,7 +116,6 @@ class TrainStep:
         finite(self.t, "target")
         self.batch = min(whole(batch, "batch"), len(self.x))
         self.transform = net.transform_for(self.x.dtype, transform)
-        self.classes = classes_of(net, self.loss, self.x, self.t, self.transform, self.batch)
         self.velocity = {f"{k}.momentum": aligned(v.shape, net.dtype) for k, v in net.values.items()} if self.optimizer.momentum > 0 else {}
         self.scalars = {SEED: np.ones((), net.dtype), LOSS: np.zeros((), net.dtype)}
         for name in ("lr", "momentum", "weight_decay"):
@@ -122,8 +123,12 @@ class TrainStep:
         self.runners: dict[int, Runner] = {}
         self.free = True
         self.runner(self.batch)
-        if self.transform is not None or net.input is None or net.input.transform is None:
-            net.input = Input(self.transform, kind_of(self.x.dtype), self.x.shape[1:])
+
+    def record(self) -> None:
+        """Let the network know what it is trained on."""
+        known = self.net.input
+        if self.transform is not None or known is None or known.transform is None:
+            self.net.input = Input(self.transform, kind_of(self.x.dtype), self.x.shape[1:])
 
     def runner(self, count: int) -> Runner:
         """The program for batches of `count` (one serves all where the number of samples is free)."""
@@ -139,6 +144,7 @@ class TrainStep:
             )
             self.runners[key] = Runner(code)
             self.targets = built.update
+            self.classes = classes_of(self.loss, self.t, built.prediction)
         return self.runners[key]
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -152,6 +158,7 @@ class TrainStep:
         order = checked_order(order, len(self.x))
         if not len(order):
             return np.zeros(0, self.dtype)
+        self.record()
         if self.free:
             ready = self.arrays() | {"input": self.x, "target": self.t}
             return self.runner(self.batch).run(ready, len(order), threads=self.threads, batch=self.batch, order=order, watch=LOSS)

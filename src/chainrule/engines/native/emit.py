@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 
 from ...language.index import Poly
 from ...language.tree import Call, Expr, product_factors
 from .lower import SAMPLES, Statement, linear
 from .memory import Memory
 from .text import Env, Place, ranges
+from .tiles import blocks
 from .values import Point, Value
 
 MOST_PEELED = 8  # border tiles of one loop written out
@@ -164,11 +166,16 @@ class Kernel(Memory):
             if s.kind == "argmax":
                 slots[p].append(self.alloca(self.vtype, self.width * self.bytes))
                 self.put(slots[p][1], self.constant(-1.0))
+        order = [x for x in s.red if x not in unrolled] + [x for x in s.red if x in unrolled]
+        order = [x for x in order if not (self.group.lanes and dict(zip(s.red, s.red_extents, strict=True))[x] == SAMPLES)]
+        if blocks(s, order, dict(zip(s.red, s.red_extents, strict=True)), unrolled)[0] is not None:
+            for slot in slots.values():
+                slot.append(self.alloca(self.vtype, self.width * self.bytes))
+                self.put(slot[1], self.constant(0.0))
+            self.reduce(s, unrolled, env, points, slots)
+            return {p: (self.settled_sum(slot), self.width > 1) for p, slot in slots.items()}
         self.reduce(s, unrolled, env, points, slots)
         return {p: (self.value(f"load {self.vtype}, ptr {slots[p][-1]}, align {self.width * self.bytes}"), self.width > 1) for p in points}
-
-    def put(self, slot: str, value: str) -> None:
-        self.emit(f"store {self.vtype} {value}, ptr {slot}, align {self.width * self.bytes}")
 
     def reduce(
         self, s: Statement, unrolled: tuple[str, ...], env: Env, points: dict[Point, tuple[Env, int]], slots: dict[Point, list[str]] | None
@@ -180,19 +187,38 @@ class Kernel(Memory):
         if any(e == 0 for e in s.red_extents):
             return
         depth = self.depth
+        level, strip = blocks(s, order, extent, unrolled) if slots is not None else (None, 0)
+        parts = {p: [self.alloca(self.vtype, self.width * self.bytes)] for p in points} if level is not None else slots
+
+        def block(inside: Callable[[], None]) -> None:
+            """Sum up a block of terms apart, then add it with what rounding takes from the addition."""
+            assert parts is not None and slots is not None
+            for p in points:
+                self.put(parts[p][0], self.constant(0.0))
+            self.scopes.append({})
+            inside()
+            self.scopes.pop()
+            for p in points:
+                self.add_block(slots[p], parts[p][0])
 
         def go(k: int, placed: Env, settled: frozenset[Poly]) -> None:
             if k == len(order):
-                self.terms(s, points, placed, settled, slots)
+                self.terms(s, points, placed, settled, parts)
                 return
             letter = order[k]
             if letter in unrolled:
                 for v in range(extent[letter]):
                     go(k + 1, placed | {letter: Place.at(v)}, settled)
                 return
-            self.loop_over(
-                s, letter, extent[letter], unrolled, env, placed, settled, points, lambda p, more: go(k + 1, placed | {letter: p}, settled | more)
-            )
+
+            def body(p: Place, more: frozenset[Poly]) -> None:
+                if k == level and not strip:
+                    block(lambda: go(k + 1, placed | {letter: p}, settled | more))
+                else:
+                    go(k + 1, placed | {letter: p}, settled | more)
+
+            around = (strip, block) if k == level and strip else None
+            self.loop_over(s, letter, extent[letter], unrolled, env, placed, settled, points, body, around)
 
         tiled = [x for x, n in self.group.tile.items() if n > 1]
         go(0, {}, frozenset())
@@ -204,12 +230,12 @@ class Kernel(Memory):
             )
         self.depth = depth
 
-    def loop_over(self, s, letter, extent, unrolled, env, placed, settled, points, body) -> None:  # type: ignore[no-untyped-def]
+    def loop_over(self, s, letter, extent, unrolled, env, placed, settled, points, body, around=None) -> None:  # type: ignore[no-untyped-def]
         """A loop over one reduced letter, bounded by what the guards demand of it."""
         if extent == SAMPLES:
             self.note(f"for {letter} in 0..N:")
             self.depth += 1
-            self.loop(0, "%n", 1, 0, 1 << 40, lambda p: body(p, frozenset()), sure=False)
+            self.in_blocks(0, "%n", 0, 1 << 40, lambda p: body(p, frozenset()), False, around)
             return
         known = dict(env.items()) | placed
         static = dict(zip(s.red, s.red_extents, strict=True))
@@ -249,7 +275,14 @@ class Kernel(Memory):
             good = [v for v in range(extent) if g.interval(span | {letter: (v, v)})[0] >= 0]
             if good and good == list(range(good[0], good[-1] + 1)):
                 first, last = max(first, good[0]), min(last, good[-1] + 1)
-        if len(lows) == 1 and len(highs) == 1 and (first > 0 or last < extent) and first < last and first + extent - last <= MOST_PEELED:
+        if (
+            around is None
+            and len(lows) == 1
+            and len(highs) == 1
+            and (first > 0 or last < extent)
+            and first < last
+            and first + extent - last <= MOST_PEELED
+        ):
             self.note(f"for {letter} in 0..{extent}:  # written out at the border: {first + extent - last}")
             self.depth += 1
             self.quiet += 1
@@ -267,7 +300,21 @@ class Kernel(Memory):
         self.depth += 1
         lowest = max([v for v in lows if isinstance(v, int)])
         highest = min([v for v in highs if isinstance(v, int)])
-        self.loop(lo, hi, 1, lowest, max(highest - 1, lowest), lambda p: body(p, frozenset(more)), sure=latest_start < earliest_stop)
+        self.in_blocks(lo, hi, lowest, max(highest - 1, lowest), lambda p: body(p, frozenset(more)), latest_start < earliest_stop, around)
+
+    def in_blocks(self, start, stop, lo, hi, body, sure, around) -> None:  # type: ignore[no-untyped-def]
+        """A loop, cut into blocks of so many steps where `around` says so."""
+        if around is None:
+            self.loop(start, stop, 1, lo, hi, body, sure=sure)
+            return
+        size, block = around
+
+        def one(p: Place) -> None:
+            begin = p.ssa if p.ssa is not None else str(p.const)
+            end = self.pure(f"call i64 @llvm.smin.i64(i64 {self.pure(f'add nsw i64 {begin}, {size}')}, i64 {stop})")
+            block(lambda: self.loop(begin, end, 1, lo, hi, body, sure=True))
+
+        self.loop(start, stop, size, lo, hi, one, sure=sure)
 
     def words(self, s: Statement, letter: str, guards: set[Poly], extent: int) -> str:
         lows, highs = ["0"], [str(extent)]

@@ -16,6 +16,9 @@ class Memory(Values):
     tile_base: dict[str, int]  # the constant part of each letter's place at the tile's first point
     squares: dict[tuple[object, int], str]  # transposed squares of rows read in the current tile
 
+    def put(self, slot: str, value: str) -> None:
+        self.emit(f"store {self.vtype} {value}, ptr {slot}, align {self.width * self.bytes}")
+
     def note(self, text: str) -> None:
         if not self.quiet:
             self.notes.append("  " * self.depth + text)
@@ -240,6 +243,25 @@ class Memory(Values):
             old = self.value(f"load {self.element}, ptr {at}, align {self.bytes}")
             new = self.value(f"fadd {self.element} {old}, {t}")
             self.emit(f"store {self.element} {new}, ptr {at}, align {self.bytes}")
+
+    def add_block(self, slot: list[str], part: str) -> None:
+        """slot[0] += part exactly: what the sum cannot hold goes to slot[1] (Knuth's TwoSum)."""
+        align = self.width * self.bytes
+        total, lost, new = (self.value(f"load {self.vtype}, ptr {x}, align {align}") for x in (slot[0], slot[1], part))
+        whole = self.value(f"fadd {self.vtype} {total}, {new}")
+        taken = self.value(f"fsub {self.vtype} {whole}, {total}")
+        a = self.value(f"fsub {self.vtype} {total}, {self.value(f'fsub {self.vtype} {whole}, {taken}')}")
+        b = self.value(f"fsub {self.vtype} {new}, {taken}")
+        self.put(slot[0], whole)
+        self.put(slot[1], self.value(f"fadd {self.vtype} {lost}, {self.value(f'fadd {self.vtype} {a}, {b}')}"))
+
+    def settled_sum(self, slot: list[str]) -> str:
+        """The sum with what its additions lost; an infinite sum lost nothing that counts."""
+        total, lost = (self.value(f"load {self.vtype}, ptr {x}, align {self.width * self.bytes}") for x in slot)
+        flag = f"<{self.width} x i1>" if self.width > 1 else "i1"
+        sound = self.value(f"fcmp ord {self.vtype} {lost}, {lost}")
+        both = self.value(f"fadd {self.vtype} {total}, {lost}")
+        return self.value(f"select {flag} {sound}, {self.vtype} {both}, {self.vtype} {total}")
 
     def transposed_sum(self, values: list[str]) -> str:
         """Totals of `width` vectors as the lanes of one (a scalar, for a single vector): adds and shuffles in pairs."""

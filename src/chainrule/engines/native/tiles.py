@@ -20,6 +20,8 @@ MOST_WRITTEN = 400  # multiply-adds written out in one tile
 LIGHT = 32  # a reduction of so few terms is written out whole
 MOST_FAST = 1200  # multiply-adds written out in one tile and its border cases that still fit the instruction cache
 FAST_BYTES = 24 << 10  # what is taken for granted of the first-level cache
+LONG = 2048  # a sum of at least so many terms is taken in blocks, or rounding would grow with its length
+BLOCK = 64  # about how many terms a block has
 NEAR_BYTES = 640 << 10  # and of the second
 
 
@@ -241,3 +243,16 @@ def _values(coefs: tuple[tuple[str, int], ...], tile: Mapping[str, int], also: M
             reach += (width - 1) * c
             common = math.gcd(common, c)
     return min(count, reach // common + 1) if common else 1
+
+
+def blocks(s: Statement, order: list[str], extent: Mapping[str, int], unrolled: tuple[str, ...]) -> tuple[int | None, int]:
+    """(level, size): the loop of a long sum whose every step (or every `size` steps) is summed up apart; (None, 0) for a short one."""
+    counts = [LONG if extent[x] == SAMPLES else extent[x] for x in order]
+    loops = [k for k, x in enumerate(order) if x not in unrolled]
+    if s.kind != "sum" or math.prod(counts) < LONG or not loops:
+        return None, 0
+    for k in reversed(loops):
+        if BLOCK // 2 <= math.prod(counts[k + 1 :]) <= 8 * BLOCK:
+            return k, 0
+    inner = [k for k in loops if math.prod(counts[k + 1 :]) < BLOCK]
+    return inner[0], max(2, BLOCK // math.prod(counts[inner[0] + 1 :]))

@@ -1,0 +1,145 @@
+"""Whole networks and whole training steps: the very lines that become machine code, run by the reference engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule import nn
+from chainrule.engines import reference
+from chainrule.language.bind import Bound
+from chainrule.language.index import Poly
+from chainrule.language.tree import Definition, subs
+from chainrule.nn.graph import SAMPLES
+from chainrule.nn.losses import as_loss
+from chainrule.train.step import LOSS, SEED, Built, build
+
+BATCH_NORM = """norm(x[n,C,H,W], g[C], b[C]; eps=1e-3) -> y[n,C,H,W]
+    m[c] = mean[n,i,j](x[n,c,i,j])
+    v[c] = mean[n,i,j]((x[n,c,i,j]-m[c])**2)
+    y[n,c,i,j] = b[c] + g[c]*(x[n,c,i,j]-m[c])/sqrt(v[c]+eps)"""
+NEIGHBOURS = "speak(x[n,D], w[D]) -> y[n,D]\n y[n,i] = w[i]*x[n,i] - max[m:N](x[m,i])/2 + sum[m:N](x[m,i]*(m<n))/N"
+RESIDUAL = "block(x[n,D], w[D,D]) -> y[n,D]\n h[n,i] = tanh(sum[k](w[i,k]*x[n,k]))\n y[n,i] = x[n,i] + sum[k](w[k,i]*h[n,k])*h[n,i]"
+ATTENTION = """attend(x[n,D], q[D], k[D]) -> y[n,D]
+    s[n,i,j] = q[i]*x[n,i]*k[j]*x[n,j]
+    e[n,i,j] = exp(s[n,i,j] - max[l](s[n,i,l]))
+    y[n,i] = sum[j](e[n,i,j]*x[n,j])/sum[j](e[n,i,j])"""
+BYTES = cr.op("pixels(x[n,C,H,W]) -> y[n,C,H,W]\n y[n,c,i,j] = (x[n,c,i,j]/255 - 0.5)/0.25")
+
+
+@dataclass(frozen=True)
+class Program:
+    """A network, its loss, the shape of one sample, and what its targets are (classes, or the shape of numbers)."""
+
+    id: str
+    make: Callable[[], nn.Sequential]
+    shape: tuple[int, ...]
+    target: int | tuple[int, ...]
+    loss: object
+    transform: cr.Op | None = None
+
+    def net(self) -> nn.Sequential:
+        """With parameters that are not the initial ones, gains of 1 and biases of 0 least of all."""
+        net = self.make().init(3, np.float64)
+        rng = np.random.default_rng(5)
+        return net.load_state_dict({k: v + rng.normal(scale=0.1, size=v.shape) for k, v in net.state_dict().items()})
+
+    def data(self, count: int) -> tuple[np.ndarray, np.ndarray]:
+        rng = np.random.default_rng(count)
+        x = rng.integers(0, 256, (count, *self.shape)).astype(np.uint8) if self.transform else rng.normal(size=(count, *self.shape))
+        return x, rng.integers(0, self.target, count) if isinstance(self.target, int) else rng.normal(size=(count, *self.target))
+
+
+PROGRAMS = [
+    Program("convolutions", lambda: nn.Sequential(
+        nn.Conv2d(2, 3, 3, stride=2, padding=1), nn.ReLU(), nn.MaxPool2d(2, stride=1, padding=1), nn.Conv2d(3, 4, (2, 3), padding=(1, 0)), nn.Sigmoid(),
+        nn.Flatten(), nn.Linear(96, 7), nn.Tanh(), nn.Linear(7, 4, bias=False)), (2, 8, 9), 4, nn.CrossEntropyLoss()),
+    Program("square", lambda: nn.Sequential(
+        nn.Conv2d(4, 4, 3, padding=1), nn.Tanh(), nn.AvgPool2d(2, stride=2), nn.Conv2d(4, 4, 2), nn.Flatten(), nn.Linear(4, 4), nn.Sigmoid(), nn.Linear(4, 4)),
+        (4, 4, 4), (4,), nn.MSELoss()),
+    Program("batch norm", lambda: nn.Sequential(
+        nn.Conv2d(1, 3, 3), nn.Formula(cr.op(BATCH_NORM), g=(3,), b=(3,)), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(12, 5)),
+        (1, 6, 6), 5, nn.CrossEntropyLoss()),
+    Program("neighbours", lambda: nn.Sequential(nn.Linear(5, 6), nn.Formula(cr.op(NEIGHBOURS), w=(6,)), nn.Linear(6, 3)), (5,), 3, nn.CrossEntropyLoss()),
+    Program("residual", lambda: nn.Sequential(nn.Linear(6, 6), nn.Formula(cr.op(RESIDUAL), w=(6, 6)), nn.Formula(cr.op(RESIDUAL), w=(6, 6)), nn.Linear(6, 2)),
+        (6,), (2,), nn.HalfSquareLoss()),
+    Program("attention", lambda: nn.Sequential(nn.Formula(cr.op(ATTENTION), q=(5,), k=(5,)), nn.Linear(5, 5), nn.Softmax(), nn.Linear(5, 3)),
+        (5,), (3,), nn.MSELoss()),
+    Program("bytes", lambda: nn.Sequential(nn.Conv2d(1, 4, 5, stride=2, padding=2), nn.ReLU(), nn.AvgPool2d(3, stride=2, padding=1), nn.Flatten(), nn.Linear(64, 10)),
+        (1, 16, 13), 10, nn.CrossEntropyLoss(), BYTES),
+    Program("one layer", lambda: nn.Sequential(nn.Linear(17, 9)), (17,), 9, nn.CrossEntropyLoss()),
+]  # fmt: skip
+
+
+def by_reference(built: Built, arrays: Mapping[str, np.ndarray], samples: int, dtype: type = np.float64) -> dict[str, np.ndarray]:
+    """Every tensor of a program's lines, with the number of samples put in."""
+    number = {SAMPLES: Poly.of(samples)}
+    lines = tuple(replace(x, expr=subs(x.expr, number), ranges=tuple(r.subs(number) for r in x.ranges)) for x in built.graph.lines)
+    return reference.run(Bound(Definition("program", (), (), (), ()), (), lines, {}), arrays, np.dtype(dtype))
+
+
+def same(got: object, want: np.ndarray, name: str, tolerance: float) -> None:
+    assert np.shape(got) == want.shape, name
+    size = max(float(np.max(np.abs(want))), 1e-3)
+    assert np.max(np.abs(got - want)) <= tolerance * size, f"{name}: {np.max(np.abs(got - want)) / size:.2e}"  # type: ignore[operator]  # an array
+
+
+def gradients(p: Program, samples: int) -> None:
+    net, (x, t) = p.net(), p.data(samples)
+    wanted = [*net.values, "input"]
+    built = build(net, as_loss(p.loss), x.shape, t.shape, wanted, None, None)
+    want = by_reference(built, {**net.state_dict(), "input": x, "target": t, SEED: np.ones(())}, samples)
+    for threads in (1, 2):
+        loss, grads = cr.value_and_grad(net, p.loss)(x, t, threads=threads)
+        same(np.array(loss), want[LOSS], "loss", 1e-12)
+        for name, tensor in zip(wanted, built.outputs[1:], strict=True):
+            same(grads[name], want[tensor], name, 2e-12)
+
+
+def steps(p: Program, batch: int, count: int, momentum: float, threads: int = 1) -> None:
+    """Training steps over `count` samples in a shuffled order, the last batch perhaps not full."""
+    net, (x, t) = p.net(), p.data(count + 3)  # some samples are never asked for
+    opt = cr.optim.SGD(0.1, momentum, 0.01)
+    order = np.random.default_rng(1).permutation(count + 3)[:count]
+    state = net.state_dict()
+    velocity = {f"{k}.momentum": np.zeros(v.shape) for k, v in state.items()} if momentum else {}
+    scalars = {SEED: np.ones(()), "lr": np.array(opt.lr), "momentum": np.array(momentum), "weight_decay": np.array(opt.weight_decay)}
+    losses = []
+    for k in range(0, count, batch):
+        rows = order[k : k + batch]
+        a, b = x[rows], t[rows]
+        built = build(net, as_loss(p.loss), a.shape, b.shape, list(state), opt, p.transform)
+        found = by_reference(built, {**state, **velocity, **scalars, "input": a, "target": b}, len(rows))
+        losses.append(found[LOSS])
+        for new, old in built.update.items():
+            (velocity if old in velocity else state)[old] = found[new]
+    step = cr.TrainStep(net, p.loss, opt, x, t, batch, p.transform, threads)
+    got = step.run(order)
+    same(got, np.array(losses), "losses", 1e-12)
+    for name, v in state.items():
+        same(net.values[name], v, name, 3e-12)
+    for name, v in velocity.items():
+        same(step.velocity[name], v, name, 1e-11)
+
+
+@pytest.mark.parametrize("samples", [1, 2, 17])
+@pytest.mark.parametrize("p", [p for p in PROGRAMS if not p.transform], ids=lambda p: p.id)
+def test_a_networks_loss_and_gradients_are_the_references(p: Program, samples: int) -> None:
+    gradients(p, samples)
+
+
+@pytest.mark.parametrize("batch, count, momentum", [(5, 5, 0.9), (1, 3, 0.9), (17, 41, 0.9), (8, 24, 0.0)])
+@pytest.mark.parametrize("p", PROGRAMS, ids=lambda p: p.id)
+def test_training_steps_are_the_references(p: Program, batch: int, count: int, momentum: float) -> None:
+    steps(p, batch, count, momentum, threads=2 if batch == 17 else 1)
+
+
+@pytest.mark.parametrize("p", PROGRAMS, ids=lambda p: p.id)
+def test_training_steps_on_other_vector_widths(p: Program, narrower: str) -> None:
+    steps(p, 5, 12, 0.9)
+    if not p.transform:
+        gradients(p, 3)

@@ -1,0 +1,267 @@
+"""What goes into training is checked whole, what comes out is measured by what it is, and nothing is lost."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule import nn
+from chainrule.train.run import curve, measure
+
+CE, SGD = nn.CrossEntropyLoss(), cr.optim.SGD(0.1)
+
+
+def small(dtype: object = np.float32) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(3, 4)).init(0, dtype)
+
+
+def batch(samples: int = 12) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(samples, 3)).astype(np.float32), rng.integers(0, 4, samples)
+
+
+# What is measured ------------------------------------------------------------------------------------------------------
+
+
+def test_a_classifier_is_measured_by_accuracy_and_loss() -> None:
+    x, t = batch(2101)  # more than is measured at a time
+    net = small()
+    history = cr.fit(net, CE, SGD, (x, t), (x, t), epochs=2)
+    assert history[-1].test_accuracy == np.mean(net(x).argmax(axis=1) == t)
+    assert history[-1].test_loss == pytest.approx(CE(net(x), t), rel=1e-6)
+    alone = cr.fit(small(), CE, SGD, (x, t), epochs=2)
+    assert [e.train_loss for e in alone] == [e.train_loss for e in history]
+    assert all(e.test_accuracy is None and e.test_loss is None and e.seconds > 0 for e in alone)
+
+
+BINARY = cr.op("binary(y[n,K], t[n]) -> E\n E = mean[n,k](log(1 + exp(-y[n,k])) + (1 - t[n]) * y[n,k])")
+NO_CLASSES = {
+    "floats": (nn.MSELoss(), np.linspace(0, 1, 48, dtype=np.float32).reshape(12, 4)),
+    "whole numbers": (nn.HalfSquareLoss(), np.eye(4, dtype=np.int64)[np.arange(12) % 4]),
+    "a number for each sample": (BINARY, np.arange(12) % 2),
+    "numbers beyond the outputs": (cr.op("away(y[n,K], t[n]) -> E\n E = mean[n,k]((y[n,k] - t[n])**2)"), np.arange(12) + 90),
+}
+
+
+@pytest.mark.parametrize("name", NO_CLASSES)
+def test_what_is_no_classifier_has_no_accuracy(name: str) -> None:
+    loss, t = NO_CLASSES[name]
+    net, (x, _) = small(), batch()
+    history = cr.fit(net, loss, cr.optim.SGD(1e-3), (x, t), (x, t), epochs=2, batch_size=4)
+    assert all(e.test_accuracy is None for e in history)
+    assert history[-1].test_loss == pytest.approx(cr.value_and_grad(net, loss)(x, t)[0], rel=1e-5)
+    assert measure(history[-1]).startswith("test loss ") and "test loss" in curve(list(history)) and "accuracy" not in curve(list(history))
+
+
+# What is checked -------------------------------------------------------------------------------------------------------
+
+X, T = batch()
+FITS: list[tuple[dict[str, object], str]] = [
+    ({"train": X}, "^train=ndarray"),
+    ({"train": (X,)}, "^train=tuple"),
+    ({"val": X}, "^val=ndarray"),
+    ({"val": (X, T[:5])}, r"^val input with shape \(12, 3\) and val target with shape \(5,\)"),
+    ({"val": (X[:0], T[:0])}, "^val input with shape"),
+    ({"val": (X[:, :2], T)}, r"^val input with shape \(12, 2\)"),
+    ({"val": (X.astype(np.float64), T)}, "^val input with dtype float64"),
+    ({"val": (X.astype(np.uint8), T)}, "^val input with dtype uint8"),
+    ({"val": (X * np.float32(np.nan), T)}, r"^val input\[0, 0\] = nan"),
+    ({"val": (X, np.eye(4)[T])}, "^val target with dtype float64"),
+    ({"val": (X, np.eye(4, dtype=int)[T])}, r"^val target with shape \(12, 4\)"),
+    ({"val": (X, T.astype(np.float32))}, "^val target with dtype float32"),
+    ({"val": (X, T + 1)}, "^val target 4: the network has 4 outputs"),
+    ({"val": (X, T - 1)}, "^val target -1"),
+    ({"val": (np.ma.masked_less(X, 0), T)}, "^val input: .*masked"),
+    ({"train": (X, T + 1)}, "^target 4"),
+    ({"train": (X, T.astype(np.uint64) - np.uint64(1))}, "^target with dtype uint64"),
+    ({"train": (X, T.astype(object))}, "^target with dtype object"),
+    ({"train": (X[:, :2], T)}, r"layer 0 \(linear\)"),
+    ({"loss": nn.MSELoss()}, r"layer loss \(mse\)"),
+    ({"loss": "mse"}, "^'mse': not a loss"),
+    ({"opt": 0.1}, "^optimizer=0.1"),
+    ({"transform": 255}, "^transform=255"),
+    ({"transform": cr.ops.linear}, "^transform=<operation linear"),
+    ({"classes": "abcd"}, "^classes='abcd'"),
+    ({"classes": ["a", "b"]}, "^classes: 2 names"),
+    ({"threads": 0}, "^threads=0"),
+    ({"batch_size": 2.0}, "^batch_size=2.0"),
+    ({"epochs": -1}, "^epochs=-1"),
+]
+
+
+@pytest.mark.parametrize("given, problem", FITS, ids=[p for _, p in FITS])
+def test_data_is_checked_before_the_first_step(given: dict[str, object], problem: str) -> None:
+    net = small()
+    before, epochs = net.state_dict(), []
+    arguments: dict[str, object] = {"loss": CE, "opt": SGD, "train": (X, T), "val": (X, T), "on_epoch": epochs.append, "epochs": 2}
+    with pytest.raises(cr.ChainruleError, match=problem) as e:
+        cr.fit(net, **(arguments | given))  # type: ignore[arg-type]
+    assert "accepted: " in str(e.value) and not epochs
+    assert all(np.array_equal(net.values[k], v) for k, v in before.items())
+    assert net.input is None and net.classes is None
+
+
+STEPS: list[tuple[Callable[[], object], str]] = [
+    (lambda: cr.TrainStep(small(), CE, SGD, X.astype(np.float64), T, 4), "input with dtype float64"),
+    (lambda: cr.TrainStep(small(), CE, SGD, X, T[:3], 4), "not pairs"),
+    (lambda: cr.TrainStep(small(), CE, SGD, X, T + 1, 4), "target 4"),
+    (lambda: cr.TrainStep(small(), CE, SGD, X * np.float32(np.inf), T, 4), "cannot be trained on"),
+    (lambda: cr.TrainStep(small(), CE, SGD, X, T, 0), "batch=0"),
+    (lambda: cr.TrainStep(small(), CE, SGD, X, T, 4, threads=-1), "threads=-1"),
+    (lambda: cr.TrainStep(small(), CE, SGD, X, T, 4).run(np.array([0, 12])), r"^order\[1\] = 12"),
+    (lambda: cr.TrainStep(small(), CE, SGD, X, T, 4).run(np.array([-1])), r"^order\[0\] = -1"),
+    (lambda: cr.TrainStep(small(), CE, SGD, X, T, 4).run(np.array([0.0])), "^order with"),
+    (lambda: cr.TrainStep(small(), CE, SGD, X, T, 4).run(np.ones(12, bool)), "^order with"),
+    (lambda: cr.TrainStep(small(), CE, SGD, X, T, 4).run(np.array([[0, 1]])), "^order with"),
+    (lambda: cr.value_and_grad(small(), CE)(X, T, threads="2"), "threads='2'"),
+    (lambda: small()(X, threads=-3), "threads=-3"),
+    (lambda: small()(X, transform=3), "transform=3"),
+    (lambda: small().init(0, "number"), "dtype='number'"),
+]
+
+
+@pytest.mark.parametrize("call, problem", STEPS)
+def test_steps_are_checked_as_training_is(call: Callable[[], object], problem: str) -> None:
+    with pytest.raises(cr.ChainruleError, match=problem):
+        call()
+
+
+def test_steps_take_what_fit_takes() -> None:
+    net, again = small(), small()
+    step = cr.TrainStep(net, CE, SGD, X[:, ::-1], T.astype(np.uint16).tolist(), 5)
+    assert len(step.run([])) == 0
+    assert len(step.run(list(range(12)))) == 3
+    cr.TrainStep(again, CE, SGD, np.ascontiguousarray(X[:, ::-1]), T, 5).run(np.arange(12))
+    assert all(np.array_equal(net.values[k], v) for k, v in again.values.items())
+    net.astype(np.float64)
+    with pytest.raises(cr.ElementTypeError, match="it was float32"):
+        step.run([0])
+
+
+# What is kept ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, KeyboardInterrupt, cr.DataError])
+def test_what_goes_wrong_in_an_epoch_carries_the_history(kind: type[BaseException]) -> None:
+    def stop(e: cr.Epoch) -> None:
+        if e.epoch == 2:
+            raise kind("stopped")
+
+    with pytest.raises(kind) as e:
+        cr.fit(small(), CE, SGD, (X, T), (X, T), epochs=5, on_epoch=stop)
+    assert [x.epoch for x in e.value.history] == [1, 2] and e.value.history[1].test_loss is not None
+
+
+def test_a_loss_that_stops_being_finite_carries_the_history() -> None:
+    huge = np.float32(1e18)
+    with pytest.raises(cr.NumericsError) as e:
+        cr.fit(small(), nn.MSELoss(), cr.optim.SGD(0.1), (X * huge, np.ones((12, 4), np.float32)), epochs=9)
+    assert isinstance(e.value.history, cr.History)
+
+
+# Parameters ------------------------------------------------------------------------------------------------------------
+
+
+def mapped(v: np.ndarray) -> list[object]:
+    wide = np.zeros((8, 6), v.dtype)
+    wide[::2, ::2] = v
+    fixed = v.copy()
+    fixed.setflags(write=False)
+    raw = np.zeros(v.nbytes + 1, np.uint8)
+    odd = raw[1:].view(v.dtype).reshape(v.shape)
+    odd[...] = v
+    swapped = v.astype(v.dtype.newbyteorder())
+    return [v.T.copy().T, wide[::2, ::2], v.astype(np.float64), v.astype(np.longdouble), v.tolist(), fixed, odd, swapped, np.ma.array(v, mask=False)]
+
+
+@pytest.mark.parametrize("k", range(9))
+def test_parameters_are_taken_over_whatever_they_lie_in(k: int) -> None:
+    net, want = small(), small()
+    v = (np.arange(12, dtype=np.float32).reshape(4, 3) - 5) / 8
+    want.load_state_dict({"0.weight": v, "0.bias": np.ones(4, np.float32)})
+    own = net.values["0.weight"].ctypes.data
+    net.values["0.weight"] = mapped(v)[k]
+    net.values["0.bias"][...] = 1.0
+    assert np.array_equal(net(X), want(X)) and net.values["0.weight"].dtype == np.float32
+    assert net.values["0.weight"].ctypes.data == own and own % 64 == 0
+    assert cr.value_and_grad(net, CE)(X, T)[0] == cr.value_and_grad(want, CE)(X, T)[0]
+    cr.fit(net, CE, SGD, (X, T), epochs=1)
+    cr.fit(want, CE, SGD, (X, T), epochs=1)
+    assert all(np.array_equal(net.values[n], want.values[n]) for n in net.values)
+
+
+def test_half_precision_is_cast_and_edits_in_place_work() -> None:
+    net = small()
+    net.values["0.bias"] = np.array([1, 2, 3, 4], np.float16)
+    net.values["0.bias"] += 1
+    net.values["0.bias"][0] = 9
+    assert net.values["0.bias"].tolist() == [9, 3, 4, 5] and net.dtype == np.float32
+    net.values["0.weight"].shape = (12,)  # a matter of the view that was handed out
+    net.values["0.weight"].setflags(write=False)
+    assert net.values["0.weight"].shape == (4, 3) and net(X).shape == (12, 4)
+    net.values["0.weight"][...] = 0
+    net.values = {"0.weight": np.ones((4, 3)), "0.bias": np.zeros(4)}
+    assert net.dtype == np.float64
+
+
+WRONG: list[tuple[Callable[[nn.Sequential], object], str]] = [
+    (lambda n: n.values.__setitem__("0.weight", np.ones((3, 4))), r"0\.weight with shape \(3, 4\)"),
+    (lambda n: n.values.__setitem__("0.weight", 1.0), r"0\.weight with shape \(\)"),
+    (lambda n: n.values.__setitem__("0.bias", np.ones(4, complex)), r"0\.bias with dtype complex128"),
+    (lambda n: n.values.__setitem__("0.bias", np.array([1, 2, 3, None])), r"0\.bias with dtype object"),
+    (lambda n: n.values.__setitem__("0.bias", np.array(["a"] * 4)), r"0\.bias with dtype <U1"),
+    (lambda n: n.values.__setitem__("0.bias", np.ma.masked_equal([1.0, 2, 3, 4], 2)), r"0\.bias: .*masked"),
+    (lambda n: n.values.__setitem__("0.bias", [[1, 2], [3]]), r"0\.bias"),
+    (lambda n: n.values.__setitem__("1.bias", np.ones(4)), "'1.bias': the network has no such parameter"),
+    (lambda n: n.values.__delitem__("0.bias"), "'0.bias'"),
+    (lambda n: n.values.pop("0.bias"), "'0.bias'"),
+    (lambda n: n.values.clear(), "cannot be taken away"),
+    (lambda n: n.values.update(extra=np.ones(3)), "'extra'"),
+    (lambda n: setattr(n, "values", {}), "missing"),
+    (lambda n: setattr(n, "values", 3), "^int"),
+    (lambda n: setattr(n, "input", "bytes"), "^input='bytes'"),
+    (lambda n: setattr(n, "classes", [1, 2]), r"^classes=\[1, 2\]"),
+    (lambda n: n.load_state_dict({"0.weight": np.ones((4, 3), complex), "0.bias": np.ones(4)}), "complex"),
+]
+
+
+@pytest.mark.parametrize("change, problem", WRONG)
+def test_parameters_that_do_not_fit_are_refused_by_name(change: Callable[[nn.Sequential], object], problem: str) -> None:
+    net = small()
+    before = net.state_dict()
+    with pytest.raises(cr.ChainruleError, match=problem) as e:
+        change(net)
+    assert "accepted: " in str(e.value)
+    assert list(net.values) == list(before) and all(np.array_equal(net.values[k], v) for k, v in before.items())
+
+
+def test_inputs_may_lie_anyhow() -> None:
+    raw = bytearray(X.nbytes + 1)
+    odd = np.frombuffer(raw, np.uint8)[1:].view(np.float32).reshape(X.shape)
+    odd[...] = X
+    net = small()
+    want, loss = net(X), cr.value_and_grad(net, CE)(X, T)[0]
+    for a in (np.asfortranarray(X), X[:, ::-1][:, ::-1], np.frombuffer(X.tobytes(), np.float32).reshape(X.shape), odd, X.astype(">f4")):
+        assert np.array_equal(net(a), want) and cr.value_and_grad(net, CE)(a, T)[0] == loss
+
+
+def test_networks_are_evaluated_while_parameters_are_assigned() -> None:
+    net = small()
+    stop = threading.Event()
+
+    def assign() -> None:
+        while not stop.is_set():
+            net.values["0.weight"] = np.zeros((4, 3))
+
+    worker = threading.Thread(target=assign)
+    worker.start()
+    try:
+        for _ in range(200):
+            assert np.isfinite(net(X)).all()
+    finally:
+        stop.set()
+        worker.join()
