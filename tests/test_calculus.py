@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from fractions import Fraction
 
 import numpy as np
@@ -310,3 +311,53 @@ def test_the_tails_of_the_sigmoid_keep_their_digits(engine: str, dtype: type) ->
         assert (np.abs(y - want)[:-1] <= 2 * np.spacing(np.abs(want[:-1]).astype(dtype))).all() and np.isnan(y[-1])
     _, pullback = cr.vjp(cr.ops.sigmoid, x[None], engine=engine)
     assert np.allclose(pullback(np.ones_like(x[None]))[0][:-1], (want * (1 - want))[:-1], rtol=1e-5, atol=1e-7)
+
+
+def long_formula(kind: str, k: int) -> tuple[str, list[str]]:
+    if kind == "sum":
+        return "f(x[n,D]) -> y[n,D]\n y[n,i] = " + " + ".join(f"sin({j + 1}*x[n,i])" for j in range(k)), ["x"]
+    if kind == "product":
+        return "f(x[n,D]) -> y[n]\n y[n] = " + " * ".join(f"(x[n,0] + {j})" for j in range(k)), ["x"]
+    if kind == "product of inputs":
+        names = [f"w{j}" for j in range(k)]
+        return f"f({', '.join(names)}) -> y\n y = {' * '.join(names)}", names
+    if kind == "lines":
+        steps = "".join(f" h{j + 1}[n,i] = tanh(sum[k](w[i,k]*h{j}[n,k]))\n" for j in range(k))
+        return f"f(x[n,D], w[D,D]) -> y[n,D]\n h0[n,i] = x[n,i]\n{steps} y[n,i] = h{k}[n,i]", ["x", "w"]
+    steps = "".join(f" h{j + 1}[n,i] = tanh(sum[k](w[i,k]*x[n,{j}%T,k]) + sum[k](u[i,k]*h{j}[n,k]) + b[i])\n" for j in range(k))
+    return f"f(x[n,T,D], w[H,D], u[H,H], b[H], h[n,H]) -> y[n,H]\n h0[n,i] = h[n,i]\n{steps} y[n,i] = h{k}[n,i]", ["x", "w", "u", "b"]
+
+
+@pytest.mark.parametrize("kind", ["sum", "product", "product of inputs", "lines", "recurrent"])
+def test_deriving_and_printing_grow_with_the_formula_and_no_faster(kind: str) -> None:
+    written, seconds = [], []
+    for k in (50, 100, 200):
+        text, wrt = long_formula(kind, k)
+        begun = time.process_time()
+        made = cr.op(text)
+        gradient, tangent = made.gradient(wrt), made.tangent(tuple(wrt))
+        steps = "".join(str(s) for moves in gradient.steps.values() for s in moves)
+        written.append(len(steps) + len(str(Op(gradient.definition))) + len(str(Op(tangent.definition))))
+        seconds.append(time.process_time() - begun)
+    assert written[2] < 2.3 * written[1] < 5.3 * written[0]
+    assert seconds[2] < 4, seconds
+
+
+@ENGINES
+def test_long_products_and_sums_are_right(engine: str) -> None:
+    x = np.linspace(0.5, 1.5, 40)
+    f = cr.op(f"f({', '.join(f'w{k}' for k in range(40))}) -> y\n y = {' * '.join(f'w{k}' for k in range(40))}")
+    y, pullback = cr.vjp(f, *x, engine=engine)
+    assert np.allclose(pullback(1.0), y / x)
+    f = cr.op("f(x[n,D], c) -> y[n]\n y[n] = 1 - c * exp(" + " * ".join(f"(x[n,{k}%D] / {k + 1})" for k in range(40)) + ")")
+    x = np.random.default_rng(0).normal(size=(2, 3)) * 9
+    assert transpose_gap(f, {"x": x, "c": np.array(2.0)}, ["x", "c"], {}, engine) < 1e-13
+    f = cr.op(long_formula("sum", 400)[0])
+    want = sum((k + 1) * np.cos((k + 1) * x) for k in range(400))
+    assert np.allclose(cr.vjp(f, x, engine=engine)[1](np.ones_like(x)), want)
+
+
+def test_a_formula_too_deep_is_refused() -> None:
+    for k in (1100, 9000):
+        with pytest.raises(cr.DefinitionError, match="operations in one another"):
+            cr.op(f"f(x) -> y\n y = {' + '.join(['x'] * k)}")

@@ -11,7 +11,9 @@ which is still a formula of the language (and a scatter for the machine).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from ..language.index import Poly
 from ..language.ranges import related
@@ -54,7 +56,7 @@ class Contribution:
         return Contribution(letters, ranges, tuple(map(Poly.name, letters)), body)
 
 
-Record = list[tuple[str, str]]
+Record = list[tuple[str | Callable[[], str], str]]
 
 
 def target_letters(axes: tuple[Poly, ...], first: Contribution, taken: frozenset[str]) -> tuple[str, ...]:
@@ -86,14 +88,14 @@ def gather(
     record: Record = []
     if not contributions:
         line = Line(name, _new_letters(len(axes), set(taken)), axes, ZERO)
-        return line, [(line_text(line, known), "nothing depends on it")]
+        return line, [(partial(line_text, line, known), "nothing depends on it")]
     letters = target_letters(axes, contributions[0], taken)
     total: Expr = ZERO
     for c in contributions:
         total = plus(total, collapse(name, letters, axes, c, known, taken, record))
     line = Line(name, letters, axes, total)
     if len(contributions) > 1:
-        record.append((line_text(line, known), "the contributions add up (product rule, several uses)"))
+        record.append((partial(line_text, line, known), "the contributions add up (product rule, several uses)"))
     return line, record
 
 
@@ -117,7 +119,7 @@ def collapse(
         scattered = body
         for p, t in zip(index, target, strict=True):
             scattered = mul(scattered, Call("delta", (number_of(p), Index(Poly.name(t)))))
-        record.append((line_text(Line(name, target, axes, _summed(scattered, summed)), known), "∂x[k]/∂x[r] = δ(k, r)"))
+        record.append((partial(line_text, Line(name, target, axes, _summed(scattered, summed)), known), "∂x[k]/∂x[r] = δ(k, r)"))
     todo = sorted(range(len(index)), key=lambda k: index[k].letter is None)  # plain letters first
     while todo:
         k = todo.pop(0)
@@ -153,7 +155,7 @@ def collapse(
         result = _summed(body, summed)
     elif any(whole.get(p.letter or "") != s for r in direct_reads(body) for p, s in zip(r.index, known[r.tensor], strict=True)):
         result = Reduce("sum", (), (), body)  # a single term, dropped where it reads outside
-    record.append((line_text(Line(name, target, axes, result), known), "what is left of the sums"))
+    record.append((partial(line_text, Line(name, target, axes, result), known), "what is left of the sums"))
     return result
 
 

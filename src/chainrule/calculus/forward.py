@@ -21,8 +21,8 @@ from ..language.tree import (
     mul,
 )
 from .decisions import winner
-from .reverse import active_tensors, moving, unique_letters
-from .rules import chosen, flat, partial
+from .prepare import active_tensors, moving, prepared
+from .rules import chosen, derivative, flat
 from .simplify import only, over, plus, times
 
 
@@ -37,7 +37,7 @@ class Tangent:
 
 def forward(d: Definition, wrt: tuple[str, ...]) -> Tangent:
     """The tangent of every output, given the tangent of each input in wrt."""
-    return _Forward(unique_letters(d), wrt).run()
+    return _Forward(prepared(d), wrt).run()
 
 
 class _Forward:
@@ -95,7 +95,7 @@ class _Forward:
             elif fn == "/" and k == 0:
                 term = over(inner, args[1], self.same)
             else:
-                term = times(inner, partial(e, k, value if value is not None else e, self.d.floats), self.same)
+                term = times(inner, derivative(e, k, value if value is not None else e, self.d.floats), self.same)
             total = plus(total, term)
         return total
 

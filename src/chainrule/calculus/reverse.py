@@ -10,8 +10,9 @@ and solving φ = r for a letter collapses the delta and that letter's sum (colla
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 
 from ..language.index import Poly
 from ..language.show import expression, line_text
@@ -25,7 +26,6 @@ from ..language.tree import (
     Read,
     Reduce,
     Tensor,
-    children,
     direct_reads,
     div,
     fresh_name,
@@ -33,20 +33,24 @@ from ..language.tree import (
     mul,
     number_of,
     reads,
-    rename_bound,
 )
 from .collapse import Contribution, gather
 from .decisions import winner
-from .rules import chosen, flat, partial
+from .prepare import active_tensors, distinct, moving, prepared
+from .rules import chosen, derivative, flat
 from .simplify import only, over, times
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Step:
-    """One move of a derivation: the formula it leads to and why."""
+    """One move of a derivation: the formula it leads to (written out when somebody looks) and why."""
 
-    formula: str
+    written: str | Callable[[], str]
     reason: str
+
+    @cached_property
+    def formula(self) -> str:
+        return self.written if isinstance(self.written, str) else self.written()
 
     def __str__(self) -> str:
         return f"{self.formula}\n        ({self.reason})"
@@ -89,49 +93,9 @@ class _Pending:
     line: Line | None = None
 
 
-def unique_letters(d: Definition) -> Definition:
-    """The same definition with no letter bound twice in one line."""
-    lines = []
-    for line in d.lines:
-        taken = set(line.letters)
-        used = set(d.names)
-
-        def fresh(x: str, used: set[str] = used) -> str:
-            name = fresh_name(x, used)
-            used.add(name)
-            return name
-
-        lines.append(Line(line.tensor, line.letters, line.ranges, rename_bound(line.expr, taken, fresh)))
-    return d.with_lines(lines=tuple(lines))
-
-
-def active_tensors(d: Definition, wrt: Sequence[str]) -> set[str]:
-    """Tensors that depend on `wrt`."""
-    active = set(wrt)
-    for line in d.lines:
-        if any(r.tensor in active for r in reads(line.expr)):
-            active.add(line.tensor)
-    return active
-
-
-def moving(e: Expr, active: Collection[str]) -> set[int]:
-    """The nodes of e, by id, in which an active tensor is read."""
-    found: set[int] = set()
-
-    def visit(node: Expr) -> bool:
-        below = [visit(child) for child in children(node)]
-        here = node.tensor in active if isinstance(node, Read) else True in below
-        if here:
-            found.add(id(node))
-        return here
-
-    visit(e)
-    return found
-
-
 def reverse(d: Definition, wrt: Sequence[str]) -> Gradient:
     """∂E/∂x for each x in wrt, given ∂E/∂y for each output y."""
-    return _Reverse(unique_letters(d), tuple(wrt)).run()
+    return _Reverse(prepared(d), tuple(wrt)).run()
 
 
 class _Reverse:
@@ -168,7 +132,9 @@ class _Reverse:
                 if pending.contributions:
                     pending.contributions.insert(0, own)
                     given = Read(self.adjoint[line.tensor], own.index), own.body
-                    pending.steps.append(Step(" += ".join(expression(e, self.axes) for e in given), "what is given for this output itself"))
+                    pending.steps.append(
+                        Step(f"{expression(given[0], self.axes)} += {expression(given[1], self.axes)}", "what is given for this output itself")
+                    )
                     backward.append(self.finish(line.tensor, steps))
                 else:
                     self.adjoint[line.tensor] = seeds[line.tensor]
@@ -200,7 +166,7 @@ class _Reverse:
         line, record = gather(name, self.d.axes[tensor], pending.contributions, self.axes, frozenset(self.taken))
         self.axes[name] = line.ranges
         moves = [Step(*move) for move in record]
-        steps[name] = (*pending.steps, *moves, Step(line_text(line, self.axes), "the gradient"))
+        steps[name] = (*pending.steps, *moves, Step(partial(line_text, line, self.axes), "the gradient"))
         return line
 
     def push(self, e: Expr, adjoint: Expr, around: _Around, value: Expr | None) -> None:
@@ -226,7 +192,7 @@ class _Reverse:
     def push_argument(self, e: Call, k: int, adjoint: Expr, around: _Around, value: Expr) -> None:
         if e.fn == "/" and k == 0:  # a quotient keeps its shape, so that formulas read as written by hand
             return self.push(e.args[0], over(adjoint, e.args[1], self.same), around, None)
-        factor = partial(e, k, value, self.d.floats)
+        factor = derivative(e, k, value, self.d.floats)
         return None if factor == ZERO else self.push(e.args[k], times(adjoint, factor, self.same), around, None)
 
     def push_reduction(self, e: Reduce, adjoint: Expr, around: _Around) -> None:
@@ -255,7 +221,7 @@ class _Reverse:
     def apart(self, e: Expr, letters: Mapping[str, Poly]) -> Expr:
         """e with no letter bound in it that is one of these."""
         used = set(letters)
-        return rename_bound(e, used, lambda x: fresh_name(x, self.taken | used)) if used & letters_of(e) else e
+        return distinct(e, used, self.taken) if used & letters_of(e) else e
 
     def same(self, e: Expr) -> Expr:
         """e, or the tensor that this line keeps it in."""
@@ -273,12 +239,16 @@ class _Reverse:
             adjoint = only(test, taken, adjoint)
         pending = self.pending[tensor]
         pending.contributions.append(Contribution(tuple(bound), tuple(bound.values()), index, adjoint, tuple(dict.fromkeys(around.guards))))
-        at = f"{self.adjoint[tensor]}[{', '.join(map(str, index))}]" if index else self.adjoint[tensor]
-        over_letters = f" for every {','.join(bound)}" if bound else ""
         if pending.line is not self.line:
             pending.line = self.line
-            pending.steps.append(Step(line_text(self.line, self.axes), "the forward formula"))
-        pending.steps.append(Step(f"{at} += {expression(adjoint, self.axes)}{over_letters}", "chain rule: adjoint times local derivative"))
+            pending.steps.append(Step(partial(line_text, self.line, self.axes), "the forward formula"))
+        move = partial(_contribution_text, self.adjoint[tensor], index, adjoint, tuple(bound), self.axes)
+        pending.steps.append(Step(move, "chain rule: adjoint times local derivative"))
+
+
+def _contribution_text(name: str, index: tuple[Poly, ...], body: Expr, letters: tuple[str, ...], axes: dict[str, tuple[Poly, ...]]) -> str:
+    at = f"{name}[{', '.join(map(str, index))}]" if index else name
+    return f"{at} += {expression(body, axes)}" + (f" for every {','.join(letters)}" if letters else "")
 
 
 def _needed(lines: tuple[Line, ...], wanted: set[str]) -> tuple[Line, ...]:

@@ -68,7 +68,7 @@ def chosen(e: Call, which: int) -> tuple[Expr, bool] | None:
     return None
 
 
-def partial(e: Call, which: int, value: Expr, floats: Collection[str] = ()) -> Expr:
+def derivative(e: Call, which: int, value: Expr, floats: Collection[str] = ()) -> Expr:
     """∂e/∂(argument `which`) of a function that is no choice; `value` is an expression for e itself (a tensor that holds it, where
     there is one). floats: settings that are not whole numbers."""
     if e.fn == "**":

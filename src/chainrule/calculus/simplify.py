@@ -39,13 +39,17 @@ def rewritten(e: Expr, same: Callable[[Expr], Expr] = lambda e: e) -> Expr:
 
 def fraction(e: Expr) -> tuple[list[Expr], list[Expr]]:
     """The factors above and below the line of a product or quotient, in order."""
-    if not (isinstance(e, Call) and e.fn in ("*", "/")):
-        return [e], []
-    tops, bottoms = fraction(e.args[0])
-    if e.fn == "/":
-        return tops, [*bottoms, e.args[1]]
-    more, below = fraction(e.args[1])
-    return tops + more, bottoms + below
+    tops, bottoms, todo = [], [], [e]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, Call) and node.fn == "*":
+            todo += reversed(node.args)
+        elif isinstance(node, Call) and node.fn == "/":
+            todo.append(node.args[0])
+            bottoms.append(node.args[1])
+        else:
+            tops.append(node)
+    return tops, bottoms
 
 
 def _share(u: Expr, bottom: Expr, same: Callable[[Expr], Expr]) -> Expr | None:

@@ -14,7 +14,7 @@ from typing import NoReturn
 from ..errors import DefinitionError
 from .functions import ALL, FUNCTIONS, REDUCTIONS
 from .index import Poly
-from .source import Piece, complain, nearest, split_top, statements
+from .source import DEEPEST, Piece, complain, depth_of, make_room, nearest, split_top, statements
 from .tree import Call, Const, Expr, Index, Read, Reduce, Tensor, folded, fresh_name, mul, number_of, product
 
 UNKNOWN = Poly.name("?")  # the range of a letter before ranges.py has found it
@@ -86,7 +86,14 @@ class _Parser:
             self.piece = Piece(piece.text, piece.line + len(head) - 1, 0)
             self.shift = len(head[-1])
         try:
-            return ast.parse(self.text, mode="eval").body
+            tree = ast.parse(self.text, mode="eval").body
+            depth = depth_of(tree)
+            if depth > DEEPEST:
+                self.fail(tree, f"a formula of {depth} operations in one another", f"up to {DEEPEST}; parts of it on lines of their own")
+            make_room(depth)
+            return tree
+        except (RecursionError, MemoryError):
+            self.fail(None, "a formula of very many operations in one another", f"up to {DEEPEST}; parts of it on lines of their own")
         except SyntaxError as e:
             place = ast.Constant(0)
             place.lineno, place.col_offset = e.lineno or 1, max((e.offset or 1) - 1, 0)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import difflib
 import re
+import sys
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -38,6 +40,27 @@ def complain_at(source: str, piece: Piece, needle: str, problem: str, accepted: 
 def nearest(word: str, known: list[str]) -> str:
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
     return f"{close[0]!r} (the nearest name); " if close else ""
+
+
+DEEPEST = 1000  # operations in one another in a formula as written
+STEPS = 10  # Python calls for one level of a formula, at most; a gradient is up to twice as deep as its formula
+
+
+def depth_of(tree: ast.AST) -> int:
+    """How many operations stand in one another."""
+    deepest, todo = 0, [(tree, 1)]
+    while todo:
+        node, depth = todo.pop()
+        deepest = max(deepest, depth)
+        todo += [(child, depth + isinstance(child, ast.expr)) for child in ast.iter_child_nodes(node)]
+    return deepest
+
+
+def make_room(depth: int) -> None:
+    """Let Python call as deep as a formula of this depth needs: a sum of 300 terms is 300 operations in one another."""
+    needed = 1000 + STEPS * depth
+    if depth > 50 and sys.getrecursionlimit() < needed:
+        sys.setrecursionlimit(needed)
 
 
 def statements(text: str) -> list[Piece]:

@@ -120,17 +120,21 @@ def children(e: Expr) -> tuple[Expr, ...]:
 
 
 def walk(e: Expr) -> Iterator[Expr]:
-    yield e
-    for child in children(e):
-        yield from walk(child)
+    todo = [e]  # a list of its own: nested generators would hand every node through all levels
+    while todo:
+        node = todo.pop()
+        yield node
+        todo += reversed(children(node))
 
 
 def direct(e: Expr) -> Iterator[Expr]:
     """The nodes of e that are not inside a reduction below it."""
-    yield e
-    if isinstance(e, Call):
-        for child in e.args:
-            yield from direct(child)
+    todo = [e]
+    while todo:
+        node = todo.pop()
+        yield node
+        if isinstance(node, Call):
+            todo += reversed(node.args)
 
 
 def reads(e: Expr) -> Iterator[Read]:
@@ -313,9 +317,14 @@ def div(a: Expr, b: Expr) -> Expr:
 
 def product_factors(e: Expr) -> list[Expr]:
     """The factors of a product, left to right."""
-    if isinstance(e, Call) and e.fn == "*":
-        return product_factors(e.args[0]) + product_factors(e.args[1])
-    return [e]
+    found, todo = [], [e]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, Call) and node.fn == "*":
+            todo += reversed(node.args)
+        else:
+            found.append(node)
+    return found
 
 
 def product(factors: list[Expr]) -> Expr:
