@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 MINUTES ?= 10
 
-.PHONY: train test lint fuzz bench agreement clean
+.PHONY: train test lint fuzz mutants bench agreement clean
 
 $(VENV)/run.stamp: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -30,6 +30,10 @@ lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check src tests benchmarks
 	$(BIN)/ruff format --check src tests benchmarks
 	$(BIN)/mypy
+
+# Planted mistakes and the tests that notice them: make mutants ARGS="--only NAME".
+mutants: $(VENV)/dev.stamp
+	$(BIN)/python -m tests.mutants.run $(ARGS)
 
 # Formulas nobody wrote, new ones each time: make fuzz MINUTES=10. Ends with 1 if anything failed.
 fuzz: $(VENV)/dev.stamp

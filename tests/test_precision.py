@@ -99,3 +99,13 @@ def test_the_same_bits_on_any_number_of_threads(samples: int) -> None:
 
 def test_the_vector_width_is_the_machines() -> None:
     assert current().lanes(4) * 4 == current().vector_bytes
+
+
+def test_numbers_too_small_to_be_normal() -> None:
+    x = np.array([5e-324, 1e-310, 2.2e-308, 2.3e-308])
+    apply = lambda text: cr.op(f"f(x[n]) -> y[n]\n y[n] = {text}")  # noqa: E731
+    np.testing.assert_allclose(apply("log(x[n])")(x), np.log(x), rtol=1e-15)
+    deep = np.array([-708.0, -720.0, -740.0, -746.0, 709.0, 710.0])
+    with np.errstate(all="ignore"):
+        np.testing.assert_allclose(apply("exp(x[n])")(deep), np.exp(deep), rtol=1e-14, atol=5e-324)
+    assert np.array_equal(apply("tanh(x[n])")(np.array([1e-300, -1e-12, 0.0])), [1e-300, -1e-12, 0.0])

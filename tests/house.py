@@ -1,0 +1,351 @@
+"""The conventions of the project as functions of a source folder: each gives the faults it finds, as 'file:line: what'.
+
+They read the syntax tree, not spellings. tests/test_house.py holds the source against them, and them against planted faults.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+import tokenize
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from chainrule import nn, ops
+from chainrule.nn.layers import Layer
+
+# Every name by which somebody could know an operation: in the library, in its definition, as a layer.
+OPERATIONS = frozenset(ops.__all__) | {getattr(ops, k).name for k in ops.__all__}
+LAYERS = frozenset(k for k in nn.__all__ if isinstance(getattr(nn, k), type) and issubclass(getattr(nn, k), Layer))
+NAMES = OPERATIONS | LAYERS
+
+# Words that are more than an operation's name: where a text, or an identifier, means the other thing.
+TEXTS = {
+    "tanh": {"language/functions.py", "engines/native/vmath.py"},  # functions of the language
+    "sigmoid": {"language/functions.py", "engines/native/vmath.py"},
+    "hyperbolic_tangent": {"calculus/forward.py"},  # "…_tangent": the forward-mode twin of any definition
+}
+IDENTIFIERS = {
+    "sigmoid": {"engines/reference.py", "engines/native/vmath.py"},
+    "tanh": {"engines/reference.py", "engines/native/vmath.py"},
+    "linear": {"language/index.py", "calculus/collapse.py", "engines/native/"},  # an index that is linear in its letters
+    "flatten": {"engines/native/target.py"},  # llvmlite's name
+    "scale": {"engines/native/vmath.py"},  # a power of two
+}
+
+# What each folder may import from the package; folders point one way only.
+MAY = {
+    "errors.py": set(),
+    "language": {"errors"},
+    "calculus": {"language", "errors"},
+    "engines": {"language", "errors"},
+    "ops": {"calculus", "engines", "language", "errors"},
+    "nn": {"ops", "engines", "language", "errors"},
+    "train": {"nn", "ops", "engines", "errors"},
+    "cli.py": {"train", "nn", "ops", "errors"},
+    "__init__.py": {"train", "nn", "ops", "errors"},
+}
+# And within a folder: (what imports, what it may not).
+APART = (("engines/reference", "engines/native"), ("engines/native", "engines/reference"))
+
+BELOW = ("language", "calculus", "engines")  # know no operation at all
+USERS = ("train", "cli.py", "__init__.py", "errors.py")  # use operations, but do not ask which one it is
+
+DYNAMIC = {"importlib", "imp", "runpy", "pkgutil", "__import__", "exec", "eval", "compile", "globals", "locals", "vars", "__builtins__"}
+DYNAMIC_ATTRIBUTES = {("sys", "modules"), ("sys", "meta_path"), ("sys", "path_hooks"), ("builtins", "exec"), ("builtins", "eval")}
+MAY_BE_DYNAMIC: dict[str, set[str]] = {}  # file -> names of DYNAMIC that it may use, with the reason beside it
+
+MOST_LINES, MOST_FUNCTION_LINES = 450, 60
+
+
+@dataclass(frozen=True)
+class File:
+    """A source file: its path in the package, its text and its tree."""
+
+    path: str
+    text: str
+    tree: ast.Module
+
+    @property
+    def top(self) -> str:
+        return self.path.split("/")[0]
+
+    def fault(self, node: ast.AST | int, what: str) -> str:
+        return f"{self.path}:{node if isinstance(node, int) else getattr(node, 'lineno', 1)}: {what}"
+
+
+def files(root: Path) -> list[File]:
+    found = []
+    for path in sorted(root.rglob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        found.append(File(path.relative_to(root).as_posix(), text, ast.parse(text)))
+    return found
+
+
+def docstrings(tree: ast.AST) -> set[int]:
+    """The nodes (by id) that are docstrings."""
+    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    bodies = [n.body for n in ast.walk(tree) if isinstance(n, kinds) and n.body]
+    return {id(b[0].value) for b in bodies if isinstance(b[0], ast.Expr) and isinstance(b[0].value, ast.Constant)}
+
+
+# No operation is known by name ---------------------------------------------------------------------------------------
+
+
+def pattern(e: ast.expr) -> str | None:
+    """A regular expression for the texts that an expression can make; None where it makes none that is known in part."""
+    match e:
+        case ast.Constant(value=str(text)):
+            return re.escape(text)
+        case ast.JoinedStr(values=parts):
+            return "".join(pattern(p) or ".*" for p in parts)
+        case ast.BinOp(left=a, op=ast.Add(), right=b):
+            return (pattern(a) or ".*") + (pattern(b) or ".*") if pattern(a) or pattern(b) else None
+        case ast.BinOp(left=ast.Constant(value=str(text)), op=ast.Mod()):
+            return ".*".join(map(re.escape, re.split(r"%[-+ #0-9.]*[a-z]", text)))
+        case ast.Call(func=ast.Attribute(value=ast.Constant(value=str(text)), attr="format")):
+            return ".*".join(map(re.escape, re.split(r"\{[^}]*\}", text)))
+        case ast.Call(func=ast.Attribute(value=ast.Constant(value=str(text)), attr="join"), args=[ast.List(elts=parts) | ast.Tuple(elts=parts)]):
+            return re.escape(text).join(pattern(p) or ".*" for p in parts)
+    return None
+
+
+def known(made: str, names: frozenset[str]) -> set[str]:
+    """The names that a text of this pattern may be, if the pattern says at least three letters of them."""
+    if len(re.sub(r"\\.|[^A-Za-z0-9]", "", made.replace(".*", ""))) < 3:
+        return set()
+    return {n for n in names if re.fullmatch(made, n)}
+
+
+def words(identifier: str) -> set[str]:
+    """An identifier, and its parts between underscores put together in every way: fast_conv2d speaks of conv2d."""
+    parts = [p for p in identifier.split("_") if p]
+    return {"_".join(parts[a:b]) for a in range(len(parts)) for b in range(a + 1, len(parts) + 1)} | {identifier}
+
+
+def identifiers(tree: ast.AST) -> Iterator[tuple[ast.AST, str]]:
+    for n in ast.walk(tree):
+        match n:
+            case ast.Name(id=name) | ast.Attribute(attr=name) | ast.arg(arg=name) | ast.keyword(arg=str(name)):
+                yield n, name
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name) | ast.AsyncFunctionDef(name=name):
+                yield n, name
+            case ast.alias(name=name, asname=other):
+                yield n, (other or name).split(".")[-1]
+
+
+def texts(tree: ast.AST) -> Iterator[tuple[ast.expr, str]]:
+    """(node, pattern) of every text that the code can make, but for docstrings."""
+    left_out = docstrings(tree)
+    for n in ast.walk(tree):
+        if isinstance(n, ast.expr) and id(n) not in left_out:
+            made = pattern(n)
+            if made is not None:
+                yield n, made
+
+
+def meant_otherwise(f: File, word: str, where: dict[str, set[str]]) -> bool:
+    return any(f.path.startswith(p) for p in where.get(word, ()))
+
+
+def operations_below(root: Path) -> list[str]:
+    """No text and no identifier of language/, calculus/ and engines/ speaks of an operation or layer of the library."""
+    found = []
+    for f in files(root):
+        if f.top not in BELOW:
+            continue
+        for node, made in texts(f.tree):
+            spoken = {n for n in NAMES if isinstance(node, ast.Constant) and re.search(rf"(?<!\w){n}(?!\w)", node.value)}
+            for name in sorted(known(made, NAMES) | spoken):
+                if not meant_otherwise(f, name, TEXTS):
+                    found.append(f.fault(node, f"speaks of {name}"))
+        for node, name in identifiers(f.tree):
+            for word in sorted(words(name) & NAMES):
+                if not meant_otherwise(f, word, IDENTIFIERS):
+                    found.append(f.fault(node, f"{name} is named after {word}"))
+    return found
+
+
+def operations_asked_for(root: Path) -> list[str]:
+    """Outside ops/ and nn/ nobody asks which operation it is: not by its name, not by its class, not by itself."""
+    found = []
+    for f in files(root):
+        if f.top not in USERS:
+            continue
+        for node, made in texts(f.tree):
+            for name in sorted(known(made, NAMES)):
+                found.append(f.fault(node, f"the name {name}"))
+        for node in ast.walk(f.tree):
+            for side in asked(node):
+                for part in ast.walk(side):
+                    name = part.id if isinstance(part, ast.Name) else part.attr if isinstance(part, ast.Attribute) else ""
+                    if name in NAMES:
+                        found.append(f.fault(node, f"asks whether it is {name}"))
+    return found
+
+
+def asked(node: ast.AST) -> list[ast.AST]:
+    """The parts of a node that something is compared with."""
+    match node:
+        case ast.Compare(left=left, comparators=others):
+            return [left, *others]
+        case ast.Call(func=ast.Name(id="isinstance" | "issubclass"), args=[_, kinds]):
+            return [kinds]
+        case ast.MatchClass(cls=kind):
+            return [kind]
+        case ast.MatchValue(value=value):
+            return [value]
+        case ast.Dict(keys=keys):
+            return [k for k in keys if k is not None]
+        case ast.Subscript(slice=key):
+            return [key]
+    return []
+
+
+# Imports -------------------------------------------------------------------------------------------------------------
+
+
+def imported(f: File) -> Iterator[tuple[ast.AST, str]]:
+    """(node, path in the package) of everything that a file imports from the package, wherever in the file."""
+    here = f.path.split("/")[:-1]
+    for node in ast.walk(f.tree):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = here[: len(here) - node.level + 1]
+            stem = [*base, *(node.module.split(".") if node.module else [])]
+            for a in node.names:
+                yield node, "/".join([*stem, a.name])
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            for name in [node.module or ""] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names]:
+                if name.split(".")[0] == "chainrule":
+                    yield node, "chainrule"
+
+
+def imports(root: Path) -> list[str]:
+    """Imports run one way, also those inside functions; `reference` and `native` do not know each other."""
+    found = []
+    for f in files(root):
+        may = MAY.get(f.top, set()) | {f.top, f.top.removesuffix(".py"), "__version__"}
+        for node, path in imported(f):
+            top = path.split("/")[0]
+            if path == "chainrule":
+                found.append(f.fault(node, "imports the package by its name; relatively is the way"))
+            elif top not in may:
+                found.append(f.fault(node, f"imports {path}"))
+            for owner, other in APART:
+                if f.path.startswith(owner) and (path.startswith(other) or path == other.split("/")[0]):
+                    found.append(f.fault(node, f"{owner} imports {path}"))
+    return found
+
+
+def dynamic(root: Path) -> list[str]:
+    """Nothing is imported or executed from text: search finds what is used."""
+    found = []
+    for f in files(root):
+        allowed = MAY_BE_DYNAMIC.get(f.path, set())
+        for node in ast.walk(f.tree):
+            names: list[str] = []
+            match node:
+                case ast.Name(id=name):
+                    names = [name] if name in DYNAMIC else []
+                case ast.Attribute(value=ast.Name(id=owner), attr=name) if (owner, name) in DYNAMIC_ATTRIBUTES:
+                    names = [f"{owner}.{name}"]
+                case ast.Import(names=parts):
+                    names = [a.name for a in parts if a.name.split(".")[0] in DYNAMIC | {"builtins"}]
+                case ast.ImportFrom(module=str(module), level=0, names=parts):
+                    names = [module] if module.split(".")[0] in DYNAMIC | {"builtins"} else []
+                    names += [f"{module}.{a.name}" for a in parts if (module, a.name) in DYNAMIC_ATTRIBUTES]
+                case ast.Attribute(attr=("__import__" | "__globals__" | "__subclasses__" | "import_module") as name):
+                    names = [name]
+            found += [f.fault(node, f"uses {name}") for name in names if name not in allowed]
+    return found
+
+
+# Sizes, and what is passed over in silence -----------------------------------------------------------------------------
+
+
+def sizes(root: Path) -> list[str]:
+    """Every file says what it is and stays readable; functions stay short."""
+    found = []
+    for f in files(root):
+        count = len(f.text.splitlines())
+        if not ast.get_docstring(f.tree):
+            found.append(f.fault(1, "does not say what it is"))
+        if count > MOST_LINES:
+            found.append(f.fault(1, f"{count} lines; at most {MOST_LINES}"))
+        for node in ast.walk(f.tree):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                length = (node.end_lineno or node.lineno) - node.lineno + 1
+                if length > MOST_FUNCTION_LINES:
+                    found.append(f.fault(node, f"{node.name} has {length} lines; at most {MOST_FUNCTION_LINES}"))
+    return found
+
+
+IGNORED = re.compile(r"#\s*type:\s*ignore(?P<code>\[[\w, -]+\])?(?P<rest>.*)")
+UNCHECKED = re.compile(r"#\s*noqa(?P<code>:\s*[A-Z]+\d+)?")
+
+
+def ignored(root: Path) -> list[str]:
+    """`# type: ignore[code]  # reason in words`, and `# noqa: CODE`: what is not checked is named and explained."""
+    found = []
+    for f in files(root):
+        for token in tokenize.generate_tokens(io.StringIO(f.text).readline):
+            if token.type != tokenize.COMMENT:
+                continue
+            for m in IGNORED.finditer(token.string):
+                reason = re.findall(r"[A-Za-z]{2,}", m["rest"].partition("#")[2].removeprefix(" noqa"))
+                if not m["code"] or len(reason) < 2:
+                    found.append(f.fault(token.start[0], "type: ignore without an error code and a reason in words behind it"))
+            for m in UNCHECKED.finditer(token.string):
+                if not m["code"]:
+                    found.append(f.fault(token.start[0], "noqa without a code"))
+    return found
+
+
+def broad(kind: ast.expr | None) -> bool:
+    """Whether an except clause, or suppress, catches everything."""
+    kinds = kind.elts if isinstance(kind, ast.Tuple) else [kind]
+    return any(k is None or (isinstance(k, ast.Name) and k.id in ("Exception", "BaseException")) for k in kinds)
+
+
+def swallowed(root: Path) -> list[str]:
+    """No bare except, and no error of every kind that is passed over."""
+    found = []
+    for f in files(root):
+        for node in ast.walk(f.tree):
+            match node:
+                case ast.ExceptHandler(type=None):
+                    found.append(f.fault(node, "a bare except"))
+                case ast.ExceptHandler(type=kind, body=body) if broad(kind) and not any(isinstance(n, ast.Raise) for s in body for n in ast.walk(s)):
+                    found.append(f.fault(node, "every error is caught and none raised"))
+                case ast.Call(func=ast.Name(id="suppress") | ast.Attribute(attr="suppress"), args=kinds) if any(map(broad, kinds)):
+                    found.append(f.fault(node, "every error is suppressed"))
+    return found
+
+
+def identities(root: Path) -> list[str]:
+    """No key is made of id(…): another object may have the same when the first is gone."""
+    return [
+        f.fault(node, "id(…) is not a name for an object")
+        for f in files(root)
+        for node in ast.walk(f.tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("id", "hash") and node.args
+        if not (node.func.id == "hash" and f.path == "language/index.py")  # Poly.__hash__
+    ]
+
+
+def printed(root: Path) -> list[str]:
+    """Only the command line writes to the terminal."""
+    return [
+        f.fault(node, "print(…) outside the command line")
+        for f in files(root)
+        if f.path != "cli.py"
+        for node in ast.walk(f.tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("print", "input", "breakpoint")
+    ]
+
+
+CHECKS: dict[str, Callable[[Path], list[str]]] = {
+    c.__name__: c for c in (operations_below, operations_asked_for, imports, dynamic, sizes, ignored, swallowed, identities, printed)
+}

@@ -1,0 +1,216 @@
+"""What formulas mean, worked out by hand: facts that both engines, the parser and the calculus could share a mistake about.
+
+Each fact is a right side and the same in plain Python for one sample's row x; it is held with samples and without.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+
+D = 11
+I = np.arange(D)  # noqa: E741
+Row = np.ndarray
+
+
+def total(term: Callable[[Row, int, int], float], keep: Callable[[int, int], bool]) -> Callable[[Row], list[float]]:
+    """For every i the sum over j in 0..D of the terms that are kept."""
+    return lambda x: [sum(term(x, i, j) for j in range(D) if keep(i, j)) for i in range(D)]
+
+
+def place(x: Row, k: int) -> float:
+    """x[k], or 0 outside: a dropped term."""
+    return x[k] if 0 <= k < D else 0.0
+
+
+FACTS: list[tuple[str, Callable[[Row], object]]] = [
+    ("x[n,-i+D-1]", lambda x: x[::-1]),
+    ("x[n,(i-5)%D]", lambda x: x[(I - 5) % D]),
+    ("(i-1)*x[n,i]", lambda x: (I - 1) * x),
+    ("(1-i)*x[n,i]", lambda x: (1 - I) * x),
+    ("(3*i+1)*x[n,i]", lambda x: (3 * I + 1) * x),
+    ("((4*i+3)//2)*x[n,i]", lambda x: (4 * I + 3) // 2 * x),
+    ("((2*i-7)//3)*x[n,i]", lambda x: (2 * I - 7) // 3 * x),
+    ("((2*i-7)%3)*x[n,i]", lambda x: (2 * I - 7) % 3 * x),
+    ("x[n,i] * -2 + -1", lambda x: x * -2 - 1),
+    ("-x[n,i] - (1 - x[n,i])", lambda x: -np.ones(D)),
+    ("-(x[n,i]**2)", lambda x: -(x**2)),
+    ("x[n,i]**-1", lambda x: 1 / x),
+    ("x[n,i]**-2", lambda x: 1 / x**2),
+    ("x[n,i]**-3", lambda x: 1 / x**3),
+    ("x[n,i]**5", lambda x: x**5),
+    ("abs(x[n,i])**0.5", lambda x: np.sqrt(np.abs(x))),
+    ("abs(x[n,i])**-0.5", lambda x: 1 / np.sqrt(np.abs(x))),
+    ("abs(x[n,i])**1.5", lambda x: np.abs(x) ** 1.5),
+    ("(x[n,i] >= 0.5) - 2*(x[n,i] <= -0.5)", lambda x: (x >= 0.5) * 1.0 - 2 * (x <= -0.5)),
+    ("where(x[n,i], 3, 4)", lambda x: np.where(x != 0, 3.0, 4.0)),
+    ("sum[j](x[n,j]*(j<i))", total(lambda x, i, j: x[j], lambda i, j: j < i)),
+    ("sum[j](x[n,j]*(j<=i))", total(lambda x, i, j: x[j], lambda i, j: j <= i)),
+    ("sum[j](x[n,j]*(j>i))", total(lambda x, i, j: x[j], lambda i, j: j > i)),
+    ("sum[j](x[n,j]*(j>=i))", total(lambda x, i, j: x[j], lambda i, j: j >= i)),
+    ("sum[j](x[n,j]*(j==i+2))", total(lambda x, i, j: x[j], lambda i, j: j == i + 2)),
+    ("sum[j](x[n,j]*(j!=i))", total(lambda x, i, j: x[j], lambda i, j: j != i)),
+    ("sum[j](x[n,j]*(2 < j <= i))", total(lambda x, i, j: x[j], lambda i, j: 2 < j <= i)),
+    ("sum[j](x[n,j]*(2*j < 3*i))", total(lambda x, i, j: x[j], lambda i, j: 2 * j < 3 * i)),
+    ("sum[j](x[n,j]*(3*j > 2*i+1))", total(lambda x, i, j: x[j], lambda i, j: 3 * j > 2 * i + 1)),
+    ("sum[j](-(j<=i)*x[n,j])", total(lambda x, i, j: -x[j], lambda i, j: j <= i)),
+    ("sum[j]((j<=i)/x[n,j])", total(lambda x, i, j: 1 / x[j], lambda i, j: j <= i)),
+    ("sum[j]((j>i)*x[n,j]/(j-i))", total(lambda x, i, j: x[j] / (j - i), lambda i, j: j > i)),
+    ("sum[j](-x[n,j]) + i", lambda x: I - x.sum()),
+    ("sum[j](-(x[n,j]*x[n,i]))", lambda x: -x * x.sum()),
+    ("sum[j](x[n,j]*(j%3<=1))", total(lambda x, i, j: x[j], lambda i, j: j % 3 <= 1)),
+    ("sum[j](x[n,j]*((j+3)%4>=1))", total(lambda x, i, j: x[j], lambda i, j: (j + 3) % 4 >= 1)),
+    ("sum[j:4](x[n,j+3]*((j+3)%4>=1))", lambda x: np.full(D, x[3] + x[5] + x[6])),
+    ("sum[j](x[n,j]*((i+j)%3==0))", total(lambda x, i, j: x[j], lambda i, j: (i + j) % 3 == 0)),
+    ("sum[u:3](x[n,(i-u)//2])", lambda x: [sum(place(x, (i - u) // 2) for u in range(3)) for i in range(D)]),
+    ("sum[u:3](x[n,i+u-1]*x[n,i-u])", lambda x: [sum(place(x, i + u - 1) * place(x, i - u) for u in range(3)) for i in range(D)]),
+    ("sum[u:2](x[n,i+u]) - 3*sum[u:3](x[n,i+u])", lambda x: [sum(place(x, i + u) for u in range(2)) - 3 * sum(place(x, i + u) for u in range(3)) for i in range(D)]),
+    ("sum[u:D](u*x[n,u]) - max[u:D](u*x[n,u])", lambda x: np.full(D, (I * x).sum() - (I * x).max())),
+    ("mean[u:3,v:2](x[n,i+u-v])", lambda x: [sum(place(x, i + u - v) for u in range(3) for v in range(2)) / 6 for i in range(D)]),
+    ("min[u:3](x[n,i+u])", lambda x: [min(x[i : i + 3]) for i in range(D)]),
+    ("argmax[j](x[n,j]) + 0*i", lambda x: np.full(D, float(np.argmax(x)))),
+    ("argmax[u:3](x[n,i+u-1])", lambda x: [max((u for u in range(3) if 0 <= i + u - 1 < D), key=lambda u: x[i + u - 1]) for i in range(D)]),
+    ("max[u:2](x[n,i+u+7])", lambda x: [max((x[k] for k in (i + 7, i + 8) if k < D), default=-math.inf) for i in range(D)]),
+    ("min[u:2](x[n,i+u+7])", lambda x: [min((x[k] for k in (i + 7, i + 8) if k < D), default=math.inf) for i in range(D)]),
+    ("argmax[u:2](x[n,i+u+7])", lambda x: [max((u for u in (0, 1) if i + u + 7 < D), key=lambda u: x[i + u + 7], default=-1) for i in range(D)]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("engine", ["native", "reference"])
+@pytest.mark.parametrize("right, meaning", FACTS, ids=[f for f, _ in FACTS])
+def test_a_formula_means_what_is_worked_out_by_hand(right: str, meaning: Callable[[Row], object], engine: str) -> None:
+    rows = np.random.default_rng(0).normal(size=(3, D))
+    want = np.array([np.asarray(meaning(x), float) for x in rows])
+    found = cr.op(f"f(x[n,D]) -> y[n,D]\n y[n,i] = {right}")(rows, engine=engine)
+    np.testing.assert_allclose(found, want, rtol=1e-12, atol=1e-12)
+    alone = cr.op(f"f(x[D]) -> y[D]\n y[i] = {right.replace('[n,', '[')}")
+    np.testing.assert_allclose(alone(rows[1], engine=engine), want[1], rtol=1e-12, atol=1e-12)
+
+
+NAN, INF = math.nan, math.inf
+ROWS = [
+    [1.0, NAN, 3.0, NAN],
+    [NAN, NAN, NAN, NAN],
+    [2.0, 1.0, NAN, -INF],
+    [-INF, -INF, -INF, -INF],
+    [INF, 1.0, INF, -INF],
+    [-1.0, -1.0, -2.0, -2.0],
+]
+
+
+@pytest.mark.parametrize("engine", ["native", "reference"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_nan_wins_and_the_first_of_equals_wins(engine: str, dtype: type) -> None:
+    x = np.array(ROWS, dtype)
+    f = cr.op(
+        "f(x[n,D]) -> a[n], b[n], c[n], d[n]\n a[n] = max[i](x[n,i])\n b[n] = min[i](x[n,i])\n c[n] = argmax[i](x[n,i])\n d[n] = argmax[i](-x[n,i])"
+    )
+    for found, want in zip(f(x, engine=engine), (x.max(1), x.min(1), x.argmax(1), x.argmin(1)), strict=True):
+        np.testing.assert_array_equal(found, want)
+    alone = cr.op("f(x[A,B]) -> a[A], c[A]\n a[i] = max[j](x[i,j])\n c[i] = argmax[j](x[i,j])")
+    for found, want in zip(alone(x, engine=engine), (x.max(1), x.argmax(1)), strict=True):
+        np.testing.assert_array_equal(found, want)
+
+
+@pytest.mark.parametrize("engine", ["native", "reference"])
+def test_nan_goes_through_functions_and_comparisons_as_in_numpy(engine: str) -> None:
+    x = np.array([ROWS[0] + ROWS[2] + ROWS[4]])
+    y = np.array([ROWS[2] + ROWS[0] + ROWS[3]])
+    for text, want in [
+        ("maximum(x[n,i], y[n,i])", np.maximum(x, y)),
+        ("minimum(x[n,i], y[n,i])", np.minimum(x, y)),
+        ("(x[n,i] == y[n,i])", x == y),
+        ("(x[n,i] != y[n,i])", x != y),
+        ("(x[n,i] < y[n,i])", x < y),
+        ("(x[n,i] >= y[n,i])", x >= y),
+        ("where(x[n,i] > y[n,i], 1, 2)", np.where(x > y, 1, 2)),
+        ("sign(x[n,i])", np.sign(x)),
+    ]:
+        found = cr.op(f"f(x[n,D], y[n,D]) -> z[n,D]\n z[n,i] = {text}")(x, y, engine=engine)
+        np.testing.assert_array_equal(found, np.asarray(want, float), err_msg=text)
+
+
+@pytest.mark.parametrize("engine", ["native", "reference"])
+def test_a_window_of_infinities_has_its_first_place_for_winner(engine: str) -> None:
+    x = np.array([[-INF, -INF, 1.0]])
+    f = cr.op("f(x[n,D]) -> y[n,D], k[n,D]\n y[n,i] = max[u:2](x[n,i+u-1])\n k[n,i] = argmax[u:2](x[n,i+u-1])")
+    y, k = f(x, engine=engine)
+    np.testing.assert_array_equal(y, [[-INF, -INF, 1.0]])
+    np.testing.assert_array_equal(k, [[1, 0, 1]])
+
+
+@pytest.mark.parametrize("engine", ["native", "reference"])
+def test_lines_of_different_sizes_keep_their_own_sums(engine: str) -> None:
+    """The same sum over other ranges is another tensor."""
+    x, v = np.arange(1.0, 8.0)[None], np.array([2.0, 3.0])
+    f = cr.op("f(x[n,D], v[K]) -> z[n,2], y[n,D]\n z[n,i] = 1 + sum[k](v[k]*(i+k))*x[n,0]\n y[n,i] = 1 + sum[k](v[k]*(i+k))*x[n,0]")
+    z, y = f(x, v, engine=engine)
+    want = [1 + 2 * i + 3 * (i + 1) for i in range(7)]
+    np.testing.assert_array_equal(z, [want[:2]])
+    np.testing.assert_array_equal(y, [want])
+
+
+@pytest.mark.parametrize("engine", ["native", "reference"])
+def test_part_of_a_tensor_is_read_with_its_own_strides(engine: str) -> None:
+    x = np.arange(35.0).reshape(5, 7)
+    f = cr.op("f(x[A,B]) -> y[A-1,B-2], z[A,B]\n y[i,j] = x[i,j]\n z[i,j] = (2*i+j)*x[i,j]")
+    y, z = f(x, engine=engine)
+    np.testing.assert_array_equal(y, x[:4, :5])
+    np.testing.assert_array_equal(z, (2 * np.arange(5)[:, None] + np.arange(7)) * x)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.int64, np.float32])
+def test_whole_numbers_keep_their_values(dtype: type) -> None:
+    k = np.array([[0, 1, 127, 128, 200, 255]], dtype)
+    for engine in ("native", "reference"):
+        found = cr.op("f(k[n,D], x[n,D]) -> y[n,D]\n y[n,i] = k[n,i] + x[n,i]")(k, np.ones((1, 6), np.float32), engine=engine)
+        np.testing.assert_array_equal(found, k.astype(np.float32) + 1)
+
+
+def test_planes_of_every_size_are_computed() -> None:
+    """Planes of 32 vectors and their multiples are set apart in memory; nothing of that may show."""
+    rng = np.random.default_rng(0)
+    for rows, columns in ((4, 8), (8, 8), (5, 7), (16, 16)):
+        x, w = rng.normal(size=(9, 3, rows, columns)), rng.normal(size=(2, 3, 3, 3))
+        y, pull = cr.vjp(cr.ops.conv2d_plain, x, w, p=1)
+        want, back = cr.vjp(cr.ops.conv2d_plain, x, w, p=1, engine="reference")
+        np.testing.assert_allclose(y, want, rtol=1e-11, atol=1e-11)
+        for got, right in zip(pull(y), back(want), strict=True):
+            np.testing.assert_allclose(got, right, rtol=1e-10, atol=1e-10)
+
+
+def test_a_reduction_walked_letter_by_letter_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Above some number of cells the reference holds letters at one value after another."""
+    from chainrule.engines import reference
+
+    x = np.random.default_rng(0).integers(-3, 4, size=(5, 4, 3)).astype(float)
+    x[0, 1, 2] = x[0, 3, 0] = x[1, 0, 0] = math.nan
+    x[2] = -math.inf
+    names = ("sum", "max", "min", "mean", "argmax")
+    text = "f(x[n,A,B]) -> " + ", ".join(f"{k}_[n]" for k in names) + "\n" + "\n".join(f" {k}_[n] = {k}[a,b](x[n,a,b])" for k in names)
+    whole = cr.op(text)(x, engine="reference")
+    monkeypatch.setattr(reference, "CELLS", 4)
+    for name, got, want in zip(names, cr.op(text)(x, engine="reference"), whole, strict=True):
+        np.testing.assert_array_equal(got, want, err_msg=name)
+
+
+# Only some inputs move ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("engine", ["native", "reference"])
+def test_forward_mode_keeps_what_inputs_that_stand_still_drop(engine: str) -> None:
+    """x[i+u] is added only where w[i-u] is inside too, also when w does not move."""
+    f = cr.op("f(x[n,D], w[D]; q=3) -> y[n,D]\n y[n,i] = sum[u:q](x[n,i+u] + w[i-u])")
+    x, w = np.random.default_rng(0).normal(size=(2, 6))
+    t = np.arange(1.0, 7.0)
+    want = [sum(t[i + u] for u in range(3) if i + u < 6 and i - u >= 0) for i in range(6)]
+    _, moved = cr.jvp(f, (x[None], w), (t[None], None), engine=engine)
+    np.testing.assert_allclose(moved, [want])
+    _, pullback = cr.vjp(f, x[None], w, engine=engine)
+    dx, _ = pullback(np.ones((1, 6)))
+    assert float((dx * t).sum()) == pytest.approx(sum(want))

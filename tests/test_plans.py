@@ -1,0 +1,122 @@
+"""What a plan promises: groups that run side by side do not wait for each other, and memory has the names it should have."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule import Op, nn
+from chainrule.engines.native import program
+from chainrule.engines.native.group import Group
+from chainrule.engines.native.schedule import Plan
+from chainrule.engines.native.target import current
+from chainrule.language.bind import bind
+from tests.cases import CASES, Case, own
+
+
+def planned(spec: program.Spec, monkeypatch: pytest.MonkeyPatch) -> tuple[Plan, str]:
+    """The plan of a program, and its LLVM text."""
+    seen: list[Plan] = []
+    build = program.build
+    monkeypatch.setattr(program, "build", lambda plan, *a, **k: seen.append(plan) or build(plan, *a, **k))
+    text, _ = program.translate(spec, current())
+    monkeypatch.setattr(program, "build", build)
+    return seen[0], text
+
+
+def written(g: Group) -> set[str]:
+    return set(g.stored) | set(g.partial) | {s.out for s in g.statements if s.scatter}
+
+
+def independent(plan: Plan, update: dict[str, str]) -> None:
+    """Nothing that one group of a phase writes is read by another group that may run at the same time."""
+    for phase in plan.phases:
+        for g in (*phase.lanes, *phase.plain):
+            writes = written(g) | {update[t] for t in written(g) if t in update}
+            others = phase.plain if g in phase.lanes else (*phase.lanes, *phase.plain)
+            for h in others:
+                if h is not g:
+                    assert not writes & (set(h.tensors) - written(h)), (g.name, h.name, writes & set(h.tensors))
+
+
+DEEP = [
+    own("two_sums(a[M,K], b[K,P]) -> y[M,P]\n h[i,j] = sum[k](a[i,k]*b[k,j])\n y[i,j] = h[i,j]*sum[k](a[i,k]*b[k,j]*2)", a=(6, 64), b=(64, 20)),
+    own("chain(a[M,K], b[K,M]) -> y[M,M], z[M,M]\n h[i,j] = sum[k](a[i,k]*b[k,j])\n y[i,j] = h[i,j] + h[j,i]\n z[i,j] = y[i,j]*h[i,j] + sum[k](h[i,k]*y[k,j])", a=(9, 40), b=(40, 9)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", [*DEEP, *CASES], ids=lambda c: c.id)
+def test_groups_of_one_phase_do_not_depend_on_each_other(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    arrays = case.arrays(3)
+    gradient = case.op.gradient(case.wrt)
+    values = case.op.evaluate(arrays, case.numbers, "reference")
+    seeds = {gradient.seed[k]: np.ones(np.shape(v)) for k, v in values.items()}
+    for op, given in ((case.op, arrays), (Op(gradient.definition), arrays | seeds)):
+        samples = op.samples({k: np.shape(a) for k, a in given.items()}) if op.lane_ready else None
+        bound = bind(op.definition, {k: np.shape(a) for k, a in given.items()}, case.numbers, free_samples=samples is not None)
+        spec = op.spec(bound, np.dtype(float), samples, {k: str(a.dtype) for k, a in given.items()})
+        plan, _ = planned(spec, monkeypatch)
+        independent(plan, {})
+
+
+@pytest.mark.parametrize("case", DEEP, ids=lambda c: c.id)
+def test_sums_that_wait_for_sums_are_the_references(case: Case) -> None:
+    from tests.test_native import both_ways
+
+    both_ways(case, 1, np.float64, 1e-12)
+
+
+def training(momentum: float) -> program.Spec:
+    norm = cr.op(
+        "norm(x[n,D], g[D]) -> y[n,D]\n m[i] = mean[n](x[n,i])\n v[i] = mean[n]((x[n,i]-m[i])**2)\n y[n,i] = g[i]*(x[n,i]-m[i])/sqrt(v[i]+1e-3)"
+    )
+    net = nn.Sequential(nn.Conv2d(1, 3, 3), nn.ReLU(), nn.Flatten(), nn.Linear(48, 20), nn.Formula(norm, g=(20,)), nn.Linear(20, 4))
+    x, t = np.ones((40, 1, 6, 6), np.float32), np.zeros(40, int)
+    return cr.TrainStep(net, nn.CrossEntropyLoss(), cr.optim.SGD(0.1, momentum), x, t, 40).runner(40).code.spec
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_an_update_in_place_is_told_to_the_compiler_and_waits(momentum: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = training(momentum)
+    plan, text = planned(spec, monkeypatch)
+    update = dict(spec.update)
+    assert update
+    independent(plan, update)
+    found = 0
+    for phase in plan.phases:
+        for g in (*phase.lanes, *phase.plain):
+            head = re.search(rf"define internal void @{g.name}\(.*", text)
+            if head and any(update.get(t) in g.tensors for t in written(g)):
+                assert "noalias" not in head[0], "two names for one memory"
+                found += 1
+    assert found, "the optimiser's groups are in the text"
+
+
+def test_a_scatter_is_one_task() -> None:
+    """It clears its tensor first: a second task would wipe out what the first has added."""
+    rng = np.random.default_rng(0)
+    f = cr.op("f(x[A,H], w[A,K]) -> y[A,M]\n y[a,i:M] = sum[u](w[a,u] * x[a,i*u])".replace("M", "40"))
+    x, w = rng.normal(size=(96, 300)), rng.normal(size=(96, 20))
+    y, pull = cr.vjp(f, x, w)
+    want, back = cr.vjp(f, x, w, engine="reference")
+    np.testing.assert_allclose(y, want, rtol=1e-11, atol=1e-11)
+    for got, right in zip(pull(y), back(want), strict=True):
+        np.testing.assert_allclose(got, right, rtol=1e-10, atol=1e-10)
+
+
+def test_each_width_has_code_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Code for another machine is other code, in memory and on disk."""
+    names = ["sse2", "avx2", "avx512"]
+    if current().name not in names:
+        assert current().name == "neon"
+        return
+    here = names[: names.index(current().name) + 1]
+    lanes = {}
+    f = cr.op("width(x[n,D]) -> y[n,D]\n y[n,i] = 3*x[n,i]")
+    for name in here:
+        monkeypatch.setenv("CHAINRULE_TARGET", name)
+        lanes[name] = f.code((5, 2)).layout.lanes
+    assert lanes == {k: v for k, v in {"sse2": 4, "avx2": 8, "avx512": 16}.items() if k in here}
