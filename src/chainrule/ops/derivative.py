@@ -105,7 +105,7 @@ class Derivation:
 
     def latex(self) -> str:
         """The gradient's line in LaTeX."""
-        return latex_line(self.definition.lines[-1])
+        return latex_line(self.definition.lines[-1], self.definition.axes)
 
     def __str__(self) -> str:
         rows = [f"∂E/∂{self.wrt} of {header_text(self.of.definition)}", ""]

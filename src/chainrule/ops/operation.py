@@ -114,7 +114,7 @@ class Op:
 
     def latex(self) -> str:
         """The formulas in LaTeX, a line each."""
-        return " \\\\\n".join(latex_line(line) for line in self.definition.lines)
+        return " \\\\\n".join(latex_line(line, self.definition.axes) for line in self.definition.lines)
 
     @cached_property
     def lane_ready(self) -> bool:
