@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
@@ -298,3 +300,70 @@ def test_cross_entropy_keeps_its_digits_and_takes_infinite_logits(engine: str, d
     assert e == np.inf and np.allclose(pullback(dtype(1))[0], (share[1] - [1, 0, 0]).astype(float), atol=4 * np.finfo(dtype).eps)
     _, te = cr.jvp(cr.ops.cross_entropy, (z, t), (np.ones_like(z), None), engine=engine)
     assert abs(te) < 1e-6
+
+
+SCALED = "f(x[n,D]; a=0.5, s=1) -> y[n,D]\n    y[n,i] = a * s * x[n,i]"
+NO_SETTINGS = [
+    float("nan"), float("inf"), -np.inf, np.float32("nan"), 1j, np.complex128(1), None, "3", b"3", True, np.True_, [1], (1,), {}, np.ones(1), np.ones((2, 2)),
+    np.array(1.0), 10**400, -(10**30), 2**62, np.uint64(2**63), np.datetime64("2020"), object(), Fraction(10**400), np.ma.masked,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["a", "s"])
+@pytest.mark.parametrize("value", NO_SETTINGS, ids=lambda v: f"{type(v).__name__} {v}"[:30])
+def test_what_is_no_number_is_no_setting(value: object, name: str) -> None:
+    f, x = cr.op(SCALED), np.ones((1, 2))
+    for call in (lambda: f(x, **{name: value}), lambda: cr.vjp(f, x, engine="reference", **{name: value}), lambda: f.loops(x, **{name: value})):
+        with pytest.raises(cr.ArgumentError) as e:
+            call()
+        assert str(e.value).startswith(f"{name}=") and "; accepted: " in str(e.value)
+
+
+@pytest.mark.parametrize("value", [2, 2.0, np.float32(2), np.float64(2), np.int8(2), np.uint64(2), Fraction(2)])
+def test_a_plain_number_of_any_kind_is_a_setting(value: object) -> None:
+    f, x = cr.op(SCALED), np.ones((1, 2))
+    assert f(x, a=value).tolist() == [[2, 2]] and f(x, s=value).tolist() == [[1, 1]]
+    with pytest.raises(cr.ArgumentError, match=r"^s=2\.5: this setting of f is a whole number"):
+        f(x, s=2.5)
+
+
+@pytest.mark.parametrize("value", ["1e999", "-1e999", "True", "2**70", "1j", "4611686018427387904"])
+def test_defaults_are_finite_numbers_too(value: str) -> None:
+    with pytest.raises(cr.DefinitionError, match="is not a setting"):
+        cr.op(f"f(x[n]; a={value}) -> y[n]\n y[n] = a*x[n]")
+
+
+def test_an_infinite_number_has_no_text() -> None:
+    with pytest.raises(cr.DefinitionError, match="this number is too large"):
+        cr.op("f(x[n]) -> y[n]\n y[n] = x[n] + 1e999")
+
+
+CONJUNCTIONS = [
+    "x[n,i] and z[n,i]",
+    "x[n,i] > 0 and z[n,i]",
+    "exp(x[n,i]) and x[n,i] > 0",
+    "x[n,i] > 0 and (z[n,i] + 1)",
+    "x[n,i] > 0 and z[n,i]*(i > 0)",
+]
+
+
+@pytest.mark.parametrize("text", CONJUNCTIONS)
+def test_and_of_values_is_refused_and_shows_what_could_be_meant(text: str) -> None:
+    with pytest.raises(cr.DefinitionError) as e:
+        cr.op(f"f(x[n,D], z[n,D]) -> y[n,D]\n    y[n,i] = {text}")
+    rows = str(e.value).split("\n")
+    first, _, second = text.partition(" and ")
+    wrong = second if ">" in first else first
+    assert rows[1].index("^") == 4 + len("y[n,i] = ") + text.index(wrong) + wrong.startswith("(")
+    assert "is a value, not a comparison" in rows[2]
+    offered = rows[3].removeprefix("accepted: ").split("; the product of values is ")
+    assert len(offered) == 2 and "!= 0" in offered[0]
+    for right in offered:  # what is offered is accepted
+        cr.op(f"f(x[n,D], z[n,D]) -> y[n,D]\n    y[n,i] = {right}")
+
+
+def test_and_of_comparisons_is_their_product() -> None:
+    texts = ["x[n,i] > 0 and i < 2 and delta(i, 1)", "(x[n,i] > 0 and i < 2) and i == 1", "(x[n,i] > 0) * (i < 2) * (i == 1)"]
+    for engine in ("reference", "native"):
+        found = [cr.op(f"f(x[n,D]) -> y[n,D]\n y[n,i] = {t}")(np.array([[1.0, 2, 3], [1, -1, 2]]), engine=engine).tolist() for t in texts]
+        assert found == [[[0, 1, 0], [0, 0, 0]]] * 3

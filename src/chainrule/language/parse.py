@@ -7,42 +7,17 @@ would be accepted.
 from __future__ import annotations
 
 import ast
+import math
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NoReturn
 
 from ..errors import DefinitionError
-from .functions import ALL, FUNCTIONS, REDUCTIONS
+from .functions import ALL, COMPARISONS, FUNCTIONS, REDUCTIONS
 from .index import Poly
+from .raw import UNKNOWN, Raw, RawLine
 from .source import DEEPEST, Piece, complain, depth_of, make_room, nearest, split_top, statements
 from .tree import Call, Const, Expr, Index, Read, Reduce, Tensor, folded, fresh_name, mul, number_of, product
-
-UNKNOWN = Poly.name("?")  # the range of a letter before ranges.py has found it
-
-
-@dataclass(frozen=True)
-class RawLine:
-    """A parsed line whose letters have no ranges yet, and the places of its nodes for messages."""
-
-    tensor: str
-    letters: tuple[str, ...]
-    explicit: dict[str, Poly]
-    expr: Expr
-    piece: Piece
-
-
-@dataclass(frozen=True)
-class Raw:
-    """A parsed text before ranges are known."""
-
-    name: str
-    inputs: tuple[Tensor, ...]
-    settings: tuple[tuple[str, int | float], ...]
-    outputs: tuple[Tensor, ...]
-    lines: tuple[RawLine, ...]
-    source: str
-    sample_size: str
-    lookups: tuple[tuple[str, str, int], ...]  # (input of whole numbers, table read at it, which axis of the table)
 
 
 def parse(text: str) -> Raw:
@@ -141,7 +116,8 @@ class _Parser:
                 number = ast.literal_eval(value.strip()) if eq else None
             except (ValueError, SyntaxError):
                 number = None
-            if not isinstance(number, (int, float)) or not name.strip().isidentifier():
+            plain = type(number) in (int, float) and abs(number) < (1 << 62 if isinstance(number, int) else math.inf)
+            if not plain or number is None or not name.strip().isidentifier():
                 complain(self.source, piece.line, piece.column + where, f"{part.strip()!r} is not a setting", "name=number, as in 's=1'")
             if name.strip() in self.settings or name.strip() == "n":
                 complain(self.source, piece.line, piece.column + where, f"{name.strip()!r} is taken", "a new name for each setting")
@@ -286,8 +262,10 @@ class _Parser:
         match node:
             case ast.Constant(value=bool()):
                 self.fail(node, "True and False are not numbers here", "1 and 0")
-            case ast.Constant(value=int() | float()):
-                return Const(node.value)  # type: ignore[arg-type]
+            case ast.Constant(value=(int() | float()) as number):
+                if number == math.inf:
+                    self.fail(node, "this number is too large", "numbers below 1.8e308")
+                return Const(number)
             case ast.Name():
                 return self.name(node)
             case ast.UnaryOp(op=ast.USub()):
@@ -300,19 +278,27 @@ class _Parser:
             case ast.Compare():
                 return self.comparison(node)
             case ast.BoolOp(op=ast.And()):
-                out: Expr = Const(1)
-                for v in node.values:
-                    if not isinstance(v, (ast.Compare, ast.BoolOp)):
-                        self.fail(
-                            v, f"{ast.unparse(v)!r} is a value, not a comparison", "comparisons, as in '(x != 0) and (z != 0)'; a product is 'x * z'"
-                        )
-                    out = mul(out, self.value(v))
-                return out
+                return self.conjunction(node)
             case ast.Call():
                 return self.call(node)
             case ast.Subscript():
                 return self.read(node)
         self.fail(node, f"{ast.unparse(node)!r} has no meaning here", "numbers, tensors, + - * / **, comparisons, functions, reductions")
+
+    def conjunction(self, node: ast.BoolOp) -> Expr:
+        """`and` between comparisons: their product."""
+        for k, v in enumerate(node.values):
+            if not _is_test(v):
+                pair = node.values[k - 1 : k + 1] if k else node.values[:2]
+                tests = [x if _is_test(x) else ast.Compare(x, [ast.NotEq()], [ast.Constant(0)]) for x in pair]
+                meant, product = (ast.unparse(ast.BinOp(a, ast.Mult(), b)) for a, b in (tests, pair))
+                self.fail(
+                    v, f"{ast.unparse(v)!r} is a value, not a comparison: 'and' stands between those", f"{meant}; the product of values is {product}"
+                )
+        out: Expr = Const(1)
+        for v in node.values:
+            out = mul(out, self.value(v))
+        return out
 
     def name(self, node: ast.Name) -> Expr:
         if node.id in self.tensors:
@@ -394,3 +380,10 @@ def _looked_up(read: Read, found: list[tuple[str, Expr]]) -> Expr:
     """A table read at whole numbers of the data, z[n, t[n]]: sum[v](where(v == t[n], z[n,v], 0))."""
     here = product([Call("==", (Index(Poly.name(letter)), at)) for letter, at in found])
     return Reduce("sum", tuple(letter for letter, _ in found), (UNKNOWN,) * len(found), Call("where", (here, read, Const(0))))
+
+
+def _is_test(node: ast.expr) -> bool:
+    """Whether an expression is 1 or 0 by its form."""
+    if isinstance(node, ast.BoolOp):
+        return all(_is_test(v) for v in node.values)
+    return isinstance(node, ast.Compare) or (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in COMPARISONS)

@@ -15,7 +15,8 @@ from dataclasses import replace
 import numpy as np
 
 from .index import Poly
-from .parse import UNKNOWN, Raw, RawLine, parse
+from .parse import parse
+from .raw import UNKNOWN, Raw, RawLine
 from .source import Piece, complain_at, nearest
 from .tree import (
     Call,
