@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import time
 from fractions import Fraction
 
 import numpy as np
@@ -9,6 +11,8 @@ import pytest
 
 import chainrule as cr
 from chainrule import Op
+from chainrule.calculus.simplify import only, plus, rewritten
+from chainrule.language.tree import ZERO, Call, Const, Expr, Read
 from tests.cases import CASES, Case
 
 STEP = 1e-40  # complex step: no subtraction, so as small as it likes
@@ -144,3 +148,216 @@ def test_fractions_are_exact() -> None:
 def test_a_gradient_is_asked_for_by_an_inputs_name() -> None:
     with pytest.raises(cr.ArgumentError, match="'q': linear has no such input"):
         cr.derive(cr.ops.linear, "q")
+
+
+ENGINES = pytest.mark.parametrize("engine", ["reference", "native"])
+TYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
+
+
+def gradients(op: Op, arrays: list[np.ndarray], engine: str, **settings: object) -> list[np.ndarray]:
+    """Gradients for an upstream gradient of ones, and the gradient of their sum: first and second derivatives, both modes in one."""
+    y, pullback = cr.vjp(op, *arrays, engine=engine, **settings)
+    first = pullback(np.ones_like(y))
+    first = first if isinstance(first, tuple) else (first,)
+    _, ty = cr.jvp(op, arrays, [np.ones_like(a) for a in arrays], engine=engine, **settings)
+    with np.errstate(invalid="ignore"):
+        assert np.allclose(np.sum(ty), sum(map(np.sum, first)), rtol=1e-4, atol=1e-6, equal_nan=True), "forward mode agrees"
+    g = op.gradient([t.name for t in op.definition.inputs])
+    _, again = cr.vjp(Op(g.definition), *arrays, np.ones_like(y), engine=engine, **settings)
+    second = again(*[np.ones_like(a) for a in first])
+    return [*first, *(second if isinstance(second, tuple) else (second,))]
+
+
+BRANCHES = [
+    ("where(x[n,i] > 0, log(x[n,i]), x[n,i])", [0.0, -1.0, 2.0], [1.0, 1.0, 0.5]),
+    ("where(x[n,i] > 0, x[n,i]*sqrt(x[n,i]), 0)", [0.0, -1.0, 4.0], [0.0, 0.0, 3.0]),
+    ("where(x[n,i] == 0, 1, sin(x[n,i])/x[n,i])", [0.0, np.pi], [0.0, -1 / np.pi]),
+    ("exp(where(x[n,i] < 50, x[n,i], where(x[n,i] > 60, 1/(x[n,i]-90), 0)))", [90.0, 0.0, 55.0], [-np.inf, 1.0, 0.0]),
+    ("maximum(log(x[n,i]), 0)", [0.0, 2.0], [0.0, 0.5]),
+    ("minimum(1/x[n,i]**2, 4)", [0.0, 1.0], [0.0, -2.0]),
+    ("max[k:2](where(k == 1, log(x[n,i]), 0))", [0.0, 2.0], [0.0, 0.5]),
+    ("sum[k](where(k == i, log(x[n,k]), 0))", [0.0, 2.0], [np.inf, 0.5]),
+    ("where(x[n,i] > 0, sum[k:2](where(k == 0, log(x[n,i]), 1/x[n,i])), x[n,i])", [0.0, 1.0], [1.0, 0.0]),
+    ("x[n,i]**0", [0.0, 3.0], [0.0, 0.0]),
+    ("x[n,i]**1", [0.0, 3.0], [1.0, 1.0]),
+    ("x[n,i]**2", [0.0, 3.0], [0.0, 6.0]),
+    ("x[n,i]**3", [0.0, -3.0], [0.0, 27.0]),
+    ("x[n,i]**-1", [2.0, -4.0], [-0.25, -0.0625]),
+    ("x[n,i]**0.5", [4.0, 0.25], [0.25, 1.0]),
+    ("x[n,i]**p", [0.0, 3.0], [0.0, 0.0]),
+    ("x[n,i]**q", [0.0, 3.0], [0.0, 0.0]),
+    ("x[n,i]**(p + 1)", [0.0, 3.0], [1.0, 1.0]),
+]  # fmt: skip
+
+
+@ENGINES
+@TYPES
+@pytest.mark.parametrize("text, x, want", BRANCHES, ids=lambda v: v if isinstance(v, str) else "")
+def test_a_branch_that_is_not_taken_adds_nothing(text: str, x: list, want: list, engine: str, dtype: type) -> None:
+    f = cr.op(f"f(x[n,D]; p=0, q=0.0) -> y[n,D]\n y[n,i] = {text}")
+    at, want = np.array([x], dtype), np.array([want], dtype)
+    found = gradients(f, [at], engine)
+    assert np.allclose(found[0], want, rtol=1e-6, atol=1e-7)
+    assert not np.isnan(found[1][np.isfinite(want)]).any(), "nor in the second derivative"
+
+
+@ENGINES
+@TYPES
+def test_powers_have_the_derivatives_that_pytorch_gives_them(engine: str, dtype: type) -> None:
+    f = cr.op("f(x[n], b[n]) -> y[n]\n y[n] = x[n]**b[n]")
+    x = np.array([0, 0, 0, 0, 0, 2, -2, 3], dtype)
+    b = np.array([0, 1, 2, 0.5, -1, 3, 2, 0], dtype)
+    dx, db, *second = gradients(f, [x, b], engine)
+    assert np.allclose(dx, [0, 1, 0, np.inf, -np.inf, 12, -4, 0])
+    assert np.allclose(db[[0, 1, 2, 3, 5, 7]], [0, 0, 0, 0, 8 * np.log(2), np.log(3)], rtol=1e-6) and db[4] == -np.inf and np.isnan(db[6])
+    assert np.isfinite([s[[2, 5, 7]] for s in second[:2]]).all()
+
+
+LOGISTIC = [
+    ("1/(1+exp(-x[n,i]))", "dx[n,i] = dy[n,i] * y[n,i] * (1 - y[n,i])"),
+    ("1/(exp(-x[n,i])+1)", "dx[n,i] = dy[n,i] * y[n,i] * (1 - y[n,i])"),
+    ("sigmoid(x[n,i])", "dx[n,i] = dy[n,i] * y[n,i] * (1 - y[n,i])"),
+    ("x[n,i]/(1+exp(-b*x[n,i]))", ""),
+    ("b/(2+exp(x[n,i]))", ""),
+    ("x[n,i]*(1/(1+exp(-x[n,i])))**2", ""),
+    ("log(1+exp(-x[n,i]))*0 + 2/(1+exp(-2*x[n,i])) - 1", None),
+    ("1/(3 - exp(x[n,i]))", None),
+    ("1/(exp(x[n,i]) - 3)", None),
+    ("sum[k](b/(1+exp(x[n,k]-x[n,i]/2)))", ""),
+]  # fmt: skip
+
+
+@ENGINES
+@TYPES
+@pytest.mark.parametrize("text, formula", LOGISTIC)
+def test_an_exponential_below_a_quotient_gives_no_nan(text: str, formula: str | None, engine: str, dtype: type) -> None:
+    f = cr.op(f"f(x[n,D]; b=1.5) -> y[n,D]\n y[n,i] = {text}")
+    if formula:
+        assert cr.derive(f, "x").formula == formula
+    far = [-90.0, 90.0, -3.0, 0.5, 40.0] if dtype is np.float32 else [-800.0, 800.0, -3.0, 0.5, 90.0]
+    x = np.array([far], dtype)
+    first, second, _ = gradients(f, [x], engine)
+    if formula is not None:  # (in the others a value itself is infinite, or 0 * inf)
+        assert np.isfinite(first).all() and np.isfinite(second).all()
+    near = np.array([[-3.0, 0.5, 1.3, 4.0]], dtype)
+    first, *_ = gradients(f, [near], engine)
+    step = f(near.astype(complex) + 1e-40j, engine="reference").imag / 1e-40
+    if "sum" not in text:
+        assert np.allclose(first, step, rtol=1e-4 if dtype is np.float32 else 1e-12)
+
+
+def evaluated(e: Expr, numbers: dict[str, Fraction]) -> Fraction:
+    """An expression in exact fractions; an exponential stands for some number of its own."""
+    match e:
+        case Const(v):
+            return Fraction(v)
+        case Read(name, _):
+            return numbers[name]
+        case Call("exp", (a,)):
+            return Fraction(hash(evaluated(a, numbers)) % 97 + 1, 13)
+        case Call("where", (t, a, b)):
+            return evaluated(a if evaluated(t, numbers) else b, numbers)
+        case Call("neg", (a,)):
+            return -evaluated(a, numbers)
+        case Call(fn, (a, b)):
+            p, q = evaluated(a, numbers), evaluated(b, numbers)
+            return {"+": p.__add__, "-": p.__sub__, "*": p.__mul__, "/": p.__truediv__, ">": lambda q: Fraction(p > q)}[fn](q)
+    raise TypeError(e)
+
+
+PRODUCTS = [
+    "exp(a)/(2+exp(a))", "b/(exp(a)+c)*exp(a)", "c*(b/(1+exp(a)))*a*exp(a)", "(a*exp(b))/(exp(b)-c)", "a/(c-exp(b))*exp(b)/b", "-(a/(1+exp(b))*exp(b))",
+    "a*exp(b)/(1+exp(b))*exp(c)/(2+exp(c))", "exp(a)/(exp(b)+exp(a))", "exp(a)/(1+exp(a)**1)/(3+exp(a))",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", PRODUCTS)
+def test_rewriting_a_product_keeps_its_value(text: str) -> None:
+    e = cr.op(f"f(a, b, c) -> y\n y = {text.replace('**1', '')}").definition.lines[0].expr
+    changed = rewritten(e)
+    for seed in range(20):
+        r = random.Random(seed)
+        numbers = {x: Fraction(r.randint(1, 50), r.randint(1, 9)) for x in "abc"}
+        try:
+            want = evaluated(e, numbers)
+        except ZeroDivisionError:
+            continue
+        assert evaluated(changed, numbers) == want
+    assert changed != e or text == "exp(a)/(exp(b)+exp(a))", "(where the other term may be infinite too, nothing is gained)"
+    assert rewritten(changed) == changed
+
+
+def test_branches_of_one_decision_are_joined() -> None:
+    t, a, b = Call(">", (Read("t", ()), ZERO)), Read("a", ()), Read("b", ())
+    pairs = [(only(t, True, a), only(t, False, b)), (only(t, False, b), only(t, True, a)), (Call("+", (b, only(t, True, a))), only(t, False, b))]
+    for p, q in pairs:
+        joined = plus(p, q)
+        assert str(joined).count("'where'") == 1
+        for sign in (-1, 1):
+            numbers = {"t": Fraction(sign), "a": Fraction(3), "b": Fraction(5)}
+            assert evaluated(joined, numbers) == evaluated(p, numbers) + evaluated(q, numbers)
+    assert plus(only(t, True, a), only(t, True, b)).fn == "+"  # type: ignore[union-attr]
+
+
+@ENGINES
+@TYPES
+def test_the_tails_of_the_sigmoid_keep_their_digits(engine: str, dtype: type) -> None:
+    tails = [-17, -20, -80, -87.5, -100] if dtype is np.float32 else [-40, -700, -708.5, -740, -745]
+    x = np.array([*tails, *np.linspace(-16, 40, 41), np.inf, -np.inf, np.nan], dtype)
+    y = cr.ops.sigmoid(x[None], engine=engine)[0]
+    e = np.exp(-np.abs(x.astype(np.longdouble)))
+    want = np.where(x >= 0, 1 / (1 + e), e / (1 + e))
+    with np.errstate(all="ignore"):
+        assert (np.abs(y - want)[:-1] <= 2 * np.spacing(np.abs(want[:-1]).astype(dtype))).all() and np.isnan(y[-1])
+    _, pullback = cr.vjp(cr.ops.sigmoid, x[None], engine=engine)
+    assert np.allclose(pullback(np.ones_like(x[None]))[0][:-1], (want * (1 - want))[:-1], rtol=1e-5, atol=1e-7)
+
+
+def long_formula(kind: str, k: int) -> tuple[str, list[str]]:
+    if kind == "sum":
+        return "f(x[n,D]) -> y[n,D]\n y[n,i] = " + " + ".join(f"sin({j + 1}*x[n,i])" for j in range(k)), ["x"]
+    if kind == "product":
+        return "f(x[n,D]) -> y[n]\n y[n] = " + " * ".join(f"(x[n,0] + {j})" for j in range(k)), ["x"]
+    if kind == "product of inputs":
+        names = [f"w{j}" for j in range(k)]
+        return f"f({', '.join(names)}) -> y\n y = {' * '.join(names)}", names
+    if kind == "lines":
+        steps = "".join(f" h{j + 1}[n,i] = tanh(sum[k](w[i,k]*h{j}[n,k]))\n" for j in range(k))
+        return f"f(x[n,D], w[D,D]) -> y[n,D]\n h0[n,i] = x[n,i]\n{steps} y[n,i] = h{k}[n,i]", ["x", "w"]
+    steps = "".join(f" h{j + 1}[n,i] = tanh(sum[k](w[i,k]*x[n,{j}%T,k]) + sum[k](u[i,k]*h{j}[n,k]) + b[i])\n" for j in range(k))
+    return f"f(x[n,T,D], w[H,D], u[H,H], b[H], h[n,H]) -> y[n,H]\n h0[n,i] = h[n,i]\n{steps} y[n,i] = h{k}[n,i]", ["x", "w", "u", "b"]
+
+
+@pytest.mark.parametrize("kind", ["sum", "product", "product of inputs", "lines", "recurrent"])
+def test_deriving_and_printing_grow_with_the_formula_and_no_faster(kind: str) -> None:
+    written, seconds = [], []
+    for k in (50, 100, 200):
+        text, wrt = long_formula(kind, k)
+        begun = time.process_time()
+        made = cr.op(text)
+        gradient, tangent = made.gradient(wrt), made.tangent(tuple(wrt))
+        steps = "".join(str(s) for moves in gradient.steps.values() for s in moves)
+        written.append(len(steps) + len(str(Op(gradient.definition))) + len(str(Op(tangent.definition))))
+        seconds.append(time.process_time() - begun)
+    assert written[2] < 2.3 * written[1] < 5.3 * written[0]
+    assert seconds[2] < 4, seconds
+
+
+@ENGINES
+def test_long_products_and_sums_are_right(engine: str) -> None:
+    x = np.linspace(0.5, 1.5, 40)
+    f = cr.op(f"f({', '.join(f'w{k}' for k in range(40))}) -> y\n y = {' * '.join(f'w{k}' for k in range(40))}")
+    y, pullback = cr.vjp(f, *x, engine=engine)
+    assert np.allclose(pullback(1.0), y / x)
+    f = cr.op("f(x[n,D], c) -> y[n]\n y[n] = 1 - c * exp(" + " * ".join(f"(x[n,{k}%D] / {k + 1})" for k in range(40)) + ")")
+    x = np.random.default_rng(0).normal(size=(2, 3)) * 9
+    assert transpose_gap(f, {"x": x, "c": np.array(2.0)}, ["x", "c"], {}, engine) < 1e-13
+    f = cr.op(long_formula("sum", 400)[0])
+    want = sum((k + 1) * np.cos((k + 1) * x) for k in range(400))
+    assert np.allclose(cr.vjp(f, x, engine=engine)[1](np.ones_like(x)), want)
+
+
+def test_a_formula_too_deep_is_refused() -> None:
+    for k in (1100, 9000):
+        with pytest.raises(cr.DefinitionError, match="operations in one another"):
+            cr.op(f"f(x) -> y\n y = {' + '.join(['x'] * k)}")

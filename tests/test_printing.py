@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
+import re
+
 import pytest
 
 import chainrule as cr
+from chainrule.language.index import Poly
 from chainrule.language.ranges import define
-from chainrule.language.show import definition_text
+from chainrule.language.show import definition_text, header_text, line_text
+from chainrule.language.tree import Definition, Tensor
+from tests.cases import CASES, Case
 
 RIGHT_SIDES = [
     "a[n,i] - (b[n,i] - c[n,i])",
@@ -83,3 +89,128 @@ def test_the_caret_finds_its_place_in_a_statement_of_several_lines() -> None:
         cr.op("f(x[n,D]) -> y[n,D]\n y[n,i] = sum[j](x[n,j]\n   + tanhh(x[n,j]))")
     lines = str(e.value).split("\n")
     assert lines[0] == "   + tanhh(x[n,j]))" and lines[1] == "     ^" and lines[2].startswith("line 3: ")
+
+
+def typeset(text: str) -> None:
+    """Refuse LaTeX with unbalanced braces or brackets, or with two superscripts or subscripts on one thing."""
+    tokens = [t for t in re.findall(r"\\[A-Za-z]+|\\.|[^\\]", text) if t != " "]
+    assert group(tokens, 0, "") == len(tokens), text
+
+
+def group(tokens: list[str], k: int, end: str) -> int:
+    """Read up to the end of a group; the place behind it."""
+    scripts: set[str] = set()
+    while k < len(tokens) and tokens[k] != end:
+        token, k = tokens[k], k + 1
+        assert token not in ("}", "\\right"), "closed too often"
+        if token in ("^", "_"):
+            assert token not in scripts, f"a second {token}"
+            assert tokens[k] == "{", "a script without braces"
+            scripts.add(token)
+            k = group(tokens, k + 1, "}") + 1
+        elif token != "\\limits":
+            scripts = set()
+            if token == "{":
+                k = group(tokens, k, "}") + 1
+            elif token == "\\left":
+                closing = group(tokens, k + 1, "\\right")
+                assert {"(": ")", "[": "]", "|": "|", "\\lfloor": "\\rfloor"}[tokens[k]] == tokens[closing + 1], "brackets of two kinds"
+                k = closing + 2
+    assert end == "" or k < len(tokens), f"no {end}"
+    return k
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda c: c.id)
+def test_every_formula_and_gradient_is_sound_latex(case: Case) -> None:
+    for op in (case.op, cr.Op(case.op.gradient(case.wrt).definition), cr.Op(case.op.tangent(tuple(case.wrt)).definition)):
+        for line in op.latex().split("\\\\\n"):
+            typeset(line.strip())
+
+
+@pytest.mark.parametrize("text", ["x^{(1)}^{2}", r"\left(x", "x}", r"x_{i}_{j}", r"\frac{a}{b", r"\left(x\right]"])
+def test_unsound_latex_would_be_noticed(text: str) -> None:
+    with pytest.raises(AssertionError):
+        typeset(text)
+
+
+MORE_LATEX = [
+    ("x1[n,i]**2", r"\left(x^{(1)}_{n,i}\right)^{2}"),
+    ("(x1[n,i]/2)**2", r"\left(\frac{x^{(1)}_{n,i}}{2}\right)^{2}"),
+    ("exp(x1[n,i])**2", r"\left(e^{x^{(1)}_{n,i}}\right)^{2}"),
+    ("x1[n,i]*-2 - -x1[n,i]", r"x^{(1)}_{n,i} \, \left(-2\right) - \left(-x^{(1)}_{n,i}\right)"),
+    ("1e-5*x1[n,i]", r"10^{-5} \, x^{(1)}_{n,i}"),
+    ("1.5e-07", r"1.5 \cdot 10^{-7}"),
+    ("max[u:k,v:k](x1[n,i+u-v])", r"\max\limits_{0 \le u < k,\; 0 \le v < k} x^{(1)}_{n,i+u-v}"),
+    ("mean[u:k](x1[n,i+u])", r"\operatorname{mean}_{0 \le u < k} x^{(1)}_{n,i+u}"),
+    ("sum[j:D-1](x1[n,j])", r"\sum\limits_{0 \le j < D-1} x^{(1)}_{n,j}"),
+    ("sum[i2](x1[n,i2])*2", r"\left(\sum\limits_{i_{2}} x^{(1)}_{n,i_{2}}\right) \, 2"),
+    ("-sum[j](-x1[n,j])*2", r"\left(-\sum\limits_{j} \left(-x^{(1)}_{n,j}\right)\right) \, 2"),
+    ("sum(x1[n,(i-k)%D])", r"\sum x^{(1)}_{n,\left(\left(i-k\right) \bmod D\right)}"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("right, latex", MORE_LATEX)
+def test_latex_nests_powers_quotients_and_windows(right: str, latex: str) -> None:
+    found = cr.op(f"f(x1[n,D]; k=2) -> y[n,D]\n y[n,i] = {right}").latex()
+    typeset(found)
+    assert found == "y_{n,i} = " + latex
+
+
+STEPS = {
+    "captured letters": "f(x[n,D]) -> y[n,D]\n y[n,i] = exp(x[n,i]) / sum[k](exp(x[n,k]))",
+    "no axes": "f(a, b) -> y, z\n y = a*b\n z = y**2 + a",
+    "an output that is read": "f(x[n,D], w[D]) -> y[n,D], E\n y[n,i] = x[n,i]*w[i]\n E = sum[n,i](y[n,i]**2)",
+    "nothing": "f(x[n,D], w[D]) -> y[n,D]\n y[n,i] = x[n,i] + sign(w[i])",
+    "a deep nest": "f(x[n,D]) -> y[n]\n y[n] = log(sum[k](exp(x[n,k] * max[j](x[n,j] / sum[k1](x[n,k1]**2)))))",
+}  # fmt: skip
+
+
+def read_back(formula: str, d: Definition, axes: dict) -> bool:
+    """Whether a step's formula is a line of its own; it then parses, and prints as it was."""
+    name = re.match(r"(\w+)(\[[^=]*\])? = ", formula)
+    if name is None or name[1] not in axes:
+        return False
+    target = name[1]
+    sizes = {p.letter for t in d.inputs for p in t.axes if p.letter and p.letter != d.sample_size}
+    given = [Tensor(t, axes[t]) for t in axes if t != target and re.search(rf"(?<!\w){t}(?!\w)", formula)]
+    known = [*given, *(Tensor(f"size_{s}", (Poly.name(s),)) for s in sorted(sizes)), Tensor("samples", (Poly.name(d.sample_size),))]
+    header = Definition("step", tuple(known), d.settings, (Tensor(target, axes[target]),), (), d.sample_size)
+    again = define(f"{header_text(header)}\n    {formula}")
+    assert line_text(again.lines[0], again.axes) == formula
+    return True
+
+
+@pytest.mark.parametrize("source", [*(c.op for c in CASES), *STEPS.values()], ids=[*(c.id for c in CASES), *STEPS])
+def test_every_step_that_is_a_line_reads_back(source: object) -> None:
+    op = source if isinstance(source, cr.Op) else cr.op(source)
+    for t in op.definition.inputs:
+        d = cr.derive(op, t.name)
+        axes = {**op.definition.axes, **d.definition.axes}
+        assert sum(read_back(s.formula, op.definition, axes) for s in d.steps) >= 1
+        assert not any("[]" in s.formula for s in d.steps)
+
+
+def test_the_seed_keeps_its_name_through_all_steps() -> None:
+    d = cr.derive(cr.op(STEPS["an output that is read"]), "x")
+    total = [s.formula for s in d.steps if "dy_total" in s.formula]
+    assert total[0].startswith("dy_total[n, i] += ") and not any("dy1" in s.formula for s in d.steps)
+    assert d.steps[-1].formula == "dx[n,i] = dy_total[n,i] * w[i]"
+
+
+def test_no_step_shows_a_letter_that_is_bound_twice_over() -> None:
+    read = 0
+    for op in [cr.op(text) for text in STEPS.values()] + [c.op for c in CASES]:
+        gradient = op.gradient([t.name for t in op.definition.inputs])
+        axes = {**op.definition.axes, **gradient.definition.axes}
+        for s in itertools.chain(*gradient.steps.values()):
+            move, _, over = s.formula.partition(" for every ")
+            _, plus, body = move.partition(" += ")
+            given = [Tensor(t, axes[t]) for t in axes if re.search(rf"(?<!\w){t}(?!\w)", body)]
+            header = Definition("step", tuple(given), op.definition.settings, (), (), op.definition.sample_size)
+            try:
+                if plus:
+                    define(f"{header_text(header)} step\n    step_[{over}] = {body}" if over else f"{header_text(header)} step\n    step_ = {body}")
+            except cr.DefinitionError as e:
+                assert "is in use around" not in str(e), e
+                read += "output 'step' has no formula" in str(e)
+    assert read > 50

@@ -11,11 +11,13 @@ which is still a formula of the language (and a scatter for the machine).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from ..language.index import Poly
 from ..language.ranges import related
-from ..language.show import expression
+from ..language.show import line_text
 from ..language.tree import (
     ZERO,
     Call,
@@ -23,7 +25,6 @@ from ..language.tree import (
     Index,
     Line,
     Reduce,
-    add,
     direct_reads,
     fresh_name,
     inside,
@@ -35,6 +36,7 @@ from ..language.tree import (
     rename_bound,
     subs,
 )
+from .simplify import plus
 
 LETTERS = ("r", "q", "g", "h", "l", "a", "f")  # for the places of a gradient that no letter of the forward formula names
 
@@ -54,7 +56,7 @@ class Contribution:
         return Contribution(letters, ranges, tuple(map(Poly.name, letters)), body)
 
 
-Record = list[tuple[str, str]]
+Record = list[tuple[str | Callable[[], str], str]]
 
 
 def target_letters(axes: tuple[Poly, ...], first: Contribution, taken: frozenset[str]) -> tuple[str, ...]:
@@ -66,10 +68,17 @@ def target_letters(axes: tuple[Poly, ...], first: Contribution, taken: frozenset
         if p.letter and p.letter not in used and ranges.get(p.letter) == size:
             used.append(p.letter)
         else:
-            name = next((x for x in LETTERS if x not in blocked), None) or fresh_name("r", blocked)
-            blocked.add(name)
-            used.append(name)
+            used += _new_letters(1, blocked)
     return tuple(used)
+
+
+def _new_letters(count: int, blocked: set[str]) -> tuple[str, ...]:
+    """Letters for places of a gradient; they are blocked from then on."""
+    found = []
+    for _ in range(count):
+        found.append(next((x for x in LETTERS if x not in blocked), None) or fresh_name("r", blocked))
+        blocked.add(found[-1])
+    return tuple(found)
 
 
 def gather(
@@ -78,16 +87,16 @@ def gather(
     """The line name[r] = … that sums all contributions, and the moves that led to it."""
     record: Record = []
     if not contributions:
-        letters = tuple(fresh_name(x, taken) for x in LETTERS[: len(axes)])
-        return Line(name, letters, axes, ZERO), [(f"{name} = 0", "nothing depends on it")]
+        line = Line(name, _new_letters(len(axes), set(taken)), axes, ZERO)
+        return line, [(partial(line_text, line, known), "nothing depends on it")]
     letters = target_letters(axes, contributions[0], taken)
     total: Expr = ZERO
     for c in contributions:
-        total = add(total, collapse(name, letters, axes, c, known, taken, record))
+        total = plus(total, collapse(name, letters, axes, c, known, taken, record))
+    line = Line(name, letters, axes, total)
     if len(contributions) > 1:
-        left = f"{name}[{','.join(letters)}]" if letters else name
-        record.append((f"{left} = {expression(total, known)}", "the contributions add up (product rule, several uses)"))
-    return Line(name, letters, axes, total), record
+        record.append((partial(line_text, line, known), "the contributions add up (product rule, several uses)"))
+    return line, record
 
 
 def collapse(
@@ -106,10 +115,11 @@ def collapse(
     body, index, guards = c.body, list(c.index), [g for g in c.guards if g not in own]
     brackets: list[tuple[Poly, Poly]] = []
     factors: list[Expr] = []
-    left = f"{name}[{','.join(target)}]" if target else name
     if index:
-        deltas = " * ".join(f"delta({p}, {t})" for p, t in zip(index, target, strict=True))
-        record.append((f"{left} = sum[{','.join(summed)}]({expression(body, known, 3)} * {deltas})", "∂x[k]/∂x[r] = δ(k, r)"))
+        scattered = body
+        for p, t in zip(index, target, strict=True):
+            scattered = mul(scattered, Call("delta", (number_of(p), Index(Poly.name(t)))))
+        record.append((partial(line_text, Line(name, target, axes, _summed(scattered, summed)), known), "∂x[k]/∂x[r] = δ(k, r)"))
     todo = sorted(range(len(index)), key=lambda k: index[k].letter is None)  # plain letters first
     while todo:
         k = todo.pop(0)
@@ -142,13 +152,18 @@ def collapse(
     body = _bracketed(body, brackets + guards, whole, known)
     result: Expr = body
     if summed:
-        negative = isinstance(body, Call) and body.fn == "neg"
-        result = Reduce("sum", tuple(summed), tuple(summed.values()), neg(body) if negative else body)
-        result = neg(result) if negative else result
+        result = _summed(body, summed)
     elif any(whole.get(p.letter or "") != s for r in direct_reads(body) for p, s in zip(r.index, known[r.tensor], strict=True)):
         result = Reduce("sum", (), (), body)  # a single term, dropped where it reads outside
-    record.append((f"{left} = {expression(result, known)}", "what is left of the sums"))
+    record.append((partial(line_text, Line(name, target, axes, result), known), "what is left of the sums"))
     return result
+
+
+def _summed(body: Expr, letters: dict[str, Poly]) -> Expr:
+    """The sum of body over the letters; a minus stands in front of it."""
+    if isinstance(body, Call) and body.fn == "neg":
+        return neg(_summed(body.args[0], letters))
+    return Reduce("sum", tuple(letters), tuple(letters.values()), body)
 
 
 def _clashes(body: Expr, ranges: dict[str, Poly], known: dict[str, tuple[Poly, ...]]) -> bool:

@@ -15,17 +15,15 @@ from ..language.tree import (
     Read,
     Reduce,
     Tensor,
-    add,
     direct_reads,
-    div,
     fresh_name,
     inside,
     mul,
-    reads,
 )
 from .decisions import winner
-from .reverse import active_tensors, unique_letters
-from .rules import flat, partial, times
+from .prepare import active_tensors, moving, prepared
+from .rules import chosen, derivative, flat
+from .simplify import only, over, plus, times
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,7 @@ class Tangent:
 
 def forward(d: Definition, wrt: tuple[str, ...]) -> Tangent:
     """The tangent of every output, given the tangent of each input in wrt."""
-    return _Forward(unique_letters(d), wrt).run()
+    return _Forward(prepared(d), wrt).run()
 
 
 class _Forward:
@@ -58,7 +56,7 @@ class _Forward:
         d, lines = self.d, []
         for line in d.lines:
             lines.append(line)
-            self.line = line
+            self.line, self.moving = line, moving(line.expr, self.active)
             self.extra: list[Line] = []
             bound = dict(zip(line.letters, line.ranges, strict=True))
             expr = self.of(line.expr, bound, Read(line.tensor, tuple(map(Poly.name, line.letters))))
@@ -74,7 +72,7 @@ class _Forward:
 
     def of(self, e: Expr, bound: dict[str, Poly], value: Expr | None) -> Expr:
         """The tangent of an expression; `value` is a tensor that holds e, if any."""
-        if not any(r.tensor in self.active for r in reads(e)):
+        if id(e) not in self.moving:
             return ZERO
         match e:
             case Read(tensor, index):
@@ -86,18 +84,24 @@ class _Forward:
         return ZERO
 
     def of_call(self, fn: str, args: tuple[Expr, ...], e: Call, bound: dict[str, Poly], value: Expr | None) -> Expr:
-        if fn == "where":
-            return Call("where", (args[0], self.of(args[1], bound, None), self.of(args[2], bound, None)))
         total: Expr = ZERO
         for k, a in enumerate(args):
             inner = self.of(a, bound, None)
             if inner == ZERO:
                 continue
-            if fn == "/" and k == 0:
-                total = add(total, div(inner, args[1]))
+            choice = chosen(e, k)
+            if choice is not None:  # the factor stands inside the branch: one that is not taken adds no 0 * inf
+                term = mul(inner, choice[0]) if fn != "where" and isinstance(a, Read) else only(*choice, inner)
+            elif fn == "/" and k == 0:
+                term = over(inner, args[1], self.same)
             else:
-                total = add(total, times(inner, partial(e, k, value if value is not None else e)))
+                term = times(inner, derivative(e, k, value if value is not None else e, self.d.floats), self.same)
+            total = plus(total, term)
         return total
+
+    def same(self, e: Expr) -> Expr:
+        """e, or the tensor that this line keeps it in."""
+        return Read(self.line.tensor, tuple(map(Poly.name, self.line.letters))) if e == self.line.expr else e
 
     def of_reduction(self, e: Reduce, bound: dict[str, Poly]) -> Expr:
         if e.kind == "argmax":
@@ -105,7 +109,8 @@ class _Forward:
         inner = bound | dict(zip(e.letters, e.ranges, strict=True))
         body = self.of(e.body, inner, None)
         if e.kind in ("max", "min"):
-            body = mul(body, Call("==", (self.decision(e, bound), Index(flat(e.letters, e.ranges)))))
+            won = Call("==", (self.decision(e, bound), Index(flat(e.letters, e.ranges))))
+            body = mul(body, won) if isinstance(e.body, Read) else only(won, True, body)
         implied = {(p, s) for r in direct_reads(body) for p, s in zip(r.index, self.axes[r.tensor], strict=True)}
         for r in direct_reads(e.body):
             for p, s in zip(r.index, self.axes[r.tensor], strict=True):

@@ -10,14 +10,15 @@ and solving φ = r for a letter collapses the delta and that letter's sum (colla
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 
 from ..language.index import Poly
 from ..language.show import expression, line_text
 from ..language.tree import (
+    ZERO,
     Call,
-    Const,
     Definition,
     Expr,
     Index,
@@ -28,21 +29,28 @@ from ..language.tree import (
     direct_reads,
     div,
     fresh_name,
+    letters_of,
     mul,
+    number_of,
     reads,
-    rename_bound,
 )
 from .collapse import Contribution, gather
 from .decisions import winner
-from .rules import flat, partial, times
+from .prepare import active_tensors, distinct, moving, prepared
+from .rules import chosen, derivative, flat
+from .simplify import only, over, times
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Step:
-    """One move of a derivation: the formula it leads to and why."""
+    """One move of a derivation: the formula it leads to (written out when somebody looks) and why."""
 
-    formula: str
+    written: str | Callable[[], str]
     reason: str
+
+    @cached_property
+    def formula(self) -> str:
+        return self.written if isinstance(self.written, str) else self.written()
 
     def __str__(self) -> str:
         return f"{self.formula}\n        ({self.reason})"
@@ -64,42 +72,30 @@ class Gradient:
     steps: dict[str, tuple[Step, ...]]
 
 
+@dataclass(frozen=True)
+class _Around:
+    """What is around a place in a formula: letters with their ranges, indices that must be inside, decisions that led here."""
+
+    bound: dict[str, Poly]
+    guards: tuple[tuple[Poly, Poly], ...] = ()
+    tests: tuple[tuple[Expr, bool], ...] = ()
+
+    def where(self, test: Expr, taken: bool) -> _Around:
+        return replace(self, tests=(*self.tests, (test, taken)))
+
+
 @dataclass
 class _Pending:
-    """What has been pushed towards one tensor so far."""
+    """What has been pushed towards one tensor so far, and the line it last came from."""
 
     contributions: list[Contribution] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
-
-
-def unique_letters(d: Definition) -> Definition:
-    """The same definition with no letter bound twice in one line."""
-    lines = []
-    for line in d.lines:
-        taken = set(line.letters)
-        used = set(d.names)
-
-        def fresh(x: str, used: set[str] = used) -> str:
-            name = fresh_name(x, used)
-            used.add(name)
-            return name
-
-        lines.append(Line(line.tensor, line.letters, line.ranges, rename_bound(line.expr, taken, fresh)))
-    return d.with_lines(lines=tuple(lines))
-
-
-def active_tensors(d: Definition, wrt: Sequence[str]) -> set[str]:
-    """Tensors that depend on `wrt`."""
-    active = set(wrt)
-    for line in d.lines:
-        if any(r.tensor in active for r in reads(line.expr)):
-            active.add(line.tensor)
-    return active
+    line: Line | None = None
 
 
 def reverse(d: Definition, wrt: Sequence[str]) -> Gradient:
     """∂E/∂x for each x in wrt, given ∂E/∂y for each output y."""
-    return _Reverse(unique_letters(d), tuple(wrt)).run()
+    return _Reverse(prepared(d), tuple(wrt)).run()
 
 
 class _Reverse:
@@ -122,6 +118,8 @@ class _Reverse:
         seeds = {t: self.adjoint[t] for t in outputs}
         for t in outputs:
             self.axes[seeds[t]] = d.axes[t]
+            if any(r.tensor == t for line in d.lines for r in reads(line.expr)):  # what later lines give is added to the seed
+                self.adjoint[t] = self.name(f"d{t}_total")
         decisions: dict[str, list[Line]] = {}
         backward: list[Line] = []
         steps: dict[str, tuple[Step, ...]] = {}
@@ -131,18 +129,23 @@ class _Reverse:
             pending = self.pending[line.tensor]
             if line.tensor in outputs:
                 own = Contribution.plain(line.letters, line.ranges, Read(seeds[line.tensor], tuple(map(Poly.name, line.letters))))
-                if pending.contributions:  # an output that later lines read has both kinds of gradient
+                if pending.contributions:
                     pending.contributions.insert(0, own)
-                    self.adjoint[line.tensor] = self.name(f"d{line.tensor}")
+                    given = Read(self.adjoint[line.tensor], own.index), own.body
+                    pending.steps.append(
+                        Step(f"{expression(given[0], self.axes)} += {expression(given[1], self.axes)}", "what is given for this output itself")
+                    )
                     backward.append(self.finish(line.tensor, steps))
+                else:
+                    self.adjoint[line.tensor] = seeds[line.tensor]
             elif pending.contributions:
                 backward.append(self.finish(line.tensor, steps))
             else:
                 continue
             seed = Read(self.adjoint[line.tensor], tuple(map(Poly.name, line.letters)))
             self.decided: list[Line] = []
-            self.line, self.letters = line, line.letters
-            self.push(line.expr, seed, dict(zip(line.letters, line.ranges, strict=True)), [], Read(line.tensor, seed.index))
+            self.line, self.moving = line, moving(line.expr, self.active)
+            self.push(line.expr, seed, _Around(dict(zip(line.letters, line.ranges, strict=True))), Read(line.tensor, seed.index))
             decisions[line.tensor] = self.decided
         for t in self.wrt:
             backward.append(self.finish(t, steps))
@@ -151,7 +154,8 @@ class _Reverse:
         inputs = d.inputs + tuple(Tensor(seeds[t.name], t.axes) for t in d.outputs)
         results = tuple(Tensor(of[t], d.axes[t]) for t in self.wrt)
         lines = _needed(tuple(forward + backward), {t.name for t in results})
-        kept = sum(1 for x in lines if x in forward)
+        values = {x.tensor for x in forward}
+        kept = sum(x.tensor in values for x in lines)
         label = self.name(f"{d.name}_{'_'.join('d' + t for t in self.wrt)}")
         derived = Definition(label, inputs, d.settings, results, lines, d.sample_size)
         return Gradient(derived, kept, seeds, of, steps)
@@ -162,71 +166,89 @@ class _Reverse:
         line, record = gather(name, self.d.axes[tensor], pending.contributions, self.axes, frozenset(self.taken))
         self.axes[name] = line.ranges
         moves = [Step(*move) for move in record]
-        steps[name] = (*pending.steps, *moves, Step(line_text(line, self.axes), "the gradient"))
+        steps[name] = (*pending.steps, *moves, Step(partial(line_text, line, self.axes), "the gradient"))
         return line
 
-    def push(self, e: Expr, adjoint: Expr, bound: dict[str, Poly], guards: list[tuple[Poly, Poly]], value: Expr | None) -> None:
+    def push(self, e: Expr, adjoint: Expr, around: _Around, value: Expr | None) -> None:
         """Add adjoint * ∂e/∂(every active tensor) to what is pending; `value` is a tensor that holds e, if any."""
-        if not any(r.tensor in self.active for r in reads(e)):
+        if id(e) not in self.moving:
             return
         match e:
             case Read(tensor, index):
-                self.arrive(tensor, index, adjoint, bound, guards)
-            case Call(_, args):
-                here = value if value is not None else e
+                self.arrive(tensor, index, adjoint, around)
+            case Call(fn, args):
                 for k, a in enumerate(args):
-                    if any(r.tensor in self.active for r in reads(a)):
-                        factor = partial(e, k, here)
-                        if factor != Const(0):
-                            self.push(a, _times(adjoint, factor, e, k, self.same), bound, guards, None)
+                    if id(a) in self.moving:
+                        choice = chosen(e, k)
+                        if choice is None:
+                            self.push_argument(e, k, adjoint, around, e if value is None else value)
+                        elif fn != "where" and isinstance(a, Read):  # nothing more is multiplied: the decision may stand as a factor
+                            self.push(a, mul(adjoint, choice[0]), around, None)
+                        else:
+                            self.push(a, adjoint, around.where(*choice), None)
             case Reduce():
-                self.push_reduction(e, adjoint, bound, guards, value)
+                self.push_reduction(e, adjoint, around)
 
-    def push_reduction(self, e: Reduce, adjoint: Expr, bound: dict[str, Poly], guards: list[tuple[Poly, Poly]], value: Expr | None) -> None:
-        inner = bound | dict(zip(e.letters, e.ranges, strict=True))
-        more = guards + [
-            (p, s) for r in direct_reads(e.body) for p, s in zip(r.index, self.axes[r.tensor], strict=True) if inner.get(p.letter or "") != s
-        ]
+    def push_argument(self, e: Call, k: int, adjoint: Expr, around: _Around, value: Expr) -> None:
+        if e.fn == "/" and k == 0:  # a quotient keeps its shape, so that formulas read as written by hand
+            return self.push(e.args[0], over(adjoint, e.args[1], self.same), around, None)
+        factor = derivative(e, k, value, self.d.floats)
+        return None if factor == ZERO else self.push(e.args[k], times(adjoint, factor, self.same), around, None)
+
+    def push_reduction(self, e: Reduce, adjoint: Expr, around: _Around) -> None:
         if e.kind == "argmax":
             return
+        bound = around.bound
+        inner = bound | dict(zip(e.letters, e.ranges, strict=True))
+        guards = [(p, s) for r in direct_reads(e.body) for p, s in zip(r.index, self.axes[r.tensor], strict=True) if inner.get(p.letter or "") != s]
+        # Letters bound in what came from outside get other names than those that are now around it.
+        adjoint = self.apart(adjoint, inner)
+        tests = tuple((self.apart(test, inner), taken) for test, taken in around.tests)
+        around = _Around(inner, (*around.guards, *guards), tests)
         if e.kind in ("max", "min"):
-            winner = self.decision(e, bound)
-            adjoint = mul(adjoint, Call("==", (winner, Index(flat(e.letters, e.ranges)))))
+            won = Call("==", (self.decision(e, bound), Index(flat(e.letters, e.ranges))))
+            if isinstance(e.body, Read):
+                adjoint = mul(adjoint, won)
+            else:
+                around = around.where(won, True)
         elif e.kind == "mean":
             count = Poly.of(1)
             for size in e.ranges:
                 count = count * size
-            adjoint = div(adjoint, Const(count.constant) if count.constant is not None else Index(count))
-        self.push(e.body, adjoint, inner, more, None)
+            adjoint = div(adjoint, number_of(count))
+        self.push(e.body, adjoint, around, None)
+
+    def apart(self, e: Expr, letters: Mapping[str, Poly]) -> Expr:
+        """e with no letter bound in it that is one of these."""
+        used = set(letters)
+        return distinct(e, used, self.taken) if used & letters_of(e) else e
 
     def same(self, e: Expr) -> Expr:
         """e, or the tensor that this line keeps it in."""
-        return Read(self.line.tensor, tuple(map(Poly.name, self.letters))) if e == self.line.expr else e
+        return Read(self.line.tensor, tuple(map(Poly.name, self.line.letters))) if e == self.line.expr else e
 
     def decision(self, e: Reduce, bound: dict[str, Poly]) -> Read:
         """The saved tensor that says which term of e won."""
-        read = winner(e, bound, self.letters, self.decided, lambda: self.name(f"a{self.line.tensor}"))
+        read = winner(e, bound, self.line.letters, self.decided, lambda: self.name(f"a{self.line.tensor}"))
         self.axes[read.tensor] = tuple(bound[str(p)] for p in read.index)
         return read
 
-    def arrive(self, tensor: str, index: tuple[Poly, ...], adjoint: Expr, bound: dict[str, Poly], guards: list[tuple[Poly, Poly]]) -> None:
-        c = Contribution(tuple(bound), tuple(bound.values()), index, adjoint, tuple(dict.fromkeys(guards)))
+    def arrive(self, tensor: str, index: tuple[Poly, ...], adjoint: Expr, around: _Around) -> None:
+        bound = around.bound
+        for test, taken in reversed(around.tests):
+            adjoint = only(test, taken, adjoint)
         pending = self.pending[tensor]
-        pending.contributions.append(c)
-        at = f"{self.adjoint[tensor]}[{', '.join(map(str, index))}]" if index else self.adjoint[tensor]
-        over = f" for every {','.join(bound)}" if bound else ""
-        pending.steps.append(Step(line_text(self.line, self.axes), "the forward formula"))
-        pending.steps.append(Step(f"{at} += {expression(adjoint, self.axes)}{over}", "chain rule: adjoint times local derivative"))
+        pending.contributions.append(Contribution(tuple(bound), tuple(bound.values()), index, adjoint, tuple(dict.fromkeys(around.guards))))
+        if pending.line is not self.line:
+            pending.line = self.line
+            pending.steps.append(Step(partial(line_text, self.line, self.axes), "the forward formula"))
+        move = partial(_contribution_text, self.adjoint[tensor], index, adjoint, tuple(bound), self.axes)
+        pending.steps.append(Step(move, "chain rule: adjoint times local derivative"))
 
 
-def _times(adjoint: Expr, factor: Expr, e: Call, which: int, same: Callable[[Expr], Expr]) -> Expr:
-    """adjoint * factor; a quotient keeps its shape (adjoint / b), so that formulas read as written by hand."""
-    if e.fn == "/" and which == 0:
-        return div(adjoint, e.args[1])
-    if e.fn == "where" and which in (1, 2):
-        zero = Const(0)
-        return Call("where", (e.args[0], adjoint, zero) if which == 1 else (e.args[0], zero, adjoint))
-    return times(adjoint, factor, same)
+def _contribution_text(name: str, index: tuple[Poly, ...], body: Expr, letters: tuple[str, ...], axes: dict[str, tuple[Poly, ...]]) -> str:
+    at = f"{name}[{', '.join(map(str, index))}]" if index else name
+    return f"{at} += {expression(body, axes)}" + (f" for every {','.join(letters)}" if letters else "")
 
 
 def _needed(lines: tuple[Line, ...], wanted: set[str]) -> tuple[Line, ...]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Collection
 from functools import cache
 
 from ..language.functions import ALL
 from ..language.index import Poly
-from ..language.tree import ONE, ZERO, Call, Const, Expr, Index, add, div, mul, neg, product, product_factors, reads, sub
+from ..language.tree import ONE, ZERO, Call, Const, Expr, add, div, folded, mul, neg, reads, sub
 
 
 @cache
@@ -36,7 +36,7 @@ def _build(node: ast.expr, env: dict[str, Expr]) -> Expr:
                 case ast.Add():
                     return add(a, b)
                 case ast.Sub():
-                    return less(a, b)
+                    return sub(a, b)
                 case ast.Mult():
                     return mul(a, b)
                 case ast.Div():
@@ -44,14 +44,6 @@ def _build(node: ast.expr, env: dict[str, Expr]) -> Expr:
                 case ast.Pow():
                     return power(a, b)
     raise TypeError(ast.dump(node))
-
-
-def less(a: Expr, b: Expr) -> Expr:
-    if isinstance(a, Const) and isinstance(b, Const):
-        return Const(a.value - b.value)
-    if isinstance(a, Index) and isinstance(b, Const) and isinstance(b.value, int):
-        return Index(a.expr - b.value)
-    return sub(a, b)
 
 
 def power(a: Expr, b: Expr) -> Expr:
@@ -63,59 +55,43 @@ def constant(e: Expr) -> bool:
     return next(reads(e), None) is None
 
 
-def partial(e: Call, which: int, value: Expr) -> Expr:
-    """∂e/∂(argument `which`); `value` is an expression for e itself (a tensor that holds it, where there is one)."""
-    a = e.args[0]
+def chosen(e: Call, which: int) -> tuple[Expr, bool] | None:
+    """(test, taken): e is its argument `which` where the test is not 0 (or, not taken, where it is); None where e is no choice."""
+    if e.fn == "where" and which > 0:
+        return e.args[0], which == 1
     if e.fn in ("maximum", "minimum"):
         # At a tie the gradient goes to the first argument, but never past a constant: relu'(0) = 0 either way round.
         strict = ">" if e.fn == "maximum" else "<"
         me, other = e.args[which], e.args[1 - which]
-        wins_ties = which == 0 if not constant(other) else False
-        return Call(strict + "=" * wins_ties, (me, other))
-    if e.fn == "where":
-        test: Expr = a if isinstance(a, Call) and a.fn in ("==", "!=", "<", "<=", ">", ">=", "delta") else Call("!=", (a, ZERO))
-        return test if which == 1 else Call("where", (a, ZERO, ONE))
+        wins_ties = which == 0 and not constant(other)
+        return Call(strict + "=" * wins_ties, (me, other)), True
+    return None
+
+
+def derivative(e: Call, which: int, value: Expr, floats: Collection[str] = ()) -> Expr:
+    """∂e/∂(argument `which`) of a function that is no choice; `value` is an expression for e itself (a tensor that holds it, where
+    there is one). floats: settings that are not whole numbers."""
     if e.fn == "**":
-        return _of_power(a, e.args[1], which, value)
+        return _of_power(e.args[0], e.args[1], which, value, floats)
     text = ALL[e.fn].partials[which]
     if text is None:
         return ZERO
-    env: dict[str, Expr] = {"y": value, "a": a}
+    env: dict[str, Expr] = {"y": value, "a": e.args[0]}
     if len(e.args) > 1:
         env["b"] = e.args[1]
     return _build(_tree(text), env)
 
 
-def _of_power(a: Expr, b: Expr, which: int, value: Expr) -> Expr:
-    """∂(a**b): 0 where a and b say so, although the formula would be 0 * inf there."""
+def _of_power(a: Expr, b: Expr, which: int, value: Expr, floats: Collection[str]) -> Expr:
+    """∂(a**b), 0 where the formula would be 0 * inf: b * a**(b-1) at b = 0, y * log(a) at a = 0 <= b."""
     if which == 1:
-        settled = Call("*", (Call("==", (a, ZERO)), Call(">=", (b, ZERO))))
-        return Call("where", (settled, ZERO, mul(value, Call("log", (a,)))))
+        slope = mul(value, Call("log", (a,)))
+        if isinstance(a, Const) and a.value != 0:
+            return slope
+        return Call("where", (Call("*", (Call("==", (a, ZERO)), Call(">=", (b, ZERO)))), ZERO, slope))
     if isinstance(b, Const):
-        return ZERO if b.value == 0 else mul(Const(2), a) if b.value == 2 else mul(b, power(a, less(b, ONE)))
-    return Call("where", (Call("==", (b, ZERO)), ZERO, mul(b, power(a, less(b, ONE)))))
-
-
-def times(a: Expr, b: Expr, same: Callable[[Expr], Expr] = lambda e: e) -> Expr:
-    """a * b, with p / (c + u) * u written p * (1 - c / (c + u)) for an exponential u.
-
-    Equal by algebra, and finite where u is not. `same` may know a tensor that holds c / (c + u).
-    """
-    out = mul(a, b)
-    negative = isinstance(out, Call) and out.fn == "neg"
-    factors = product_factors(out.args[0] if negative else out)  # type: ignore[union-attr]  # neg is a Call
-    for u in factors:
-        if not (isinstance(u, Call) and u.fn == "exp"):
-            continue
-        for k, q in enumerate(factors):
-            if not (isinstance(q, Call) and q.fn == "/" and isinstance(q.args[1], Call) and q.args[1].fn == "+" and u in q.args[1].args):
-                continue
-            den = q.args[1]
-            c = den.args[1] if den.args[0] == u else den.args[0]
-            rest = [f for m, f in enumerate(factors) if m != k and f is not u]
-            done = product([*rest, q.args[0], sub(ONE, same(div(c, den)))])
-            return neg(done) if negative else done
-    return out
+        return mul(b, power(a, Const(b.value - 1)))
+    return Call("where", (Call("==", (b, ZERO)), ZERO, mul(b, power(a, folded(Call("-", (b, ONE)), floats)))))
 
 
 def flat(letters: tuple[str, ...], ranges: tuple[Poly, ...]) -> Poly:

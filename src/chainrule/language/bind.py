@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
+import numbers
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..errors import ArgumentError, ShapeError
+import numpy as np
+
+from ..errors import ArgumentError, ElementTypeError, ShapeError
 from .index import Poly
 from .show import header_text, tensor_text
 from .tree import Call, Definition, Expr, Index, Line, Read, Reduce, direct_reads, subs, walk
@@ -35,16 +38,29 @@ def settings_of(d: Definition, given: Mapping[str, int | float]) -> dict[str, in
         if name not in known:
             accepted = ", ".join(f"{k}={v!r}" for k, v in known.items()) or "no settings"
             raise ArgumentError(f"{name}={value!r}: {d.name} has no such setting; accepted: {accepted}")
-        if isinstance(value, (bool, str)) or not hasattr(value, "__float__") or getattr(value, "shape", ()) != ():
-            raise ArgumentError(f"{name}={value!r}: a setting of {d.name} is a number; accepted: an int or a float")
-        if not isinstance(value, int) and not math.isfinite(value):
-            raise ArgumentError(f"{name}={value!r}: a setting of {d.name} is a finite number; accepted: an int or a float")
-        if isinstance(value, int) and abs(value) >= MOST:
-            raise ArgumentError(f"{name}={value!r}: too large for a setting of {d.name}; accepted: numbers below 2**62")
-        if isinstance(known[name], int) and int(value) != value:
-            raise ArgumentError(f"{name}={value!r}: this setting of {d.name} is a whole number; accepted: an int")
-        known[name] = int(value) if int(value) == value and isinstance(known[name], int) else float(value)
+        known[name] = setting(d, name, value, whole=isinstance(known[name], int))
     return known
+
+
+def setting(d: Definition, name: str, value: object, whole: bool) -> int | float:
+    """One setting as a number of its kind. NumPy's scalars are numbers; arrays, truth values and what is not finite are none."""
+    accepted = "a whole number" if whole else "a number"
+    shown = f"{name}={value!r:.80}"
+    if isinstance(value, (bool, np.ndarray)) or not isinstance(value, numbers.Real):
+        raise ArgumentError(f"{shown}: a setting of {d.name} is a number; accepted: {accepted}")
+    try:
+        number: int | float = int(value) if isinstance(value, numbers.Integral) else float(value)
+    except OverflowError:
+        number = MOST
+    if isinstance(number, float) and not math.isfinite(number):
+        raise ArgumentError(f"{shown}: a setting of {d.name} is a finite number; accepted: {accepted}")
+    if not whole and isinstance(number, float):
+        return number
+    if number != int(number):
+        raise ArgumentError(f"{shown}: this setting of {d.name} is a whole number; accepted: an int")
+    if abs(number) >= MOST:
+        raise ArgumentError(f"{shown}: too large for a setting of {d.name}; accepted: {accepted} below 2**62")
+    return int(number) if whole else float(number)
 
 
 def sizes_of(d: Definition, shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, int | float]) -> dict[str, int | float]:
@@ -74,6 +90,38 @@ def sizes_of(d: Definition, shapes: Mapping[str, tuple[int, ...]], settings: Map
                     f"{t.name} with shape {tuple(shapes[t.name])}: axis {k} of {d.name}'s {t.name} is {p} = {want}, not {size}; accepted: {want}"
                 )
     return values
+
+
+def with_whole_numbers(
+    d: Definition, arrays: Mapping[str, np.ndarray], settings: Mapping[str, int | float], shapes: Mapping[str, tuple[int, ...]] | None = None
+) -> dict[str, np.ndarray]:
+    """The arrays, with those of inputs declared `int` checked and as int64. shapes: those of all inputs, if not all arrays are given."""
+    declared = [t for t in d.inputs if t.whole is not None and t.name in arrays]
+    if not declared:
+        return dict(arrays)
+    sizes = sizes_of(d, shapes or {k: a.shape for k, a in arrays.items()}, settings_of(d, settings))
+    limits = {t.name: min((_number(d, p, sizes, t.name) for p in t.whole or ()), default=None) for t in declared}
+    return dict(arrays) | {name: whole_numbers(name, arrays[name], limit) for name, limit in limits.items()}
+
+
+def whole_numbers(name: str, a: np.ndarray, below: int | None = None) -> np.ndarray:
+    """The values as int64; an error names the first that is no whole number, or not one from 0 to below - 1, and its place."""
+    accepted = "whole numbers" if below is None else f"whole numbers 0 to {below - 1}"
+    if a.dtype.kind not in "biufO":
+        raise ElementTypeError(f"{name} with dtype {a.dtype}: not numbers to count with; accepted: {accepted}")
+    values = a.astype(np.int64) if a.dtype.kind == "b" else a
+    try:
+        with np.errstate(invalid="ignore"):
+            wrong = (values != values // 1) | (abs(values) >= MOST)  # NaN and infinities differ from their whole part
+            wrong |= (values < 0) | (values >= below) if below is not None else False
+    except (TypeError, ValueError, OverflowError, ZeroDivisionError):
+        raise ElementTypeError(f"{name} with dtype {a.dtype}: not numbers to count with; accepted: {accepted}") from None
+    wrong = np.asarray(wrong, bool)
+    if wrong.any():
+        at = tuple(int(k) for k in np.argwhere(wrong)[0])
+        shown = f"{name}[{', '.join(map(str, at))}]" if at else name
+        raise ArgumentError(f"{shown} = {a[at]}: declared to hold whole numbers{'' if below is None else ' that an axis has'}; accepted: {accepted}")
+    return values.astype(np.int64)
 
 
 def lane_ready(d: Definition) -> bool:

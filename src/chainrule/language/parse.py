@@ -7,125 +7,27 @@ would be accepted.
 from __future__ import annotations
 
 import ast
-import difflib
+import math
 import re
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import NoReturn
 
 from ..errors import DefinitionError
-from .functions import ALL, FUNCTIONS, REDUCTIONS
+from .functions import ALL, COMPARISONS, FUNCTIONS, REDUCTIONS
 from .index import Poly
-from .tree import Call, Const, Expr, Index, Read, Reduce, Tensor, mul, number_of
-
-UNKNOWN = Poly.name("?")  # the range of a letter before ranges.py has found it
-
-
-@dataclass(frozen=True)
-class Piece:
-    """A part of the text with its place: line number from 1, column from 0 of its first character."""
-
-    text: str
-    line: int
-    column: int
-
-
-@dataclass(frozen=True)
-class RawLine:
-    """A parsed line whose letters have no ranges yet, and the places of its nodes for messages."""
-
-    tensor: str
-    letters: tuple[str, ...]
-    explicit: dict[str, Poly]
-    expr: Expr
-    piece: Piece
-
-
-@dataclass(frozen=True)
-class Raw:
-    """A parsed text before ranges are known."""
-
-    name: str
-    inputs: tuple[Tensor, ...]
-    settings: tuple[tuple[str, int | float], ...]
-    outputs: tuple[Tensor, ...]
-    lines: tuple[RawLine, ...]
-    source: str
-    sample_size: str
-
-
-def complain(source: str, line: int, column: int, problem: str, accepted: str) -> NoReturn:
-    """Raise a DefinitionError that starts with the user's line and puts a caret under the place."""
-    rows = source.split("\n")
-    shown = rows[line - 1] if 0 < line <= len(rows) else source
-    raise DefinitionError(f"{shown}\n{' ' * max(column, 0)}^\nline {line}: {problem}\naccepted: {accepted}")
-
-
-def complain_at(source: str, piece: Piece, needle: str, problem: str, accepted: str) -> NoReturn:
-    """The same, with the caret under the first place in the piece where `needle` stands as a word."""
-    found = re.search(rf"(?<!\w){re.escape(needle)}(?!\w)", piece.text) if needle else None
-    at = found.start() if found else 0
-    rows = piece.text[:at].split("\n")
-    column = len(rows[-1]) + (piece.column if len(rows) == 1 else 0)
-    complain(source, piece.line + len(rows) - 1, column, problem, accepted)
-
-
-def nearest(word: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return f"{close[0]!r} (the nearest name); " if close else ""
+from .raw import UNKNOWN, Raw, RawLine
+from .source import DEEPEST, Piece, complain, depth_of, make_room, nearest, split_top, statements
+from .tree import Call, Const, Expr, Index, Read, Reduce, Tensor, folded, fresh_name, mul, number_of, product
 
 
 def parse(text: str) -> Raw:
     """Read a definition; ranges are found afterwards by ranges.resolve."""
     if not isinstance(text, str):
         raise DefinitionError(f"{text!r}: a definition is text\naccepted: 'name(inputs; settings) -> outputs' and lines below it")
-    pieces = _statements(text)
+    pieces = statements(text)
     if not pieces:
         raise DefinitionError(f"{text!r}: the definition is empty\naccepted: 'name(inputs; settings) -> outputs' and lines below it")
     return _Parser(text, pieces).run()
-
-
-def _statements(text: str) -> list[Piece]:
-    """Cut the text into statements: a line each, or several while a bracket is open."""
-    pieces: list[Piece] = []
-    opened: list[tuple[str, int, int]] = []
-    pairs = {")": "(", "]": "["}
-    current, start = "", (1, 0)
-    for number, full in enumerate(text.split("\n"), 1):
-        row = full.split("#", 1)[0].rstrip()
-        if not row.strip() and not opened:
-            continue
-        if not opened:
-            current, start = row.lstrip(), (number, len(row) - len(row.lstrip()))
-        else:
-            current += "\n" + row
-        for column, ch in enumerate(row):
-            if ch in "([":
-                opened.append((ch, number, column))
-            elif ch in ")]":
-                if not opened or opened[-1][0] != pairs[ch]:
-                    complain(text, number, column, f"unbalanced bracket: {ch!r} closes nothing", f"as many {pairs[ch]!r} before it")
-                opened.pop()
-            elif ch in "{}'\"":
-                complain(text, number, column, f"{ch!r} has no meaning here", "round and square brackets, names and numbers")
-        if not opened:
-            pieces.append(Piece(current, *start))
-    if opened:
-        ch, number, column = opened[-1]
-        complain(text, number, column, f"unbalanced bracket: {ch!r} is never closed", f"a closing {')' if ch == '(' else ']'!r}")
-    return pieces
-
-
-def _split_top(text: str, mark: str) -> list[tuple[str, int]]:
-    """Split at a character outside brackets: (part, offset)."""
-    parts, depth, last = [], 0, 0
-    for k, ch in enumerate(text):
-        depth += (ch in "([") - (ch in ")]")
-        if ch == mark and depth == 0:
-            if mark == "=" and (text[k + 1 : k + 2] == "=" or text[k - 1 : k] in ("=", "<", ">", "!")):
-                continue
-            parts.append((text[last:k], last))
-            last = k + 1
-    return [*parts, (text[last:], last)]
 
 
 class _Parser:
@@ -133,6 +35,9 @@ class _Parser:
         self.source, self.pieces = source, pieces
         self.settings: dict[str, int | float] = {}
         self.tensors: set[str] = set()
+        self.whole: dict[str, tuple[Poly, ...]] = {}
+        self.lookups: list[tuple[str, str, int]] = []
+        self.words = set(re.findall(r"[A-Za-z_]\w*", source))
         self.piece = pieces[0]
         self.shift = 0
 
@@ -156,7 +61,14 @@ class _Parser:
             self.piece = Piece(piece.text, piece.line + len(head) - 1, 0)
             self.shift = len(head[-1])
         try:
-            return ast.parse(self.text, mode="eval").body
+            tree = ast.parse(self.text, mode="eval").body
+            depth = depth_of(tree)
+            if depth > DEEPEST:
+                self.fail(tree, f"a formula of {depth} operations in one another", f"up to {DEEPEST}; parts of it on lines of their own")
+            make_room(depth)
+            return tree
+        except (RecursionError, MemoryError):
+            self.fail(None, "a formula of very many operations in one another", f"up to {DEEPEST}; parts of it on lines of their own")
         except SyntaxError as e:
             place = ast.Constant(0)
             place.lineno, place.col_offset = e.lineno or 1, max((e.offset or 1) - 1, 0)
@@ -172,9 +84,11 @@ class _Parser:
         swap = {"n": Poly.name(sample)}
 
         def fixed(tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-            return tuple(Tensor(t.name, tuple(p.subs(swap) for p in t.axes)) for t in tensors)
+            return tuple(
+                replace(t, axes=tuple(p.subs(swap) for p in t.axes), whole=t.whole and tuple(p.subs(swap) for p in t.whole)) for t in tensors
+            )
 
-        return Raw(name, fixed(inputs), tuple(self.settings.items()), fixed(outputs), lines, self.source, sample)
+        return Raw(name, fixed(inputs), tuple(self.settings.items()), fixed(outputs), lines, self.source, sample, tuple(self.lookups))
 
     def header(self, piece: Piece) -> tuple[str, tuple[Tensor, ...], tuple[Tensor, ...]]:
         form = "'name(inputs; settings) -> outputs'"
@@ -183,28 +97,51 @@ class _Parser:
         if not arrow or not match or not head.rstrip().endswith(")"):
             complain(self.source, piece.line, piece.column, "the first line is not a header", form)
         inside = head[match.end() : head.rstrip().rfind(")")]
-        parts = _split_top(inside, ";")
+        parts = split_top(inside, ";")
         if len(parts) > 2:
             complain(self.source, piece.line, piece.column + match.end() + parts[2][1] - 1, "a second ';' in the header", form)
         if len(parts) == 2:
             self.read_settings(piece, parts[1][0], match.end() + parts[1][1])
-        inputs = self.tensor_list(piece, parts[0][0], match.end(), "input") if parts[0][0].strip() else ()
+        plain = self.read_whole(piece, parts[0][0], match.end())
+        inputs = self.tensor_list(piece, plain, match.end(), "input") if plain.strip() else ()
+        inputs = tuple(replace(t, whole=self.whole.get(t.name)) for t in inputs)
         outputs = self.tensor_list(piece, tail, len(head) + 2, "output")
         return match[1], inputs, outputs
 
     def read_settings(self, piece: Piece, text: str, shift: int) -> None:
-        for part, at in _split_top(text, ","):
+        for part, at in split_top(text, ","):
             name, eq, value = part.partition("=")
             where = shift + at + len(part) - len(part.lstrip())
             try:
                 number = ast.literal_eval(value.strip()) if eq else None
             except (ValueError, SyntaxError):
                 number = None
-            if not isinstance(number, (int, float)) or not name.strip().isidentifier():
+            plain = type(number) in (int, float) and abs(number) < (1 << 62 if isinstance(number, int) else math.inf)
+            if not plain or number is None or not name.strip().isidentifier():
                 complain(self.source, piece.line, piece.column + where, f"{part.strip()!r} is not a setting", "name=number, as in 's=1'")
             if name.strip() in self.settings or name.strip() == "n":
                 complain(self.source, piece.line, piece.column + where, f"{name.strip()!r} is taken", "a new name for each setting")
             self.settings[name.strip()] = number
+
+    def read_whole(self, piece: Piece, text: str, shift: int) -> str:
+        """Take note of ': int' and ': int < size' behind inputs; the text with spaces in their place."""
+        for part, at in split_top(text, ","):
+            name, *said = split_top(part, ":")
+            if not said:
+                continue
+            (kind, start), word = said[0], re.match(r"\w*", name[0].strip())
+            form = re.fullmatch(r"\s*int\s*(<(.+))?", kind, re.DOTALL)
+            if form is None or len(said) > 1 or word is None or not word[0]:
+                where = piece.column + shift + at + start - 1
+                complain(self.source, piece.line, where, f"':{kind}' says nothing about an input", "': int' (whole numbers), or ': int < K'")
+            limits: tuple[Poly, ...] = ()
+            if form[2] is not None:
+                node = self.expression(piece, form[2], shift + at + start + form.start(2))
+                several = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "minimum"
+                limits = tuple(self.axis(x, "limit") for x in (node.args if several else [node]))  # type: ignore[attr-defined]  # several: a Call
+            self.whole[word[0]] = limits
+            text = text[: at + start - 1] + " " * (len(kind) + 1) + text[at + start + len(kind) :]
+        return text
 
     def tensor_list(self, piece: Piece, text: str, shift: int, role: str) -> tuple[Tensor, ...]:
         tree = self.expression(piece, text + ("," if "," not in text.rstrip()[-1:] else ""), shift)
@@ -235,7 +172,7 @@ class _Parser:
         return size
 
     def line(self, piece: Piece) -> RawLine:
-        sides = _split_top(piece.text, "=")
+        sides = split_top(piece.text, "=")
         if len(sides) != 2:
             complain(
                 self.source,
@@ -280,7 +217,7 @@ class _Parser:
         """An index expression."""
         if isinstance(node, ast.Name):
             if node.id in self.tensors:
-                self.fail(node, f"{node.id!r} is a tensor, not an index", "letters, sizes, settings and whole numbers")
+                self.no_index(node, node.id)
             value = self.settings.get(node.id)
             if isinstance(value, float):
                 self.fail(node, f"setting {node.id!r} is not a whole number", "a whole number in an index")
@@ -308,14 +245,27 @@ class _Parser:
                         return a % b
             except ZeroDivisionError:
                 self.fail(node, "division by zero", "a divisor that is not zero")
+        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id in self.tensors:
+            self.no_index(node, node.value.id)
         self.fail(node, f"{ast.unparse(node)!r} is not an index expression", "letters, sizes, settings and whole numbers with + - * // %")
+
+    def no_index(self, node: ast.expr, tensor: str) -> NoReturn:
+        if tensor in self.whole:
+            self.fail(node, f"{tensor!r} stands in index arithmetic", f"{tensor!r} alone on an axis of what it looks up")
+        self.fail(
+            node,
+            f"{tensor!r} is a tensor, not an index",
+            f"letters, sizes, settings and whole numbers; an input declared '{tensor}[…]: int' in the header",
+        )
 
     def value(self, node: ast.expr) -> Expr:
         match node:
             case ast.Constant(value=bool()):
                 self.fail(node, "True and False are not numbers here", "1 and 0")
-            case ast.Constant(value=int() | float()):
-                return Const(node.value)  # type: ignore[arg-type]  # a number, as matched
+            case ast.Constant(value=(int() | float()) as number):
+                if number == math.inf:
+                    self.fail(node, "this number is too large", "numbers below 1.8e308")
+                return Const(number)
             case ast.Name():
                 return self.name(node)
             case ast.UnaryOp(op=ast.USub()):
@@ -328,19 +278,27 @@ class _Parser:
             case ast.Compare():
                 return self.comparison(node)
             case ast.BoolOp(op=ast.And()):
-                out: Expr = Const(1)
-                for v in node.values:
-                    if not isinstance(v, (ast.Compare, ast.BoolOp)):
-                        self.fail(
-                            v, f"{ast.unparse(v)!r} is a value, not a comparison", "comparisons, as in '(x != 0) and (z != 0)'; a product is 'x * z'"
-                        )
-                    out = mul(out, self.value(v))
-                return out
+                return self.conjunction(node)
             case ast.Call():
                 return self.call(node)
             case ast.Subscript():
                 return self.read(node)
         self.fail(node, f"{ast.unparse(node)!r} has no meaning here", "numbers, tensors, + - * / **, comparisons, functions, reductions")
+
+    def conjunction(self, node: ast.BoolOp) -> Expr:
+        """`and` between comparisons: their product."""
+        for k, v in enumerate(node.values):
+            if not _is_test(v):
+                pair = node.values[k - 1 : k + 1] if k else node.values[:2]
+                tests = [x if _is_test(x) else ast.Compare(x, [ast.NotEq()], [ast.Constant(0)]) for x in pair]
+                meant, product = (ast.unparse(ast.BinOp(a, ast.Mult(), b)) for a, b in (tests, pair))
+                self.fail(
+                    v, f"{ast.unparse(v)!r} is a value, not a comparison: 'and' stands between those", f"{meant}; the product of values is {product}"
+                )
+        out: Expr = Const(1)
+        for v in node.values:
+            out = mul(out, self.value(v))
+        return out
 
     def name(self, node: ast.Name) -> Expr:
         if node.id in self.tensors:
@@ -399,23 +357,33 @@ class _Parser:
             word = ast.unparse(node.value)
             self.fail(node, f"there is no tensor {word!r} (yet)", nearest(word, sorted(self.tensors)) + "one of " + ", ".join(sorted(self.tensors)))
         items = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
-        return Read(node.value.id, tuple(self.integer(item) for item in items))
+        index: list[Poly] = []
+        found: list[tuple[str, Expr]] = []
+        for item in items:
+            base = item.value if isinstance(item, ast.Subscript) else item
+            if isinstance(base, ast.Name) and base.id in self.whole:
+                letter = fresh_name("v", self.words)
+                self.words.add(letter)
+                self.lookups.append((base.id, node.value.id, len(index)))
+                found.append((letter, self.value(item)))
+                index.append(Poly.name(letter))
+            else:
+                index.append(self.integer(item))
+        read = Read(node.value.id, tuple(index))
+        return _looked_up(read, found) if found else read
 
     def fold(self, e: Call) -> Expr:
-        """Keep integer arithmetic on letters, sizes and whole-number settings as one index expression; a broken number is a value."""
-        if e.fn not in ("+", "-", "*", "neg") or not any(isinstance(a, Index) for a in e.args):
-            if e.fn == "neg" and isinstance(e.args[0], Const):
-                return Const(-e.args[0].value)
-            return e
-        names = set().union(*(a.expr.names for a in e.args if isinstance(a, Index)))
-        polys = []
-        for a in e.args:
-            if isinstance(a, Index) and (names <= self.settings.keys() or not any(isinstance(self.settings.get(x), float) for x in names)):
-                polys.append(a.expr)
-            elif isinstance(a, Const) and isinstance(a.value, int):
-                polys.append(Poly.of(a.value))
-            else:
-                return e
-        if e.fn == "neg":
-            return number_of(-polys[0])
-        return number_of({"+": polys[0] + polys[1], "-": polys[0] - polys[1], "*": polys[0] * polys[1]}[e.fn])
+        return folded(e, [name for name, v in self.settings.items() if isinstance(v, float)])
+
+
+def _looked_up(read: Read, found: list[tuple[str, Expr]]) -> Expr:
+    """A table read at whole numbers of the data, z[n, t[n]]: sum[v](where(v == t[n], z[n,v], 0))."""
+    here = product([Call("==", (Index(Poly.name(letter)), at)) for letter, at in found])
+    return Reduce("sum", tuple(letter for letter, _ in found), (UNKNOWN,) * len(found), Call("where", (here, read, Const(0))))
+
+
+def _is_test(node: ast.expr) -> bool:
+    """Whether an expression is 1 or 0 by its form."""
+    if isinstance(node, ast.BoolOp):
+        return all(_is_test(v) for v in node.values)
+    return isinstance(node, ast.Compare) or (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in COMPARISONS)

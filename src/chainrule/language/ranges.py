@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 
 from .index import Poly
-from .parse import UNKNOWN, Piece, Raw, RawLine, complain_at, nearest, parse
+from .parse import parse
+from .raw import UNKNOWN, Raw, RawLine
+from .source import Piece, complain_at, nearest
 from .tree import (
     Call,
     Definition,
@@ -23,6 +26,7 @@ from .tree import (
     Line,
     Read,
     Reduce,
+    Tensor,
     direct_reads,
     rebuild,
 )
@@ -68,7 +72,7 @@ class _Resolver:
         first = raw.lines[0].piece.line
         head = Piece("\n".join(self.source.split("\n")[: first - 1]), 1, 0)
         for t in raw.inputs + raw.outputs:
-            for p in t.axes:
+            for p in (*t.axes, *(t.whole or ())):
                 for name in p.names - self.sizes - set(self.settings):
                     shown = "n" if name == raw.sample_size else name
                     complain_at(self.source, head, shown, f"size {shown!r} is on no input's axis", "sizes that an input's axis names, and settings")
@@ -80,9 +84,16 @@ class _Resolver:
         missing = [name for name in self.output_axes if name not in {x.tensor for x in lines}]
         if missing:
             complain_at(self.source, head, missing[0], f"output {missing[0]!r} has no formula", f"a line '{missing[0]}[…] = …'")
-        d = Definition(raw.name, raw.inputs, raw.settings, raw.outputs, tuple(lines), raw.sample_size, self.source)
+        d = Definition(raw.name, tuple(map(self.limited, raw.inputs)), raw.settings, raw.outputs, tuple(lines), raw.sample_size, self.source)
         self.prove_reads(d)
         return d
+
+    def limited(self, t: Tensor) -> Tensor:
+        """An input of whole numbers with the sizes of all axes that are read at it."""
+        if t.whole is None:
+            return t
+        used = (self.axes[table][axis] for name, table, axis in self.raw.lookups if name == t.name)
+        return replace(t, whole=tuple(dict.fromkeys((*t.whole, *used))))
 
     def line(self, line: RawLine) -> Line:
         declared = self.output_axes.get(line.tensor)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from .functions import FUNCTIONS, OPERATORS
 from .index import Poly, Quotient
-from .tree import Call, Const, Definition, Expr, Index, Line, Read, Reduce, Tensor, walk
+from .tree import Call, Const, Definition, Expr, Index, Line, Read, Reduce, Tensor
+
+Axes = Mapping[str, tuple[Poly, ...]]
 
 # How tightly an operator binds; a child that binds less gets brackets.
 BINDS = {"==": 1, "!=": 1, "<": 1, "<=": 1, ">": 1, ">=": 1, "+": 2, "-": 2, "*": 3, "/": 3, "neg": 4, "**": 5}
@@ -25,13 +29,13 @@ def _poly_binds(p: Poly) -> int:
     return BINDS["neg"] if c < 0 else BINDS["*"]
 
 
-def expression(e: Expr, axes: dict[str, tuple[Poly, ...]], needed: int = 0) -> str:
+def expression(e: Expr, axes: Axes, needed: int = 0) -> str:
     """The text of an expression; `needed` is how tightly the place around it binds."""
     text, binds = _expression(e, axes)
     return f"({text})" if binds < needed else text
 
 
-def _expression(e: Expr, axes: dict[str, tuple[Poly, ...]]) -> tuple[str, int]:
+def _expression(e: Expr, axes: Axes) -> tuple[str, int]:
     match e:
         case Const(value):
             return (repr(value), ATOM) if value >= 0 else (repr(value), BINDS["neg"])
@@ -41,7 +45,7 @@ def _expression(e: Expr, axes: dict[str, tuple[Poly, ...]]) -> tuple[str, int]:
             return (f"{tensor}[{_indices(index)}]" if index else tensor), ATOM
         case Reduce(kind, letters, ranges, body):
             found = alone(body, axes)
-            names = ",".join(x if (x, r) in found else f"{x}:{r}" for x, r in zip(letters, ranges, strict=True))
+            names = ",".join(x if _said(x, r, found) else f"{x}:{r}" for x, r in zip(letters, ranges, strict=True))
             head = f"{kind}[{names}]" if letters else kind
             return f"{head}({expression(body, axes)})", ATOM
         case Call(fn, args) if fn in FUNCTIONS:
@@ -60,7 +64,7 @@ def _expression(e: Expr, axes: dict[str, tuple[Poly, ...]]) -> tuple[str, int]:
     raise TypeError(e)
 
 
-def _bracket(e: Call, axes: dict[str, tuple[Poly, ...]]) -> str | None:
+def _bracket(e: Call, axes: Axes) -> str | None:
     """(a <= x) * (x < b) is shown as (a <= x < b)."""
     if e.fn == "*" and all(isinstance(a, Call) and a.fn in ("<", "<=") for a in e.args):
         a, b = e.args
@@ -71,7 +75,7 @@ def _bracket(e: Call, axes: dict[str, tuple[Poly, ...]]) -> str | None:
     return None
 
 
-def alone(e: Expr, axes: dict[str, tuple[Poly, ...]]) -> set[tuple[str, Poly]]:
+def alone(e: Expr, axes: Axes) -> set[tuple[str, Poly]]:
     """(letter, size) wherever a letter stands alone on an axis, not inside a reduction that binds it."""
     if isinstance(e, Read):
         return {(p.letter, s) for p, s in zip(e.index, axes[e.tensor], strict=True) if p.letter}
@@ -82,19 +86,26 @@ def alone(e: Expr, axes: dict[str, tuple[Poly, ...]]) -> set[tuple[str, Poly]]:
     return set()
 
 
-def line_text(line: Line, axes: dict[str, tuple[Poly, ...]], declared: bool = True) -> str:
+def _said(letter: str, size: Poly, found: set[tuple[str, Poly]]) -> bool:
+    """Whether the axes on which a letter stands alone give its range, and no other."""
+    return {s for x, s in found if x == letter} == {size}
+
+
+def line_text(line: Line, axes: Axes, declared: bool = True) -> str:
     """One line; `declared` says that the header gives the axes of its tensor."""
     found = alone(line.expr, axes)
-    letters = [x if declared or (x, r) in found else f"{x}:{r}" for x, r in zip(line.letters, line.ranges, strict=True)]
+    letters = [x if declared or _said(x, r, found) else f"{x}:{r}" for x, r in zip(line.letters, line.ranges, strict=True)]
     left = f"{line.tensor}[{','.join(letters)}]" if letters else line.tensor
     return f"{left} = {expression(line.expr, axes)}"
 
 
 def tensor_text(t: Tensor, sample: str) -> str:
-    if not t.axes:
-        return t.name
-    axes = ["n" if p.letter == sample else str(p) for p in t.axes]
-    return f"{t.name}[{(',' if all(len(a) < 3 for a in axes) else ', ').join(axes)}]"
+    axes, limits = (["n" if p.letter == sample else str(p) for p in sizes] for sizes in (t.axes, t.whole or ()))
+    shown = f"{t.name}[{(',' if all(len(a) < 3 for a in axes) else ', ').join(axes)}]" if axes else t.name
+    if t.whole is None:
+        return shown
+    below = f"minimum({', '.join(limits)})" if len(limits) > 1 else "".join(limits)
+    return f"{shown}: int < {below}" if limits else f"{shown}: int"
 
 
 def header_text(d: Definition) -> str:
@@ -113,6 +124,12 @@ def definition_text(d: Definition) -> str:
 
 # LaTeX ------------------------------------------------------------------------------------------------------------
 
+SIGNS = {"sum": r"\sum", "max": r"\max", "min": r"\min", "mean": r"\operatorname{mean}", "argmax": r"\operatorname{arg\,max}"}
+
+
+def bracketed(text: str) -> str:
+    return rf"\left({text}\right)"
+
 
 def latex_poly(p: Poly, needed: int = 0) -> str:
     if not p.terms:
@@ -122,14 +139,16 @@ def latex_poly(p: Poly, needed: int = 0) -> str:
         sign = "-" if c < 0 else "+" if text else ""
         factors = ([str(abs(c))] if abs(c) != 1 or not m else []) + [_latex_atom(a) for a in m]
         text += sign + r"\,".join(factors)
-    return rf"\left({text}\right)" if len(p.terms) > 1 and needed > 2 else text
+    return bracketed(text) if needed > 2 and (len(p.terms) > 1 or text.startswith("-")) else text
 
 
 def _latex_atom(a: str | Quotient) -> str:
     if isinstance(a, str):
-        return a if len(a) == 1 else rf"\mathrm{{{a}}}".replace("_", r"\_")
+        stem = a.rstrip("0123456789")
+        shown = stem if len(stem) == 1 else rf"\mathrm{{{stem}}}".replace("_", r"\_")
+        return f"{shown}_{{{a[len(stem) :]}}}" if stem != a else shown
     if a.remainder:
-        return rf"\left({latex_poly(a.num, 3)} \bmod {latex_poly(a.den, 3)}\right)"
+        return bracketed(rf"{latex_poly(a.num, 3)} \bmod {latex_poly(a.den, 3)}")
     return rf"\left\lfloor \frac{{{latex_poly(a.num)}}}{{{latex_poly(a.den)}}} \right\rfloor"
 
 
@@ -140,61 +159,84 @@ def latex_name(name: str) -> str:
     return f"{shown}^{{({tail})}}" if tail else shown
 
 
-def latex(e: Expr, needed: int = 0) -> str:
+def latex_number(value: int | float) -> tuple[str, int]:
+    digits, _, power = repr(abs(value)).partition("e")
+    if not power:
+        return str(value), ATOM if value >= 0 else BINDS["neg"]
+    sign = "-" if value < 0 else ""
+    power = f"10^{{{int(power)}}}"
+    text, binds = (power, BINDS["**"]) if digits == "1" else (rf"{digits} \cdot {power}", BINDS["*"])
+    return sign + text, BINDS["neg"] if sign else binds
+
+
+def latex(e: Expr, axes: Axes, needed: int = 0) -> str:
     """The LaTeX of an expression."""
-    text, binds = _latex(e)
-    return rf"\left({text}\right)" if binds < needed else text
+    text, binds = _latex(e, axes)
+    return bracketed(text) if binds < needed else text
 
 
-def _latex(e: Expr) -> tuple[str, int]:
+def _latex(e: Expr, axes: Axes) -> tuple[str, int]:
     match e:
         case Const(value):
-            return str(value), (ATOM if value >= 0 else BINDS["neg"])
+            return latex_number(value)
         case Index(expr):
             return latex_poly(expr), _poly_binds(expr)
         case Read(tensor, index):
             return latex_name(tensor) + (f"_{{{','.join(latex_poly(p) for p in index)}}}" if index else ""), ATOM
-        case Reduce(kind, letters, _, body):
-            assert isinstance(e, Reduce)
-            sign = {"sum": r"\sum", "max": r"\max", "min": r"\min", "mean": r"\operatorname{mean}", "argmax": r"\operatorname{arg\,max}"}[kind]
-            names = r",\;".join(_latex_range(x, r, e.body) for x, r in zip(letters, e.ranges, strict=True))
-            under = rf"\limits_{{{names}}}" if kind in ("sum", "max", "min") else f"_{{{names}}}"
-            return f"{sign}{under if letters else ''} {latex(body, BINDS['*'])}", BINDS["*"]
-        case Call("sqrt", (a,)):
-            return rf"\sqrt{{{latex(a)}}}", ATOM
-        case Call("abs", (a,)):
-            return rf"\left|{latex(a)}\right|", ATOM
-        case Call("exp", (a,)):
-            return rf"e^{{{latex(a)}}}", BINDS["**"]
-        case Call("delta", args):
-            return rf"\delta_{{{','.join(latex(a) for a in args)}}}", ATOM
-        case Call(fn, args) if fn in FUNCTIONS:
-            return rf"{FUNCTIONS[fn].latex}\left({', '.join(latex(a) for a in args)}\right)", ATOM
-        case Call("neg", (a,)):
-            return f"-{latex(a, BINDS['neg'])}", BINDS["neg"]
+        case Reduce():
+            return _latex_reduction(e, axes), BINDS["*"]
         case Call("/", (a, b)):
-            return rf"\frac{{{latex(a)}}}{{{latex(b)}}}", ATOM
+            return rf"\frac{{{latex(a, axes)}}}{{{latex(b, axes)}}}", BINDS["**"]
         case Call("**", (a, b)):
-            base = latex(a, ATOM)
+            base = latex(a, axes, ATOM)
             twice = isinstance(a, Read) and "^" in base  # two superscripts on one name are none
-            return rf"\left({base}\right)^{{{latex(b)}}}" if twice else f"{base}^{{{latex(b)}}}", BINDS["**"]
+            return f"{bracketed(base) if twice else base}^{{{latex(b, axes)}}}", BINDS["**"]
+        case Call("neg", (a,)):
+            return f"-{latex(a, axes, BINDS['neg'] + 1 if _negative(a) else BINDS['*'])}", BINDS["neg"]
+        case Call(fn, args) if fn in FUNCTIONS:
+            return _latex_function(fn, [latex(a, axes) for a in args])
         case Call(fn, (a, b)) if BINDS[fn] == 1:
-            return rf"\left[{latex(a)} {OPERATORS[fn].latex} {latex(b)}\right]", ATOM
+            return rf"\left[{latex(a, axes)} {OPERATORS[fn].latex} {latex(b, axes)}\right]", ATOM
         case Call(fn, (a, b)):
             binds = BINDS[fn]
-            right = latex(b, binds + 1)
-            # A sum in the middle of a product swallows what follows; brackets end it.
-            left = rf"\left({latex(a)}\right)" if fn == "*" and isinstance(a, Reduce) else latex(a, binds)
-            return f"{left} {OPERATORS[fn].latex} {right}", binds
+            right = latex(b, axes, binds + 1)
+            # A sum in the middle of a product swallows what follows; brackets end it. A minus does not follow a sign.
+            left = bracketed(latex(a, axes)) if fn == "*" and _open(a) else latex(a, axes, binds)
+            return f"{left} {OPERATORS[fn].latex} {bracketed(right) if right.startswith('-') else right}", binds
     raise TypeError(e)
 
 
-def _latex_range(letter: str, size: Poly, body: Expr) -> str:
-    """A letter under a sum, with its range where no axis says it."""
-    alone_somewhere = any(p.letter == letter for node in walk(body) if isinstance(node, Read) for p in node.index)
-    return letter if alone_somewhere else rf"0 \le {letter} < {latex_poly(size)}"
+def _negative(e: Expr) -> bool:
+    return (isinstance(e, Call) and e.fn == "neg") or (isinstance(e, Const) and e.value < 0)
 
 
-def latex_line(line: Line) -> str:
-    left = latex(Read(line.tensor, tuple(Poly.name(x) for x in line.letters)))
-    return f"{left} = {latex(line.expr)}"
+def _open(e: Expr) -> bool:
+    """Whether the text of e ends with the body of a reduction."""
+    return isinstance(e, Reduce) or (isinstance(e, Call) and e.fn == "neg" and _open(e.args[0]))
+
+
+def _latex_function(fn: str, args: list[str]) -> tuple[str, int]:
+    if fn == "sqrt":
+        return rf"\sqrt{{{args[0]}}}", ATOM
+    if fn == "abs":
+        return rf"\left|{args[0]}\right|", ATOM
+    if fn == "exp":
+        return rf"e^{{{args[0]}}}", BINDS["**"]
+    if fn == "delta":
+        return rf"\delta_{{{','.join(args)}}}", ATOM
+    return FUNCTIONS[fn].latex + bracketed(", ".join(args)), ATOM
+
+
+def _latex_reduction(e: Reduce, axes: Axes) -> str:
+    """A letter below the sign stands with its range where no axis says it, as the taps of a window do."""
+    found = alone(e.body, axes)
+    names = [_latex_atom(x) if _said(x, r, found) else rf"0 \le {_latex_atom(x)} < {latex_poly(r)}" for x, r in zip(e.letters, e.ranges, strict=True)]
+    below = (r",\; " if any("<" in x for x in names) else ",").join(names)
+    place = r"\limits" if e.kind in ("sum", "max", "min") else ""
+    body = latex(e.body, axes, BINDS["*"])
+    return f"{SIGNS[e.kind]}{f'{place}_{{{below}}}' if names else ''} {bracketed(body) if body.startswith('-') else body}"
+
+
+def latex_line(line: Line, axes: Axes) -> str:
+    left = latex(Read(line.tensor, tuple(Poly.name(x) for x in line.letters)), axes)
+    return f"{left} = {latex(line.expr, axes)}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -54,10 +54,15 @@ Expr = Const | Index | Read | Call | Reduce
 
 @dataclass(frozen=True)
 class Tensor:
-    """A name and the sizes of its axes."""
+    """A name and the sizes of its axes.
+
+    whole: for an input declared to hold whole numbers (`t[n]: int < K`), the sizes below which they lie from 0 on (none: any whole
+    number); None for every other tensor.
+    """
 
     name: str
     axes: tuple[Poly, ...]
+    whole: tuple[Poly, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -99,6 +104,11 @@ class Definition:
             found |= set(line.letters) | letters_of(line.expr) | index_names(line.expr)
         return frozenset(found)
 
+    @cached_property
+    def floats(self) -> frozenset[str]:
+        """Settings that are not whole numbers: values, which cannot stand in an index."""
+        return frozenset(s for s, v in self.settings if isinstance(v, float))
+
     def with_lines(self, **changes: object) -> Definition:
         return replace(self, source="", **changes)  # type: ignore[arg-type]  # the caller names fields of a Definition
 
@@ -110,17 +120,21 @@ def children(e: Expr) -> tuple[Expr, ...]:
 
 
 def walk(e: Expr) -> Iterator[Expr]:
-    yield e
-    for child in children(e):
-        yield from walk(child)
+    todo = [e]  # a list of its own: nested generators would hand every node through all levels
+    while todo:
+        node = todo.pop()
+        yield node
+        todo += reversed(children(node))
 
 
 def direct(e: Expr) -> Iterator[Expr]:
     """The nodes of e that are not inside a reduction below it."""
-    yield e
-    if isinstance(e, Call):
-        for child in e.args:
-            yield from direct(child)
+    todo = [e]
+    while todo:
+        node = todo.pop()
+        yield node
+        if isinstance(node, Call):
+            todo += reversed(node.args)
 
 
 def reads(e: Expr) -> Iterator[Read]:
@@ -176,6 +190,10 @@ def rebuild(e: Expr, change: Callable[[Expr], Expr]) -> Expr:
 def subs(e: Expr, values: Mapping[str, Poly | int | float]) -> Expr:
     """Replace names in index expressions (free ones; the caller avoids capture)."""
     if isinstance(e, Index):
+        value = values.get(e.expr.letter or "")
+        if isinstance(value, float):
+            return Const(value)
+        assert not any(isinstance(values.get(x), float) for x in e.expr.names), f"a broken number in the index arithmetic {e.expr}"
         return number_of(e.expr.subs(values))
     if isinstance(e, Read):
         return Read(e.tensor, tuple(p.subs(values) for p in e.index))
@@ -188,6 +206,25 @@ def subs(e: Expr, values: Mapping[str, Poly | int | float]) -> Expr:
 def number_of(p: Poly) -> Expr:
     """An index expression as a value; a plain number where it is one."""
     return Index(p) if p.constant is None else Const(p.constant)
+
+
+def folded(e: Call, floats: Collection[str]) -> Expr:
+    """Arithmetic of letters, sizes and whole numbers as one index expression; settings named in `floats` are values, not indices."""
+    if e.fn == "neg" and isinstance(e.args[0], Const):
+        return Const(-e.args[0].value)
+    if e.fn not in ("+", "-", "*", "neg") or not any(isinstance(a, Index) for a in e.args):
+        return e
+    polys = []
+    for a in e.args:
+        if isinstance(a, Index) and a.expr.letter not in floats:
+            polys.append(a.expr)
+        elif isinstance(a, Const) and isinstance(a.value, int):
+            polys.append(Poly.of(a.value))
+        else:
+            return e
+    if e.fn == "neg":
+        return number_of(-polys[0])
+    return number_of({"+": polys[0] + polys[1], "-": polys[0] - polys[1], "*": polys[0] * polys[1]}[e.fn])
 
 
 def map_indices(e: Expr, change: Callable[[Poly], Poly]) -> Expr:
@@ -280,9 +317,14 @@ def div(a: Expr, b: Expr) -> Expr:
 
 def product_factors(e: Expr) -> list[Expr]:
     """The factors of a product, left to right."""
-    if isinstance(e, Call) and e.fn == "*":
-        return product_factors(e.args[0]) + product_factors(e.args[1])
-    return [e]
+    found, todo = [], [e]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, Call) and node.fn == "*":
+            todo += reversed(node.args)
+        else:
+            found.append(node)
+    return found
 
 
 def product(factors: list[Expr]) -> Expr:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from .. import ops
 from ..errors import ArgumentError
+from ..language.bind import whole_numbers
 from ..language.tree import Call, Index, Read, walk
-from ..ops.operation import Op
+from ..ops.operation import Op, to_array
 
 
 class Loss:
@@ -15,6 +16,11 @@ class Loss:
 
     def __call__(self, prediction: object, target: object) -> float:
         return float(self.op(prediction, target))  # type: ignore[arg-type]  # a loss has one scalar output
+
+    def targets(self, t: object) -> object:
+        """Targets as the formula reads them: checked and whole, where it declares whole numbers."""
+        declared = self.op.definition.inputs[1].whole is not None
+        return whole_numbers("target", to_array(t, "target")) if declared else t
 
     @property
     def of_classes(self) -> bool:

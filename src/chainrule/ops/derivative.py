@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,11 @@ from ..language.tree import Definition
 from .operation import Op, to_array
 
 Arrays = np.ndarray | tuple[np.ndarray, ...]
+
+
+def moving(op: Op, arrays: Mapping[str, np.ndarray]) -> list[str]:
+    """The inputs that can change smoothly: neither whole numbers nor declared to be."""
+    return [t.name for t in op.definition.inputs if t.whole is None and arrays[t.name].dtype.kind not in "iub"]
 
 
 def vjp(op: Op, *args: object, engine: str = "native", **given: object) -> tuple[Arrays, Callable[..., Arrays]]:
@@ -29,7 +34,7 @@ def vjp(op: Op, *args: object, engine: str = "native", **given: object) -> tuple
     arrays, settings = op.arguments(args, given)
     values = op.evaluate(arrays, settings, engine)
     names = [t.name for t in op.definition.outputs]
-    wrt = [k for k, a in arrays.items() if a.dtype.kind not in "iub"]
+    wrt = moving(op, arrays)
     gradient = op.gradient(wrt)
     derived = op.derived(gradient.definition)
 
@@ -64,13 +69,14 @@ def jvp(op: Op, primals: Sequence[object], tangents: Sequence[object], engine: s
         raise ArgumentError(
             f"{len(tangents)} tangents: {op.name} has {len(names)} inputs; accepted: one for each of {', '.join(names)} (None for none)"
         )
-    moving = {k: to_array(v, f"t{k}") for k, v in zip(names, tangents, strict=True) if v is not None and arrays[k].dtype.kind not in "iub"}
-    for k, a in moving.items():
+    free = moving(op, arrays)
+    moves = {k: to_array(v, f"t{k}") for k, v in zip(names, tangents, strict=True) if v is not None and k in free}
+    for k, a in moves.items():
         if a.shape != arrays[k].shape:
             raise ShapeError(f"tangent of {k} with shape {a.shape}: {k} has shape {arrays[k].shape}; accepted: the same shape")
     values = op.evaluate(arrays, numbers, engine)
-    tangent = op.tangent(tuple(moving))
-    out = op.derived(tangent.definition).evaluate(arrays | {tangent.seed[k]: a for k, a in moving.items()}, numbers, engine)
+    tangent = op.tangent(tuple(moves))
+    out = op.derived(tangent.definition).evaluate(arrays | {tangent.seed[k]: a for k, a in moves.items()}, numbers, engine)
     y = tuple(values[t.name] for t in op.definition.outputs)
     ty = tuple(out[tangent.of[t.name]] for t in op.definition.outputs)
     return (y[0], ty[0]) if len(y) == 1 else (y, ty)
@@ -99,7 +105,7 @@ class Derivation:
 
     def latex(self) -> str:
         """The gradient's line in LaTeX."""
-        return latex_line(self.definition.lines[-1])
+        return latex_line(self.definition.lines[-1], self.definition.axes)
 
     def __str__(self) -> str:
         rows = [f"∂E/∂{self.wrt} of {header_text(self.of.definition)}", ""]

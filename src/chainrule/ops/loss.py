@@ -3,9 +3,9 @@
 from .operation import op
 
 cross_entropy = op("""
-cross_entropy(z[n,K], t[n]) -> E
+cross_entropy(z[n,K], t[n]: int) -> E
     m[n] = max[k](z[n,k])
-    E = mean[n](log(sum[k](exp(z[n,k] - m[n]))) - sum[k](where(k == t[n], z[n,k] - m[n], 0)))
+    E = mean[n](log(sum[k](exp(z[n,k] - m[n]))) - (z[n,t[n]] - m[n]))
 """)
 cross_entropy.doc = """Softmax and cross-entropy from logits z and class numbers t, by log-sum-exp. Source: documents 001, 002 and 003."""
 

@@ -16,7 +16,7 @@ from ..engines import reference
 from ..engines.native.program import ELEMENTS, Code, Port, Runner, Spec, aligned, compile_spec
 from ..engines.native.target import current
 from ..errors import ArgumentError, ElementTypeError
-from ..language.bind import Bound, bind, lane_ready, settings_of
+from ..language.bind import Bound, bind, lane_ready, settings_of, with_whole_numbers
 from ..language.ranges import define
 from ..language.show import definition_text, header_text, latex_line
 from ..language.tree import Definition
@@ -114,7 +114,7 @@ class Op:
 
     def latex(self) -> str:
         """The formulas in LaTeX, a line each."""
-        return " \\\\\n".join(latex_line(line) for line in self.definition.lines)
+        return " \\\\\n".join(latex_line(line, self.definition.axes) for line in self.definition.lines)
 
     @cached_property
     def lane_ready(self) -> bool:
@@ -157,7 +157,8 @@ class Op:
     def evaluate(
         self, arrays: Mapping[str, np.ndarray], settings: Mapping[str, int | float], engine: str = "native", threads: int | None = None
     ) -> dict[str, np.ndarray]:
-        """Outputs by name."""
+        """Outputs by name; inputs declared to hold whole numbers are checked."""
+        arrays = with_whole_numbers(self.definition, arrays, settings)
         if engine == "reference":
             return self.by_reference(arrays, settings)
         if engine != "native":
@@ -240,6 +241,7 @@ class Op:
     def code(self, *args: object, **given: object) -> Code:
         as_arrays = [np.broadcast_to(np.float32(0), a) if isinstance(a, tuple) else a for a in args]
         arrays, settings = self.arguments(as_arrays, {k: np.broadcast_to(np.float32(0), v) if isinstance(v, tuple) else v for k, v in given.items()})
+        arrays = with_whole_numbers(self.definition, arrays, settings)
         shapes = {k: a.shape for k, a in arrays.items()}
         samples = self.samples(shapes) if self.lane_ready else None
         return self.runner(shapes, settings, common_type(arrays, self.name), samples, {k: str(a.dtype) for k, a in arrays.items()})[0].code

@@ -69,7 +69,7 @@ def value_and_grad(net: Sequential, loss: object) -> Callable[..., tuple[float, 
     runners: dict[object, tuple[Runner, Built]] = {}
 
     def evaluate(x: object, t: object, threads: int | None = None, transform: Op | None = None) -> tuple[float, dict[str, np.ndarray]]:
-        a, b = checked_pair(x, t, net.dtype)
+        a, b = checked_pair(x, which.targets(t), net.dtype)
         threads = None if threads is None else whole(threads, "threads")
         transform = net.transform_for(a.dtype, transform)
         wanted = [*net.values, *(["input"] if a.dtype.kind == "f" else [])]
@@ -111,7 +111,7 @@ class TrainStep:
         self.net, self.dtype, self.loss = net, net.dtype, as_loss(loss)
         self.optimizer = named(optimizer, SGD, "optimizer", "optim.SGD(lr=…)")
         self.threads = cores() if threads is None else whole(threads, "threads")
-        self.x, self.t = checked_pair(x, t, net.dtype)
+        self.x, self.t = checked_pair(x, self.loss.targets(t), net.dtype)
         finite(self.x, "input")
         finite(self.t, "target")
         self.batch = min(whole(batch, "batch"), len(self.x))

@@ -1,0 +1,90 @@
+"""A definition as the calculus wants it: no letter bound twice in a line, no product so long that its gradient grows with the square."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+
+from ..language.index import Poly
+from ..language.tree import Call, Definition, Expr, Line, Read, children, free_names, fresh_name, reads, rebuild, rename_bound
+
+LONGEST = 16  # factors of a product; the gradient for each holds all others
+
+
+def prepared(d: Definition) -> Definition:
+    """The same tensors, computed in the same order."""
+    return unique_letters(short_products(d))
+
+
+def unique_letters(d: Definition) -> Definition:
+    """The same definition with no letter bound twice in one line."""
+    return d.with_lines(
+        lines=tuple(Line(x.tensor, x.letters, x.ranges, distinct(x.expr, set(x.letters), d.names)) for x in d.lines),
+    )
+
+
+def distinct(e: Expr, taken: set[str], names: Collection[str]) -> Expr:
+    """e with every bound letter one that is not taken, and bound once; `taken` grows. New letters are none of the names."""
+    return rename_bound(e, taken, lambda x: fresh_name(x, taken.union(names)))
+
+
+def short_products(d: Definition) -> Definition:
+    """The same definition with the first factors of long products on lines of their own."""
+    split = _Split(set(d.names))
+    for line in d.lines:
+        split.line = line
+        expr, _ = split.visit(line.expr)
+        split.lines.append(line if expr is line.expr else Line(line.tensor, line.letters, line.ranges, expr))
+    return d if len(split.lines) == len(d.lines) else d.with_lines(lines=tuple(split.lines))
+
+
+@dataclass
+class _Split:
+    taken: set[str]
+    lines: list[Line] = field(default_factory=list)
+    line: Line | None = None
+
+    def visit(self, e: Expr) -> tuple[Expr, int]:
+        """e with long products cut short, and how many factors it then has. What stands in a reduction stays: its terms may be dropped."""
+        if not isinstance(e, Call):
+            return e, 1
+        if e.fn != "*":
+            return rebuild(e, lambda a: self.visit(a)[0]), 1
+        (a, m), (b, n) = (self.visit(x) for x in e.args)
+        if m >= LONGEST:
+            a, m = self.saved(a), 1
+        return (e if (a, b) == e.args else Call("*", (a, b))), m + n
+
+    def saved(self, e: Expr) -> Read:
+        """A read of a new tensor that holds e."""
+        assert self.line is not None
+        name = fresh_name(f"{self.line.tensor}_part", self.taken)
+        self.taken.add(name)
+        free = free_names(e)
+        kept = [(x, r) for x, r in zip(self.line.letters, self.line.ranges, strict=True) if x in free]
+        self.lines.append(Line(name, tuple(x for x, _ in kept), tuple(r for _, r in kept), e))
+        return Read(name, tuple(Poly.name(x) for x, _ in kept))
+
+
+def active_tensors(d: Definition, wrt: Sequence[str]) -> set[str]:
+    """Tensors that depend on `wrt`."""
+    active = set(wrt)
+    for line in d.lines:
+        if any(r.tensor in active for r in reads(line.expr)):
+            active.add(line.tensor)
+    return active
+
+
+def moving(e: Expr, active: Collection[str]) -> set[int]:
+    """The nodes of e, by id, in which an active tensor is read."""
+    found: set[int] = set()
+
+    def visit(node: Expr) -> bool:
+        below = [visit(child) for child in children(node)]
+        here = node.tensor in active if isinstance(node, Read) else True in below
+        if here:
+            found.add(id(node))
+        return here
+
+    visit(e)
+    return found
