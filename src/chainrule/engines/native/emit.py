@@ -12,6 +12,7 @@ import math
 
 from ...language.index import Poly
 from ...language.tree import Call, Expr, product_factors
+from .effort import per_point, per_tile
 from .lower import SAMPLES, Statement, linear
 from .memory import Memory
 from .text import Env, Place, ranges
@@ -28,13 +29,16 @@ class Kernel(Memory):
 
     def text(self) -> str:
         g = self.group
-        args = ["i64 %first", "i64 %n", "ptr %order", "i64 %lo", "i64 %hi"]
+        args = ["ptr %me", "i64 %first", "i64 %n", "ptr %order", "i64 %lo", "i64 %hi"]
         args += [f"ptr noalias {p}" for p in self.base.values()]
         self.label("entry")
         for s in g.statements:
             self.note(f"# {s.origin}")
         self.outer(0, {}, {})
         self.emit("ret void")
+        if self.leaves:
+            self.label("leave")
+            self.emit("ret void")
         # Vectors that do not fit the registers go to the stack: aligned, or each costs two cache lines.
         head = f'define internal void @{g.name}({", ".join(args)}) nounwind alignstack(64) "stackrealign" {{'
         return "\n".join([head, self.lines[0], *self.allocas, *self.lines[1:], "}"])
@@ -71,9 +75,10 @@ class Kernel(Memory):
         pieces = first + (full - last) + (last > first) + (rest > 0)
         self.variants *= max(1, pieces)
         shown = self.quiet
+        work = per_tile(g, k, self.width)
         if k == 0 and not g.lanes:  # tasks share the outermost loop; a remainder belongs to the last of them
             if full:
-                self.loop("%lo", "%hi_full", step, 0, (full - 1) * step, lambda p: go(p, offsets), sure=False)
+                self.loop("%lo", "%hi_full", step, 0, (full - 1) * step, lambda p: go(p, offsets), sure=False, work=work)
                 self.lines.insert(1, f"  %hi_full = call i64 @llvm.smin.i64(i64 %hi, i64 {full * step})")
                 self.quiet += 1
             if rest:
@@ -86,7 +91,7 @@ class Kernel(Memory):
                 self.quiet = shown + 1
             if last > first:
                 self.quiet = shown
-                self.loop(first * step, last * step, step, first * step, (last - 1) * step, lambda p: go(p, offsets), sure=True)
+                self.loop(first * step, last * step, step, first * step, (last - 1) * step, lambda p: go(p, offsets), sure=True, work=work)
                 self.quiet = shown + 1
             for t in range(last, full):
                 go(Place.at(t * step), offsets)
@@ -206,10 +211,11 @@ class Kernel(Memory):
 
     def loop_over(self, s, letter, extent, unrolled, env, placed, settled, points, body) -> None:  # type: ignore[no-untyped-def]
         """A loop over one reduced letter, bounded by what the guards demand of it."""
+        work = len(points) * per_point(s, {letter, *placed})
         if extent == SAMPLES:
             self.note(f"for {letter} in 0..N:")
             self.depth += 1
-            self.loop(0, "%n", 1, 0, 1 << 40, lambda p: body(p, frozenset()), sure=False)
+            self.loop(0, "%n", 1, 0, 1 << 40, lambda p: body(p, frozenset()), sure=False, work=work)
             return
         known = dict(env.items()) | placed
         static = dict(zip(s.red, s.red_extents, strict=True))
@@ -256,7 +262,7 @@ class Kernel(Memory):
             for v in range(first):
                 body(Place.at(v), frozenset())
             self.quiet -= 1
-            self.loop(first, last, 1, first, last - 1, lambda p: body(p, frozenset()), sure=True)
+            self.loop(first, last, 1, first, last - 1, lambda p: body(p, frozenset()), sure=True, work=work)
             self.quiet += 1
             for v in range(last, extent):
                 body(Place.at(v), frozenset())
@@ -267,7 +273,7 @@ class Kernel(Memory):
         self.depth += 1
         lowest = max([v for v in lows if isinstance(v, int)])
         highest = min([v for v in highs if isinstance(v, int)])
-        self.loop(lo, hi, 1, lowest, max(highest - 1, lowest), lambda p: body(p, frozenset(more)), sure=latest_start < earliest_stop)
+        self.loop(lo, hi, 1, lowest, max(highest - 1, lowest), lambda p: body(p, frozenset(more)), sure=latest_start < earliest_stop, work=work)
 
     def words(self, s: Statement, letter: str, guards: set[Poly], extent: int) -> str:
         lows, highs = ["0"], [str(extent)]
