@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from ..engines.native.program import ELEMENTS, Code, Port, Runner, Spec, aligned
 from ..engines.native.target import current
 from ..errors import ArgumentError, ElementTypeError
 from ..language.bind import Bound, bind, lane_ready, settings_of
+from ..language.lazy import cached_property
 from ..language.ranges import define
 from ..language.show import definition_text, header_text, latex_line
 from ..language.tree import Definition

@@ -24,7 +24,7 @@ QUIT, DUE, STATE, SAVE, RESTORE, CHECK, WHOLE, STOP = range(8)
 # Words of a run's frame behind the addresses of its tensors.
 ARENA, STEPS, BATCH, TOTAL, ROWS, TRACE, WATCHED, WORDS = range(8)
 
-X86 = platform.machine().lower() in ("x86_64", "amd64")
+X86 = CLOCK = platform.machine().lower() in ("x86_64", "amd64")  # CLOCK: whether the cycle counter may be read
 PAUSE_CYCLES = 100_000_000  # between two looks at Python's signals: 25 to 100 ms
 PAUSE_LOOKS = 100  # the same where there is no clock: work looks up after some 2^16 operations
 SPINS = 2000  # before a waiting thread lets others have its core
@@ -32,12 +32,12 @@ YIELDS = 20_000  # before a helper at a shut gate sleeps
 NEVER = (1 << 63) - 1
 
 
-def text(slots: int, counts: list[int], bodies: list[str], element: str, clock: bool = X86) -> str:
+def text(slots: int, counts: list[int], bodies: list[str], element: str, clock: bool) -> str:
     """The entry point and what it and the kernels call. bodies: code for %task of each phase, that goes on to %done."""
     return "\n".join([_run(slots, counts, bodies, element, clock), _LEAVE, _wait(), _gate(), _look(clock), _ask(clock)])
 
 
-def declarations(clock: bool = X86) -> set[str]:
+def declarations(clock: bool) -> set[str]:
     found = {"declare i32 @sched_yield()", "declare i32 @usleep(i32)", "declare i64 @llvm.smin.i64(i64, i64)"}
     if X86:
         found.add("declare void @llvm.x86.sse2.pause()")

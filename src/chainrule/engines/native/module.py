@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from . import driver, vmath
 from .buffers import LINE
-from .effort import per_block, looks_every
+from .effort import looks_every, per_block
 from .emit import Kernel
 from .group import Group
 from .lower import SAMPLES
@@ -79,12 +79,16 @@ class _Module:
             count, body = self.phase(level)
             counts.append(count)
             bodies.append(body)
-        self.parts.append(driver.text(len(self.slots), counts, bodies, self.element))
+        self.parts.append(driver.text(len(self.slots), counts, bodies, self.element, driver.CLOCK))
         for fn, lanes in sorted(self.functions):
             text, needs = vmath.define(fn, self.element, lanes)
             self.parts.append(text)
             self.declared |= needs
-        self.declared |= {"declare i64 @llvm.smax.i64(i64, i64)", "declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)", *driver.declarations()}
+        self.declared |= {
+            "declare i64 @llvm.smax.i64(i64, i64)",
+            "declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)",
+            *driver.declarations(driver.CLOCK),
+        }
         slots = tuple((t, st.layout, st.places, st.element) for t, st in ((t, self.plan.storage[t]) for t in self.slots))
         layout = Layout(slots, self.arena, max(counts, default=1), self.chunks, self.lanes, tuple(self.notes))
         return "\n".join([*sorted(self.declared), *self.parts]) + "\n", layout

@@ -70,21 +70,21 @@ class Proof:
     def arrays(self, arrays: Mapping[str, np.ndarray], rows: int) -> dict[str, int]:
         """The address of every port's array."""
         where: dict[str, int] = {}
-        spans: list[tuple[int, int, bool, str]] = []
+        spans: dict[str, tuple[int, int, bool, str]] = {}
         for p in self.ports:
             a = arrays.get(p.name)
             if not isinstance(a, np.ndarray) or a.dtype != p.dtype or (a.flags.num & p.flags) != p.flags or not self.fits(p, a, rows):
                 raise self.refused(p, a, rows)
             where[p.name] = at = address(a)
             if p.shares and where.get(p.shares) == at:
-                continue  # an update in place
+                spans.pop(p.shares, None)  # an update in place
             if a.nbytes:
-                spans.append((at, at + a.nbytes, p.writes, p.name))
-        spans.sort()
+                spans[p.name] = at, at + a.nbytes, p.writes, p.name
+        ordered = sorted(spans.values())
         any_end = written_end = 0
-        for start, end, writes, _ in spans:
+        for start, end, writes, _ in ordered:
             if start < (any_end if writes else written_end):
-                self.apart(spans)
+                self.apart(ordered)
             any_end = max(any_end, end)
             if writes:
                 written_end = max(written_end, end)

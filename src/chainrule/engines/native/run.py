@@ -52,6 +52,7 @@ class Runner:
         """A control block and a lock that nobody else knows."""
         self.lock = threading.RLock()
         self.holder = 0  # the thread that runs
+        self.helped = False  # whether that run has helpers
         self.gate = -1  # the state of the gate that meant `open` for the last run with helpers
         self.control = aligned((driver.LINES * _WORDS,), np.dtype(np.int64))
         self.words = address(self.control)
@@ -59,7 +60,7 @@ class Runner:
 
     def forked(self) -> None:
         """In a forked child: other threads, and what they held, are gone."""
-        if self.holder == threading.get_ident():  # forked by a signal handler in the middle of this very run
+        if self.helped and self.holder == threading.get_ident():  # forked by a signal handler in the middle of this very run
             self.control[driver.LEAD * _WORDS + driver.QUIT] = 1
             self.control[driver.INSIDE * _WORDS] = 0
         self.fresh()
@@ -116,7 +117,8 @@ class Runner:
         if listens:
             control[driver.LEAD * _WORDS + driver.WHOLE] = whole
         enter = self.hearing if listens else self.silent
-        if count == 1:
+        self.helped = count > 1
+        if not self.helped:
             enter(at, words, 0, 0, listens)
         else:
             helper = self.silent
@@ -131,7 +133,7 @@ class Runner:
             except BaseException:
                 control[driver.GATE * _WORDS] = gate + 1  # whoever waits there for a run that never came may go
                 raise
-        if self.control is not control:
+        if count > 1 and self.control is not control:
             raise ChainruleError("run: the process was forked in the middle of it; accepted: a fork between two calls")
 
     def reserve(self, batch: int, threads: int) -> None:
