@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+
+from .lazy import cached_property
 
 
 @dataclass(frozen=True)

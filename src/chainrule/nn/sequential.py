@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Mapping, Sequence
 from functools import partial
 
@@ -55,7 +54,6 @@ class Sequential:
         self._input: Input | None = None
         self._classes: tuple[str, ...] | None = None
         self._runners: dict[object, tuple[Runner, str]] = {}
-        self._lock = threading.Lock()
 
     @classmethod
     def of(cls, layers: Sequence[Layer], state: Mapping[str, object]) -> Sequential:
@@ -166,10 +164,9 @@ class Sequential:
             raise ShapeError(f"input with shape {a.shape}: not a batch; accepted: samples first, at least one")
         transform = self.transform_for(a.dtype, transform)
         threads = None if threads is None else whole(threads, "threads")
-        with self._lock:
-            runner, out, shape = self.runner(a, transform)
-            y = aligned(shape, self.dtype)
-            runner.run(self.values | {"input": a, out: y}, len(a), threads=threads or (cores() if len(a) > 64 else 1))
+        runner, out, shape = self.runner(a, transform)
+        y = aligned(shape, self.dtype)
+        runner.run(self.values | {"input": a, out: y}, len(a), threads=threads or (cores() if len(a) > 64 else 1))
         return y
 
     def transform_for(self, dtype: np.dtype, given: Op | None = None) -> Op | None:
@@ -184,7 +181,8 @@ class Sequential:
         g, out = self.graph(a.shape, transform)
         if key not in self._runners:
             ports = [g.port("input", ELEMENTS[str(a.dtype)]), *(g.port(k, ELEMENTS[str(self.dtype)]) for k in self.values)]
-            self._runners[key] = (Runner(compile_spec(to_spec(g, ports, [out], str(self.dtype), chunks_for(len(a), self.dtype)))), out)
+            code = compile_spec(to_spec(g, ports, [out], str(self.dtype), chunks_for(len(a), self.dtype)))
+            self._runners.setdefault(key, (Runner(code), out))
         return (*self._runners[key], g.full(out))
 
     def loops(self, shape: tuple[int, ...]) -> str:

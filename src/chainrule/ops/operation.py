@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import numpy as np
 
 from ..calculus.forward import Tangent, forward
 from ..calculus.reverse import Gradient, reverse
 from ..engines import reference
-from ..engines.native.program import ELEMENTS, Code, Port, Runner, Spec, aligned, compile_spec
+from ..engines.native.program import ELEMENTS, Code, Port, Runner, Spec, aligned, compile_spec, contiguous
 from ..engines.native.target import current
 from ..errors import ArgumentError, ElementTypeError
 from ..language.bind import Bound, bind, lane_ready, settings_of, with_whole_numbers
+from ..language.lazy import cached_property
 from ..language.ranges import define
 from ..language.show import definition_text, header_text, latex_line
 from ..language.tree import Definition
@@ -100,7 +99,7 @@ class Op:
     _gradients: dict[tuple[str, ...], Gradient] = field(default_factory=dict, repr=False)
     _tangents: dict[tuple[str, ...], Tangent] = field(default_factory=dict, repr=False)
     _derived: dict[Definition, Op] = field(default_factory=dict, repr=False)
-    _runners: dict[object, tuple[Runner, threading.Lock, Bound]] = field(default_factory=dict, repr=False)
+    _runners: dict[object, tuple[Runner, Bound]] = field(default_factory=dict, repr=False)
 
     @property
     def name(self) -> str:
@@ -166,19 +165,18 @@ class Op:
         dtype = common_type(arrays, self.name)
         shapes = {k: a.shape for k, a in arrays.items()}
         samples = self.samples(shapes) if self.lane_ready else None
-        runner, lock, bound = self.runner(shapes, settings, dtype, samples, {k: str(a.dtype) for k, a in arrays.items()})
+        runner, bound = self.runner(shapes, settings, dtype, samples, {k: str(a.dtype) for k, a in arrays.items()})
         outputs = {
             t.name: aligned(tuple(bound.shapes[t.name]) if samples is None else self.shape_of(t.name, shapes, settings), dtype)
             for t in self.definition.outputs
         }
         ready = {
-            k: np.ascontiguousarray(a if str(a.dtype) in ELEMENTS and (a.dtype == dtype or a.dtype.kind in "iu") else a.astype(dtype))
+            k: contiguous(a if str(a.dtype) in ELEMENTS and (a.dtype == dtype or a.dtype.kind in "iu") else a.astype(dtype))
             for k, a in arrays.items()
         }
         work = sum(a.size for a in (*ready.values(), *outputs.values()))
         count = threads or (cores() if work > PARALLEL_WORK // 64 else 1)
-        with lock:
-            runner.run(ready | outputs, samples or 1, threads=count)
+        runner.run(ready | outputs, samples or 1, threads=count)
         return {k: v if v.shape else v[()] for k, v in outputs.items()}  # type: ignore[misc]  # v[()] is a NumPy number, as good as an array of no axes
 
     def by_reference(self, arrays: Mapping[str, np.ndarray], settings: Mapping[str, int | float]) -> dict[str, np.ndarray]:
@@ -221,13 +219,13 @@ class Op:
         dtype: np.dtype,
         samples: int | None,
         types: Mapping[str, str],
-    ) -> tuple[Runner, threading.Lock, Bound]:
+    ) -> tuple[Runner, Bound]:
         known = tuple((k, s[1:] if samples is not None and self.is_sampled(k) else s) for k, s in shapes.items())
         key = (known, tuple(settings.items()), dtype, chunks_for(samples or 1, dtype), samples is None, tuple(types.items()), current())
         bind_checked = key not in self._runners or samples is not None
-        bound = bind(self.definition, shapes, settings, free_samples=samples is not None) if bind_checked else self._runners[key][2]
-        if key not in self._runners:
-            self._runners[key] = (Runner(compile_spec(self.spec(bound, dtype, samples, types))), threading.Lock(), bound)
+        bound = bind(self.definition, shapes, settings, free_samples=samples is not None) if bind_checked else self._runners[key][1]
+        if key not in self._runners:  # of several threads that come here at once, the first one's runner serves all
+            self._runners.setdefault(key, (Runner(compile_spec(self.spec(bound, dtype, samples, types))), bound))
         return self._runners[key]
 
     def is_sampled(self, name: str) -> bool:

@@ -77,7 +77,8 @@ def value_and_grad(net: Sequential, loss: object) -> Callable[..., tuple[float, 
         key = (a.shape, b.shape, str(a.dtype), str(b.dtype), net.dtype, signature(calls))
         if key not in runners:
             built = build(net, which, a.shape, b.shape, wanted, None, transform)
-            runners[key] = (Runner(compiled(built, net, {"input": str(a.dtype), "target": str(b.dtype)}, len(a), False, False)), built)
+            code = compiled(built, net, {"input": str(a.dtype), "target": str(b.dtype)}, len(a), False, False)
+            runners.setdefault(key, (Runner(code), built))
         runner, built = runners[key]
         classes_of(which, b, built.prediction)
         outputs = {name: aligned(built.graph.full(name), net.dtype) for name in built.outputs}
@@ -154,18 +155,21 @@ class TrainStep:
         return state | new | self.scalars
 
     def run(self, order: object) -> np.ndarray:
-        """One step for each batch of samples in this order; the losses, before each update."""
+        """One step for each batch of samples in this order; the losses, before each update.
+
+        Ctrl-C ends it after the step in progress: the parameters and momenta are those of a whole number of steps.
+        """
         order = checked_order(order, len(self.x))
         if not len(order):
             return np.zeros(0, self.dtype)
         self.record()
         if self.free:
             ready = self.arrays() | {"input": self.x, "target": self.t}
-            return self.runner(self.batch).run(ready, len(order), threads=self.threads, batch=self.batch, order=order, watch=LOSS)
+            return self.runner(self.batch).run(ready, len(order), threads=self.threads, batch=self.batch, order=order, watch=LOSS, whole=True)
         losses = []
         for k in range(0, len(order), self.batch):
             rows = order[k : k + self.batch]
             runner = self.runner(len(rows))
             ready = self.arrays() | {"input": np.ascontiguousarray(self.x[rows]), "target": np.ascontiguousarray(self.t[rows])}
-            losses.append(runner.run(ready, 1, threads=self.threads, watch=LOSS))
+            losses.append(runner.run(ready, 1, threads=self.threads, watch=LOSS, whole=True))
         return np.concatenate(losses)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import llvmlite
 
-from .module import Layout
+from .spec import Layout
 
 MAGIC = b"chainrule-code-1\n"
 MOST_BYTES = 256 << 20  # the oldest entries go when there is more

@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from ...language.index import Poly
 from ...language.tree import Call, Expr, product_factors
+from .effort import per_point, per_tile
 from .lower import SAMPLES, Statement, linear
 from .memory import Memory
 from .text import Env, Place, ranges
@@ -30,13 +31,16 @@ class Kernel(Memory):
 
     def text(self) -> str:
         g = self.group
-        args = ["i64 %first", "i64 %n", "ptr %order", "i64 %lo", "i64 %hi"]
+        args = ["ptr %me", "i64 %first", "i64 %n", "ptr %order", "i64 %lo", "i64 %hi"]
         args += [f"ptr noalias {p}" for p in self.base.values()]
         self.label("entry")
         for s in g.statements:
             self.note(f"# {s.origin}")
         self.outer(0, {}, {})
         self.emit("ret void")
+        if self.leaves:
+            self.label("leave")
+            self.emit("ret void")
         # Vectors that do not fit the registers go to the stack: aligned, or each costs two cache lines.
         head = f'define internal void @{g.name}({", ".join(args)}) nounwind alignstack(64) "stackrealign" {{'
         return "\n".join([head, self.lines[0], *self.allocas, *self.lines[1:], "}"])
@@ -73,9 +77,10 @@ class Kernel(Memory):
         pieces = first + (full - last) + (last > first) + (rest > 0)
         self.variants *= max(1, pieces)
         shown = self.quiet
+        work = per_tile(g, k, self.width)
         if k == 0 and not g.lanes:  # tasks share the outermost loop; a remainder belongs to the last of them
             if full:
-                self.loop("%lo", "%hi_full", step, 0, (full - 1) * step, lambda p: go(p, offsets), sure=False)
+                self.loop("%lo", "%hi_full", step, 0, (full - 1) * step, lambda p: go(p, offsets), sure=False, work=work)
                 self.lines.insert(1, f"  %hi_full = call i64 @llvm.smin.i64(i64 %hi, i64 {full * step})")
                 self.quiet += 1
             if rest:
@@ -88,7 +93,7 @@ class Kernel(Memory):
                 self.quiet = shown + 1
             if last > first:
                 self.quiet = shown
-                self.loop(first * step, last * step, step, first * step, (last - 1) * step, lambda p: go(p, offsets), sure=True)
+                self.loop(first * step, last * step, step, first * step, (last - 1) * step, lambda p: go(p, offsets), sure=True, work=work)
                 self.quiet = shown + 1
             for t in range(last, full):
                 go(Place.at(t * step), offsets)
@@ -232,10 +237,11 @@ class Kernel(Memory):
 
     def loop_over(self, s, letter, extent, unrolled, env, placed, settled, points, body, around=None) -> None:  # type: ignore[no-untyped-def]  # what reduce() knows, as it knows it
         """A loop over one reduced letter, bounded by what the guards demand of it."""
+        work = len(points) * per_point(s, {letter, *placed})
         if extent == SAMPLES:
             self.note(f"for {letter} in 0..N:")
             self.depth += 1
-            self.in_blocks(0, "%n", 0, 1 << 40, lambda p: body(p, frozenset()), False, around)
+            self.in_blocks(0, "%n", 0, 1 << 40, lambda p: body(p, frozenset()), False, work, around)
             return
         known = dict(env.items()) | placed
         static = dict(zip(s.red, s.red_extents, strict=True))
@@ -283,15 +289,15 @@ class Kernel(Memory):
             and first < last
             and first + extent - last <= MOST_PEELED
         ):
-            return self.peeled(letter, extent, first, last, lambda p: body(p, frozenset()))
+            return self.peeled(letter, extent, first, last, lambda p: body(p, frozenset()), work)
         lo, hi = self.most(lows, "smax"), self.most(highs, "smin")
         self.note(f"for {letter} in {self.words(s, letter, more, extent)}:")
         self.depth += 1
         lowest = max([v for v in lows if isinstance(v, int)])
         highest = min([v for v in highs if isinstance(v, int)])
-        self.in_blocks(lo, hi, lowest, max(highest - 1, lowest), lambda p: body(p, frozenset(more)), latest_start < earliest_stop, around)
+        self.in_blocks(lo, hi, lowest, max(highest - 1, lowest), lambda p: body(p, frozenset(more)), latest_start < earliest_stop, work, around)
 
-    def peeled(self, letter: str, extent: int, first: int, last: int, body: Callable[[Place], None]) -> None:
+    def peeled(self, letter: str, extent: int, first: int, last: int, body: Callable[[Place], None], work: int) -> None:
         """A loop from first to last, with what lies before and behind it written out."""
         self.note(f"for {letter} in 0..{extent}:  # written out at the border: {first + extent - last}")
         self.depth += 1
@@ -299,25 +305,25 @@ class Kernel(Memory):
         for v in range(first):
             body(Place.at(v))
         self.quiet -= 1
-        self.loop(first, last, 1, first, last - 1, body, sure=True)
+        self.loop(first, last, 1, first, last - 1, body, sure=True, work=work)
         self.quiet += 1
         for v in range(last, extent):
             body(Place.at(v))
         self.quiet -= 1
 
-    def in_blocks(self, start, stop, lo, hi, body, sure, around) -> None:  # type: ignore[no-untyped-def]  # the arguments of loop()
+    def in_blocks(self, start, stop, lo, hi, body, sure, work, around) -> None:  # type: ignore[no-untyped-def]  # the arguments of loop()
         """A loop, cut into blocks of so many steps where `around` says so."""
         if around is None:
-            self.loop(start, stop, 1, lo, hi, body, sure=sure)
+            self.loop(start, stop, 1, lo, hi, body, sure=sure, work=work)
             return
         size, block = around
 
         def one(p: Place) -> None:
             begin = p.ssa if p.ssa is not None else str(p.const)
             end = self.pure(f"call i64 @llvm.smin.i64(i64 {self.pure(f'add nsw i64 {begin}, {size}')}, i64 {stop})")
-            block(lambda: self.loop(begin, end, 1, lo, hi, body, sure=True))
+            block(lambda: self.loop(begin, end, 1, lo, hi, body, sure=True, work=work))
 
-        self.loop(start, stop, size, lo, hi, one, sure=sure)
+        self.loop(start, stop, size, lo, hi, one, sure=sure, work=work * size)
 
     def words(self, s: Statement, letter: str, guards: set[Poly], extent: int) -> str:
         lows, highs = ["0"], [str(extent)]

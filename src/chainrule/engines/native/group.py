@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cache
 
 from ...language.index import Poly
+from ...language.lazy import cached_property
 from ...language.tree import reads
 from .lower import Statement
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 from ...language.brackets import conditions
 from ...language.index import Poly, Quotient
+from ...language.lazy import cached_property
 from ...language.show import expression
 from ...language.tree import (
     Call,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ...language.index import Poly, Quotient
+from .effort import strip
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Text:
         self.count = 0
         self.block = "entry"
         self.scopes: list[dict[object, str]] = [{}]
+        self.leaves = False  # whether there is a way out in the middle
 
     def new(self) -> str:
         self.count += 1
@@ -74,8 +76,11 @@ class Text:
         self.allocas.append(f"  {name} = alloca {kind}, align {align}")
         return name
 
-    def loop(self, start: str | int, stop: str | int, step: int, lo: int, hi: int, body: Callable[[Place], None], sure: bool) -> None:
-        """body(place) for start, start+step, … below stop; `sure` says that it runs at least once."""
+    def loop(self, start: str | int, stop: str | int, step: int, lo: int, hi: int, body: Callable[[Place], None], sure: bool, work: int = 0) -> None:
+        """body(place) for start, start+step, … below stop; `sure` says that it runs at least once.
+
+        work: operations in one iteration, roughly. A long loop looks up now and then whether the run is over.
+        """
         if isinstance(start, int) and isinstance(stop, int):
             if start >= stop:
                 return
@@ -83,8 +88,18 @@ class Text:
                 body(Place.at(start))
                 return
             sure = True
+        looks = strip(work, (hi - lo) // step + 1)
+        if looks > 1:  # strips of so many iterations, themselves without a look
+
+            def short(p: Place) -> None:
+                end = self.pure(f"call i64 @llvm.smin.i64(i64 {self.pure(f'add nsw i64 {p.ssa}, {step * looks}')}, i64 {stop})")
+                self.loop(str(p.ssa), end, step, lo, hi, body, sure=True)
+
+            self.loop(start, stop, step * looks, lo, hi, short, sure, work * looks)
+            return
         self.count += 1
         k = self.count
+        back = f"Q{k}" if looks else f"E{k}"
         if not sure:
             test = self.value(f"icmp slt i64 {start}, {stop}")
             self.emit(f"br i1 {test}, label %H{k}, label %X{k}")
@@ -92,7 +107,7 @@ class Text:
         before = self.block
         self.emit(f"br label %L{k}")
         self.label(f"L{k}")
-        self.emit(f"%i{k} = phi i64 [ {start}, %{before} ], [ %n{k}, %E{k} ]")
+        self.emit(f"%i{k} = phi i64 [ {start}, %{before} ], [ %n{k}, %{back} ]")
         self.scopes.append({})
         body(Place(f"%i{k}", 0, lo, hi))
         self.scopes.pop()
@@ -100,7 +115,12 @@ class Text:
         self.label(f"E{k}")
         self.emit(f"%n{k} = add nsw i64 %i{k}, {step}")
         self.emit(f"%c{k} = icmp slt i64 %n{k}, {stop}")
-        self.emit(f"br i1 %c{k}, label %L{k}, label %X{k}")
+        self.emit(f"br i1 %c{k}, label %{back if looks else f'L{k}'}, label %X{k}")
+        if looks:
+            self.leaves = True
+            self.label(back)
+            self.emit(f"%q{k} = call i1 @look(ptr %me)")
+            self.emit(f"br i1 %q{k}, label %leave, label %L{k}")
         self.label(f"X{k}")
 
     def when(self, conditions: list[str], body: Callable[[], None]) -> None:

@@ -1,0 +1,69 @@
+"""What is compiled, and what comes of it: plain data that the planner, the compiler and the runner share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...language.tree import Line
+
+ELEMENTS = {"float32": "float", "float64": "double", "uint8": "i8", "int32": "i32", "int64": "i64"}
+DTYPES = {v: np.dtype(k) for k, v in ELEMENTS.items()}
+
+
+@dataclass(frozen=True)
+class Port:
+    """A tensor that goes in or comes out. With samples, `shape` leaves that axis out.
+
+    layout "rows" is NumPy's; "lanes" is the engine's own ([block][place][lane]), for chaining programs.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    element: str
+    sample: bool = False
+    indexed: bool = False
+    layout: str = "rows"
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A program to compile. sample names the number of samples where vectors may run over samples.
+
+    update: pairs (output, input) that share their memory, so that the next step starts from this one's result.
+    """
+
+    lines: tuple[Line, ...]
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    element: str
+    sample: str | None = None
+    chunks: int = 1
+    update: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What the runner must know of compiled code: its buffers, and the loop nests in words.
+
+    slots: name, layout, places and element of every tensor with memory of its own, in table order.
+    tasks: the most pieces of work that any phase has at once; more threads than that have nothing to do.
+    """
+
+    slots: tuple[tuple[str, str, int, str], ...]
+    arena: int
+    tasks: int
+    chunks: int
+    lanes: int
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Code:
+    """Machine code with its entry point; the engine is kept alive with it."""
+
+    spec: Spec
+    layout: Layout
+    address: int
+    engine: object
