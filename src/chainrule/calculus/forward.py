@@ -72,7 +72,7 @@ class _Forward:
 
     def of(self, e: Expr, bound: dict[str, Poly], value: Expr | None) -> Expr:
         """The tangent of an expression; `value` is a tensor that holds e, if any."""
-        if id(e) not in self.moving:
+        if id(e) not in self.moving:  # the tree is kept alive by its definition
             return ZERO
         match e:
             case Read(tensor, index):

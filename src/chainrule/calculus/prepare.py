@@ -83,7 +83,7 @@ def moving(e: Expr, active: Collection[str]) -> set[int]:
         below = [visit(child) for child in children(node)]
         here = node.tensor in active if isinstance(node, Read) else True in below
         if here:
-            found.add(id(node))
+            found.add(id(node))  # the tree is kept alive by its definition
         return here
 
     visit(e)

@@ -171,14 +171,14 @@ class _Reverse:
 
     def push(self, e: Expr, adjoint: Expr, around: _Around, value: Expr | None) -> None:
         """Add adjoint * ∂e/∂(every active tensor) to what is pending; `value` is a tensor that holds e, if any."""
-        if id(e) not in self.moving:
+        if id(e) not in self.moving:  # the tree is kept alive by its definition
             return
         match e:
             case Read(tensor, index):
                 self.arrive(tensor, index, adjoint, around)
             case Call(fn, args):
                 for k, a in enumerate(args):
-                    if id(a) in self.moving:
+                    if id(a) in self.moving:  # the tree is kept alive by its definition
                         choice = chosen(e, k)
                         if choice is None:
                             self.push_argument(e, k, adjoint, around, e if value is None else value)

@@ -151,7 +151,7 @@ class _Place:
         term = conditions(e.body, guards, equal) if e.kind == "sum" else e.body
         body, ok = inner.value(term), inner.present(e.body, guards, equal)
         shape = np.broadcast_shapes(body.shape, ok.shape, (1,) * len(self.axes) + tuple(sizes.values()))
-        rows = (*shape[: len(self.axes)], -1)
+        rows = (*shape[: len(self.axes)], math.prod(shape[len(self.axes) :]))
         body, ok = np.broadcast_to(body, shape).reshape(rows), np.broadcast_to(ok, shape).reshape(rows)
         return self.fold(e.kind, body, ok)
 

@@ -193,9 +193,10 @@ def bind(
     values = sizes_of(d, shapes, settings_of(d, settings or {}))
     swap = {k: v for k, v in values.items() if not (free_samples and k == d.sample_size)}
     found: dict[str, tuple[int, ...]] = {}
+    declared = {t.name for t in d.inputs + d.outputs}
     for name, axes in d.axes.items():
         found[name] = tuple(_number(d, p, values, name) for p in axes)
-        if any(s <= 0 for s in found[name]):
+        if any(s < (name in declared) for s in found[name]):  # what only lines know may be empty: a sum of no terms reads it
             given = ", ".join(f"{t.name} {tuple(shapes[t.name])}" for t in d.inputs)
             raise ShapeError(
                 f"{given}: {d.name}'s {name} would have shape {found[name]} with {_listed(values)}; accepted: inputs large enough that every axis has at least 1 place"

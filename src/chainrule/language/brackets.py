@@ -7,7 +7,7 @@ reading outside an axis does.
 from __future__ import annotations
 
 from .index import Poly
-from .tree import ONE, ZERO, Call, Const, Expr, Index, mul, neg
+from .tree import ONE, ZERO, Call, Const, Expr, Index, neg
 
 
 def conditions(e: Expr, guards: list[Poly], equal: list[Poly]) -> Expr:
@@ -25,7 +25,8 @@ def conditions(e: Expr, guards: list[Poly], equal: list[Poly]) -> Expr:
 def _without(e: Expr, guards: list[Poly], equal: list[Poly], unequal: list[Expr]) -> Expr:
     if isinstance(e, Call):
         if e.fn == "*":
-            return mul(_without(e.args[0], guards, equal, unequal), _without(e.args[1], guards, equal, unequal))
+            left, right = (_without(x, guards, equal, unequal) for x in e.args)
+            return right if left == ONE else left if right == ONE else Call("*", (left, right))  # a written 0 stays: 0 * inf is NaN
         if e.fn == "neg":
             return neg(_without(e.args[0], guards, equal, unequal))
         if e.fn == "/":

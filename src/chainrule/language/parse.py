@@ -116,7 +116,9 @@ class _Parser:
                 number = ast.literal_eval(value.strip()) if eq else None
             except (ValueError, SyntaxError):
                 number = None
-            plain = isinstance(number, (int, float)) and not isinstance(number, bool) and abs(number) < (1 << 62 if isinstance(number, int) else math.inf)
+            plain = (
+                isinstance(number, (int, float)) and not isinstance(number, bool) and abs(number) < (1 << 62 if isinstance(number, int) else math.inf)
+            )
             if not plain or number is None or not name.strip().isidentifier():
                 complain(self.source, piece.line, piece.column + where, f"{part.strip()!r} is not a setting", "name=number, as in 's=1'")
             if name.strip() in self.settings or name.strip() == "n":

@@ -42,7 +42,7 @@ _DATA = object.__basicsize__  # PyArrayObject_fields of NumPy's C interface begi
 
 
 def _field(a: np.ndarray) -> int:
-    return ctypes.c_int64.from_address(id(a) + _DATA).value
+    return ctypes.c_int64.from_address(id(a) + _DATA).value  # an address; a is kept alive by the caller
 
 
 def _slow(a: np.ndarray) -> int:

@@ -100,9 +100,14 @@ some:
         parts += [_phase(level, before, count, f"p{level + 1}"), body]
         before += count
     parts.append(_phase(len(counts), before, 1, "over"))
+    parts.append(_ending(len(counts), element))
+    return "\n".join(parts) + _open(clock)
+
+
+def _ending(level: int, element: str) -> str:
+    """The last task of a step: it notes what is watched; and the ways out."""
     size = 4 if element == "float" else 8
-    parts.append(
-        f"""p{len(counts)}.task:
+    return f"""p{level}.task:
   %traces = icmp ne ptr %watched, null
   br i1 %traces, label %note, label %stops
 note:
@@ -127,8 +132,6 @@ over:
 end:
   ret void
 }}"""
-    )
-    return "\n".join(parts) + _open(clock)
 
 
 def _phase(level: int, before: int, count: int, other: str) -> str:
