@@ -162,3 +162,21 @@ def test_the_guides_example_is_refused_as_it_says() -> None:
         cr.op("\n".join(line.removeprefix("   ") for line in text.strip("\n").split("\n")))
     said = guide.split("(This one is refused: `")[1].split("`.")[0]
     assert said in str(e.value)
+
+
+@pytest.mark.parametrize("engine", ["native", "reference"])
+def test_whole_numbers_are_compared_as_such(engine: str) -> None:
+    a, b = np.array([16777216, 16777217, 16777219, 3, 5] * 4), np.array([16777217, 16777217, 16777218, 3, 4] * 4)
+    x = np.ones(20, np.float32)
+    for axes, at in (("n", "n"), ("D", "i")):
+        f = cr.op(f"f(a[{axes}], b[{axes}], x[{axes}]) -> y[{axes}]\n y[{at}] = (a[{at}]==b[{at}])*x[{at}] + 10*(a[{at}]<b[{at}])")
+        assert f(a, b, x, engine=engine)[:5].tolist() == [10, 1, 0, 1, 0]
+    g = cr.op("g(a[D], x[D]) -> y[D]\n y[i] = (a[i] == 16777216+i)*x[i] + (i+a[i] >= 16777219)*100")
+    assert g(a, x, engine=engine)[:5].tolist() == [1, 1, 100, 0, 0]
+
+
+def test_a_decision_among_too_many_is_refused() -> None:
+    f = cr.op("f(x[n], k[n]; c=1) -> y[n]\n y[n] = x[n] * argmax[u:c,v:c](u*v-k[n]*0)")
+    for engine in ("native", "reference"):
+        with pytest.raises(cr.ShapeError, match="float64"):
+            f(np.ones(2, np.float32), np.ones(2, np.float32), c=5000, engine=engine)

@@ -14,11 +14,11 @@ from functools import reduce
 import numpy as np
 
 from ..errors import ElementTypeError
-from ..language.bind import Bound
+from ..language.bind import Bound, countable
 from ..language.brackets import conditions
 from ..language.functions import ALL, COMPARISONS
 from ..language.index import Poly
-from ..language.tree import Call, Const, Expr, Index, Read, Reduce, direct_reads
+from ..language.tree import Call, Const, Expr, Index, Read, Reduce, direct_reads, whole
 
 CELLS = 1 << 21  # above this many cells a reduction is walked letter by letter instead of held as one array
 _erf = np.frompyfunc(math.erf, 1, 1)
@@ -27,10 +27,12 @@ _erf = np.frompyfunc(math.erf, 1, 1)
 def run(bound: Bound, arrays: Mapping[str, np.ndarray], dtype: np.dtype) -> dict[str, np.ndarray]:
     """Every tensor of the definition, computed line by line. dtype object means exact fractions."""
     values: dict[str, np.ndarray] = {k: _typed(a, dtype) for k, a in arrays.items()}
+    countable(bound.lines, dtype == np.float32)
+    exact = {k: a.astype(np.int64) for k, a in arrays.items() if a.dtype.kind in "iu"}
     with np.errstate(all="ignore"):
         for line in bound.lines:
             sizes = {x: int(r.constant or 0) for x, r in zip(line.letters, line.ranges, strict=True)}
-            place = _Place(values, dtype, tuple(sizes), sizes, {})
+            place = _Place(values, exact, dtype, tuple(sizes), sizes, {})
             full = np.broadcast_to(place.value(line.expr), tuple(sizes.values()))
             values[line.tensor] = _typed(np.array(full), dtype)
     return values
@@ -52,8 +54,16 @@ def _fraction(v: object) -> Fraction:
 class _Place:
     """Evaluation under some letters: each is an axis of the result (in order), or held at one value."""
 
-    def __init__(self, tensors: dict[str, np.ndarray], dtype: np.dtype, axes: tuple[str, ...], sizes: dict[str, int], held: dict[str, int]):
-        self.tensors, self.dtype, self.axes, self.sizes, self.held = tensors, dtype, axes, sizes, held
+    def __init__(
+        self,
+        tensors: dict[str, np.ndarray],
+        exact: dict[str, np.ndarray],
+        dtype: np.dtype,
+        axes: tuple[str, ...],
+        sizes: dict[str, int],
+        held: dict[str, int],
+    ):
+        self.tensors, self.exact, self.dtype, self.axes, self.sizes, self.held = tensors, exact, dtype, axes, sizes, held
 
     def index(self, p: Poly) -> np.ndarray:
         env: dict[str, object] = dict(self.held)
@@ -74,17 +84,32 @@ class _Place:
             case Index(expr):
                 return self.number(self.index(expr))
             case Read(tensor, index):
-                return self.read(tensor, index)
+                return self.read(tensor, index, self.tensors)
             case Reduce():
                 return self.reduction(e)
+            case Call(fn, args) if fn in COMPARISONS and all(whole(a, self.exact.__contains__) for a in args):
+                return self.number(np.asarray(getattr(np, ALL[fn].numpy)(*(self.whole(a) for a in args))).astype(int))
             case Call(fn, args):
                 return self.call(fn, [self.value(a) for a in args])
         raise TypeError(e)
 
-    def read(self, tensor: str, index: tuple[Poly, ...]) -> np.ndarray:
-        a = self.tensors[tensor]
+    def read(self, tensor: str, index: tuple[Poly, ...], tensors: Mapping[str, np.ndarray]) -> np.ndarray:
+        a = tensors[tensor]
         # Outside places are dropped by the reduction around; any place inside stands in for them here.
         return np.asarray(a[tuple(np.clip(self.index(p), 0, size - 1) for p, size in zip(index, a.shape, strict=True))] if index else a)
+
+    def whole(self, e: Expr) -> np.ndarray:
+        """An expression of whole numbers, in whole numbers: a float holds them only so far."""
+        match e:
+            case Const(value):
+                return np.asarray(value)
+            case Index(expr):
+                return self.index(expr)
+            case Read(tensor, index):
+                return self.read(tensor, index, self.exact)
+            case Call(fn, args):
+                return np.asarray(getattr(np, ALL[fn].numpy)(*map(self.whole, args)))
+        raise TypeError(e)
 
     def present(self, body: Expr, guards: list[Poly], equal: list[Poly]) -> np.ndarray:
         """Which terms of a reduction over `body` read inside all their tensors (and have no bracket that is 0)."""
@@ -145,7 +170,7 @@ class _Place:
         cells = math.prod(self.sizes[x] for x in self.axes) * math.prod(sizes.values())
         if e.letters and cells > CELLS:
             return self.walk(e, sizes)
-        inner = _Place(self.tensors, self.dtype, (*self.axes, *e.letters), self.sizes | sizes, self.held)
+        inner = _Place(self.tensors, self.exact, self.dtype, (*self.axes, *e.letters), self.sizes | sizes, self.held)
         guards: list[Poly] = []
         equal: list[Poly] = []
         term = conditions(e.body, guards, equal) if e.kind == "sum" else e.body
@@ -174,7 +199,7 @@ class _Place:
         """The same reduction with its first letter held at one value after another."""
         first, rest = e.letters[0], e.letters[1:]
         part = Reduce("max" if e.kind == "argmax" else e.kind, rest, e.ranges[1:], e.body)
-        places = [_Place(self.tensors, self.dtype, self.axes, self.sizes, self.held | {first: k}) for k in range(sizes[first])]
+        places = [_Place(self.tensors, self.exact, self.dtype, self.axes, self.sizes, self.held | {first: k}) for k in range(sizes[first])]
         if e.kind == "sum":
             return reduce(lambda a, b: a + b, (p.reduction(part) for p in places))
         best, at = None, None

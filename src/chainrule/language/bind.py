@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import numbers
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -253,3 +253,13 @@ def small(d: Definition, e: Expr, ranges: Mapping[str, tuple[int, int]], shapes:
         size = math.prod(max(1, s) for s in shapes[e.tensor]) if isinstance(e, Read) else 1
         if p.magnitude(known) * 8 * size >= MOST:
             raise ShapeError(f"{p}: this index of {d.name} reaches numbers beyond 64 bits at these sizes and settings; accepted: smaller ones")
+
+
+def countable(lines: Iterable[Line], single: bool) -> None:
+    """A decision is kept as a number of the kernel's type: in single precision no more places than that holds apart."""
+    for line in lines if single else ():
+        for node in walk(line.expr):
+            if isinstance(node, Reduce) and node.kind == "argmax":
+                count = math.prod(int(r.constant or 1) for r in node.ranges)
+                if count > 1 << 24:
+                    raise ShapeError(f"argmax[{','.join(node.letters)}] over {count} places: float32 tells 2**24 of them apart; accepted: float64")

@@ -338,3 +338,17 @@ def inside(index: Poly, size: Poly) -> Expr:
     """The Iverson bracket 0 <= index < size."""
     at = number_of(index)
     return Call("*", (Call("<=", (Const(0), at)), Call("<", (at, number_of(size)))))
+
+
+def whole(e: Expr, kept: Callable[[str], bool]) -> bool:
+    """Whether e is made of letters, whole numbers and tensors of whole numbers (`kept`) by + - *."""
+    match e:
+        case Const(value):
+            return isinstance(value, int)
+        case Index():
+            return True
+        case Read(tensor, _):
+            return kept(tensor)
+        case Call("+" | "-" | "*" | "neg", args):
+            return all(whole(a, kept) for a in args)
+    return False

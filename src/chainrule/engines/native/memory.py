@@ -53,7 +53,7 @@ class Memory(Values):
         v = self.group.vector
         stride = step_of(flat, v)
         a = self.affine(flat, here)
-        key = ("load", st.name, base, a, stride, active if stride else 0)  # x[i] and x[2*i] start at one place and part from there
+        key = ("load", self.element, st.name, base, a, stride, active if stride else 0)  # x[i] and x[2*i] start at one place and part from there
 
         def make() -> str:
             if not stride:
@@ -89,7 +89,7 @@ class Memory(Values):
         if letter is not None:
             offset = here[letter].const - self.tile_base[letter]
             start = (a[0], a[1] - offset)
-            key = ("square", st.name, start)
+            key = ("square", self.element, st.name, start)
             if (key, 0) not in self.squares:
                 loaded = []
                 for k in range(self.width):
@@ -107,7 +107,7 @@ class Memory(Values):
                 out = self.value(f"insertelement {raw} {out}, {st.element} {one}, i32 {k}") if self.width > 1 else one
             return self.converted(st, out, self.width)
 
-        return self.once(("gather", st.name, a), make), self.width > 1
+        return self.once(("gather", self.element, st.name, a), make), self.width > 1
 
     def square(self, st: Storage, flat: Poly) -> str | None:
         """The letter along which a whole square (lanes x places) of rows lies in this tile, if there is one."""
@@ -179,6 +179,8 @@ class Memory(Values):
             return value
         source = f"<{lanes} x {st.element}>" if lanes > 1 else st.element
         target = f"<{lanes} x {self.element}>" if lanes > 1 else self.element
+        if self.element == "i64":
+            return self.value(f"{'zext' if st.element == 'i8' else 'sext'} {source} {value} to {target}")
         how = {"i8": "uitofp", "i32": "sitofp", "i64": "sitofp", "float": "fpext", "double": "fptrunc"}[st.element]
         return self.value(f"{how} {source} {value} to {target}")
 

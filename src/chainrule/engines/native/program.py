@@ -12,6 +12,7 @@ import threading
 import llvmlite.binding as llvm
 
 from ...errors import ChainruleError
+from ...language.bind import countable
 from . import cache
 from .buffers import aligned, contiguous
 from .group import Storage
@@ -53,6 +54,7 @@ def compile_spec(spec: Spec) -> Code:
 
 def translate(spec: Spec, target: Target) -> tuple[str, Layout]:
     """LLVM text of a program."""
+    countable(spec.lines, spec.element == "float")
     shapes: dict[str, tuple[int, ...]] = {}
     for p in spec.inputs + spec.outputs:
         shapes[p.name] = ((SAMPLES,) if p.sample else ()) + p.shape

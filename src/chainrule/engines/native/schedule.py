@@ -14,8 +14,9 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from ...language.functions import COMPARISONS
 from ...language.index import Poly
-from ...language.tree import Expr, Index, Read, map_indices, reads, rebuild, rename_tensors, walk
+from ...language.tree import Call, Expr, Index, Read, map_indices, reads, rebuild, rename_tensors, walk, whole
 from .group import Group, Storage
 from .lower import SAMPLES, Statement
 from .solve import apply, open_short_indices, residues
@@ -162,7 +163,7 @@ class _Planner:
                 if kinds[s.out] == "whole":
                     if not stored_rows:
                         swap[t] = copy(t, "rows")
-                elif stored_rows:
+                elif stored_rows and not (external[t].element in ("i32", "i64") and self.compares(s, t)):
                     swap[t] = copy(t, "lanes")
             s = replace(s, body=rename_tensors(s.body, swap))
             if kinds[s.out] == "partial":
@@ -281,7 +282,13 @@ class _Planner:
 
     def is_copy(self, s: Statement) -> bool:
         """Whether s moves samples between NumPy's rows and lanes."""
-        return any(t in self.storage and self.storage[t].layout == "rows" for t in (*s.tensors, s.out))
+        return isinstance(s.body, Read) and any(t in self.storage and self.storage[t].layout == "rows" for t in (*s.tensors, s.out))
+
+    def compares(self, s: Statement, tensor: str) -> bool:
+        """Whether s compares whole numbers of a tensor: a copy in floats would not hold them all."""
+        kept = lambda t: t in self.given.external and self.given.external[t].element.startswith("i")  # noqa: E731
+        tests = (e for e in walk(s.body) if isinstance(e, Call) and e.fn in COMPARISONS and all(whole(a, kept) for a in e.args))
+        return any(r.tensor == tensor for e in tests for r in reads(e))
 
     def written(self, s: Statement) -> int:
         """About how many operations are written out for one point of s; a copy goes lane by lane."""

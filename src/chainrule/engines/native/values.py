@@ -7,7 +7,7 @@ import struct
 from collections.abc import Mapping
 
 from ...language.index import Poly
-from ...language.tree import Call, Const, Expr, Index, Read
+from ...language.tree import Call, Const, Expr, Index, Read, whole
 from . import vmath
 from .group import Group, Storage
 from .text import Env, Place, Text
@@ -16,6 +16,7 @@ Value = tuple[str, bool]  # LLVM operand, is it a vector
 Point = tuple[int, ...]
 
 BINARY = {"+": "fadd", "-": "fsub", "*": "fmul", "/": "fdiv"}
+WHOLE = {"==": "eq", "delta": "eq", "!=": "ne", "<": "slt", "<=": "sle", ">": "sgt", ">=": "sge"}
 COMPARE = {"==": "oeq", "delta": "oeq", "!=": "une", "<": "olt", "<=": "ole", ">": "ogt", ">=": "oge"}
 
 
@@ -54,7 +55,7 @@ class Values(Text):
         text, wide = v
         if wide or self.width == 1:
             return text
-        if text.startswith("0x"):
+        if not text.startswith("%"):  # a number as written
             return f"<{', '.join([f'{self.element} {text}'] * self.width)}>"
         one = self.pure(f"insertelement {self.vtype} undef, {self.element} {text}, i32 0")
         return self.pure(f"shufflevector {self.vtype} {one}, {self.vtype} undef, <{self.width} x i32> zeroinitializer")
@@ -75,8 +76,7 @@ class Values(Text):
         """An index expression as a number."""
         if any(isinstance(c, float) for c in p.terms.values()) and p.constant is not None:
             return self.number(float(p.constant)), False
-        if self.group.sample and self.group.sample in p.names:  # the number of samples
-            here = here | {self.group.sample: Place("%n", 0, 1, 1 << 40)}
+        here = self.with_samples(p, here)
         letter = self.group.vector
         if self.width == 1 or letter is None or letter not in p.names:
             return self.whole(p, here), False
@@ -89,6 +89,11 @@ class Values(Text):
             one = self.whole(p, here | {letter: here[letter].shifted(k)})
             out = self.pure(f"insertelement {self.vtype} {out}, {self.element} {one}, i32 {k}")
         return out, True
+
+    def with_samples(self, p: Poly, here: Env) -> Env:
+        """The places of letters, and the number of samples where p asks for it."""
+        asks = self.group.sample and self.group.sample in p.names
+        return here | {self.group.sample: Place("%n", 0, 1, 1 << 40)} if self.group.sample and asks else here
 
     def whole(self, p: Poly, here: Env) -> str:
         """An index expression at one place, as a number of the kernel's type."""
@@ -166,6 +171,8 @@ class Values(Text):
 
     def test(self, e: Expr, here: Env, active: int, p: Point) -> tuple[str, bool]:
         """A comparison (or a number that is not 0) as a flag for each lane."""
+        if isinstance(e, Call) and e.fn in COMPARE and all(map(self.is_whole, e.args)):
+            return self.compared(e, here, active, p)
         if isinstance(e, Call) and e.fn in COMPARE:
             a, b = (self.value_of(x, here, active, p) for x in e.args)
             if a[1] or b[1]:
@@ -175,6 +182,49 @@ class Values(Text):
         t = self.vtype if v[1] else self.element
         zero = self.constant(0.0) if v[1] else self.number(0.0)
         return self.value(f"fcmp une {t} {v[0]}, {zero}"), v[1]
+
+    def is_whole(self, e: Expr) -> bool:
+        """Whether an expression holds nothing but whole numbers: letters, and tensors that are kept as such."""
+        return whole(e, lambda t: t in self.storage and t not in self.group.registers and self.storage[t].element.startswith("i"))
+
+    def compared(self, e: Call, here: Env, active: int, p: Point) -> tuple[str, bool]:
+        """A comparison of whole numbers, in whole numbers: a float holds them only up to 2**24."""
+        kept = self.element, self.vtype, self.bytes, self.suffix
+        self.element, self.bytes = "i64", 8
+        self.vtype, self.suffix = (f"<{self.width} x i64>", f"v{self.width}i64") if self.width > 1 else ("i64", "i64")
+        a, b = (self.integer(x, here, active, p) for x in e.args)
+        wide = a[1] or b[1]
+        left, right = (self.vector(a), self.vector(b)) if wide else (a[0], b[0])
+        flag = self.value(f"icmp {WHOLE[e.fn]} {self.vtype if wide else 'i64'} {left}, {right}")
+        self.element, self.vtype, self.bytes, self.suffix = kept
+        return flag, wide
+
+    def integer(self, e: Expr, here: Env, active: int, p: Point) -> Value:
+        """A whole number as i64 (while `compared` has made that the type of values)."""
+        match e:
+            case Const(value):
+                return str(value), False
+            case Index(expr):
+                return self.places(expr, here)
+            case Read(tensor, index):
+                return self.fetch(self.storage[tensor], index, here, active)
+            case Call("neg", (a,)):
+                return self.binary("sub", ("0", False), self.integer(a, here, active, p))
+            case Call(fn, (a, b)):
+                return self.binary({"+": "add", "-": "sub", "*": "mul"}[fn], self.integer(a, here, active, p), self.integer(b, here, active, p))
+        raise TypeError(e)
+
+    def places(self, p: Poly, here: Env) -> Value:
+        """An index expression as i64, for each lane where it moves with the vector letter."""
+        here = self.with_samples(p, here)
+        letter = self.group.vector
+        if self.width == 1 or letter is None or letter not in p.names:
+            return self.sum(p, here), False
+        out = "undef"
+        for k in range(self.width):
+            one = self.sum(p, here | {letter: here[letter].shifted(k)})
+            out = self.pure(f"insertelement {self.vtype} {out}, i64 {one}, i32 {k}")
+        return out, True
 
     def choose(self, flag: tuple[str, bool], a: Value, b: Value) -> Value:
         if not (flag[1] or a[1] or b[1]):
