@@ -14,6 +14,8 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from ...errors import ShapeError
+from ...language.bind import MOST
 from ...language.functions import COMPARISONS
 from ...language.index import Poly
 from ...language.tree import Call, Expr, Index, Read, map_indices, reads, rebuild, rename_tensors, walk, whole
@@ -23,6 +25,7 @@ from .solve import apply, open_short_indices, residues
 from .target import Target
 from .tiles import LIGHT, choose
 
+MOST_SAMPLES = 1 << 31  # what a batch is taken to be at most where its size is open (Runner proves the arrays that come)
 MOST_TOGETHER = 1000  # operations written out for one point of a group: more would not fit the registers, and compile slowly
 
 
@@ -319,6 +322,8 @@ class _Planner:
             first = statements[0]
             if 0 in first.extents:
                 continue
+            for s in statements:
+                self.proven(s)
             self.names += 1
             name = f"g{self.names}"
             shown = tuple((x, e) for x, e in zip(first.letters, first.extents, strict=True) if not (lanes and e == SAMPLES))
@@ -331,6 +336,18 @@ class _Planner:
                 self.zeroed[name] = frozenset(s.out for s in statements)
             groups.append(group)
         return groups
+
+    def proven(self, s: Statement) -> None:
+        """Nothing that is computed of the letters leaves 64 bits: changes of variables make numbers that the formula did not have."""
+        spans = {x: (0, max(e, MOST_SAMPLES if e == SAMPLES else 1)) for x, e in zip(s.letters + s.red, s.extents + s.red_extents, strict=True)}
+        spans |= {self.given.sample: (0, MOST_SAMPLES)} if self.given.sample else {}
+        places = {r.tensor: self.storage[r.tensor].places if r.tensor in self.storage else 1 for r in reads(s.body)}
+        found = [(p, places[r.tensor]) for r in reads(s.body) for p in r.index]
+        found += [(p, 1) for p in (*s.guards, *s.equal, *(e.expr for e in walk(s.body) if isinstance(e, Index)))]
+        found += [(p, self.storage[s.out].places if s.out in self.storage else 1) for p in s.target]
+        for p, size in found:
+            if p.magnitude(spans) * 8 * size >= MOST:
+                raise ShapeError(f"{p}: comes up in {s.origin} and reaches numbers beyond 64 bits; accepted: smaller sizes and settings")
 
     def shapes(self) -> Mapping[str, tuple[int, ...]]:
         known = dict(self.given.shapes)
