@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable
 
 from ...language.index import Poly
+from ...language.show import expression
 from ...language.tree import Call, Expr, product_factors
 from .effort import per_point, per_tile
 from .lower import SAMPLES, Statement, linear
@@ -154,11 +155,9 @@ class Kernel(Memory):
             if s.out in self.group.partial:
                 self.add_up(s, points, results)
             elif s.out in self.group.stored and self.squared(s, points, results):
-                self.note(f"{s.out}[{','.join(map(str, s.target))}] = {s.origin.partition(' = ')[2]}  # transposed in registers")
+                self.note(f"{s.out}[{','.join(map(str, s.target))}] = {expression(s.body, {})}  # transposed in registers")
             elif s.out in self.group.stored:
-                self.note(
-                    f"{s.out}[{','.join(map(str, s.target))}] =" + (f" {s.kind} above" if s.kind != "map" else f" {s.origin.partition(' = ')[2]}")
-                )
+                self.note(f"{s.out}[{','.join(map(str, s.target))}] =" + (f" {s.kind} above" if s.kind != "map" else f" {expression(s.body, {})}"))
                 for p, (e, a) in points.items():
                     self.store(s, e, a, results[p])
 
@@ -226,13 +225,14 @@ class Kernel(Memory):
             self.loop_over(s, letter, extent[letter], unrolled, env, placed, settled, points, body, around)
 
         tiled = [x for x, n in self.group.tile.items() if n > 1]
+        self.tested: dict[str, None] = {}  # conditions that became branches
         go(0, {}, frozenset())
         if s.kind != "map" and not self.quiet:
+            what = f"{s.out}[{','.join(map(str, s.target))}] +=" if s.scatter else f"{s.kind} of"
+            only = f" where {' and '.join(self.tested)}" if self.tested else ""
             taps = f" ({','.join(unrolled)} written out)" if unrolled else ""
-            self.note(
-                f"{s.kind} of {s.origin.partition('(')[2][:-1] if '(' in s.origin else s.origin}{taps}"
-                + (f" for a tile of {','.join(tiled)}" if tiled else "")
-            )
+            tile = f" for a tile of {','.join(tiled)}" if tiled else ""
+            self.note(f"{what} {expression(s.body, {})}{only}{taps}{tile}")
         self.depth = depth
 
     def loop_over(self, s, letter, extent, unrolled, env, placed, settled, points, body, around=None) -> None:  # type: ignore[no-untyped-def]  # what reduce() knows, as it knows it
@@ -382,12 +382,14 @@ class Kernel(Memory):
                     dead = True
                 elif lo < 0:
                     tests.append(self.pure(f"icmp sge i64 {self.sum(g, here)}, 0"))
+                    self.tested[f"{g} >= 0"] = None
             for q in s.equal:
                 lo, hi = q.interval(span)
                 if hi < 0 or lo > 0:
                     dead = True
                 elif lo != 0 or hi != 0:
                     tests.append(self.pure(f"icmp eq i64 {self.sum(q, here)}, 0"))
+                    self.tested[f"{q} == 0"] = None
             if not dead:
                 self.when(tests, lambda here=here, active=active, p=p: self.term(s, here, active, p, slots))  # type: ignore[misc]  # mypy does not infer lambdas with defaults
 
