@@ -8,13 +8,14 @@ from ..language.index import Poly
 from ..language.tree import Line, Read, Reduce, free_names, neg
 
 
-def winner(e: Reduce, bound: Mapping[str, Poly], own: tuple[str, ...], lines: list[Line], name: Callable[[], str]) -> Read:
+def winner(e: Reduce, bound: Mapping[str, Poly], lines: list[Line], name: Callable[[], str]) -> Read:
     """A read of the tensor that says which term of e won, defined by a line that is added to `lines` if it is new.
 
-    bound: the letters around e with their ranges; own: those of the line that e stands in; name: gives a new tensor's name.
+    bound: the letters around e with their ranges; name: gives a new tensor's name.
     """
     body = e.body if e.kind == "max" else neg(e.body)
-    free = tuple(x for x in bound if x in free_names(e) or x in own)
+    needed = free_names(e)
+    free = tuple(x for x in bound if x in needed)
     wanted = Reduce("argmax", e.letters, e.ranges, body)
     line = next((x for x in lines if (x.letters, x.expr) == (free, wanted)), None)
     if line is None:

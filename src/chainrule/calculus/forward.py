@@ -122,7 +122,7 @@ class _Forward:
 
     def decision(self, e: Reduce, bound: dict[str, Poly]) -> Read:
         """The saved tensor that says which term of e won."""
-        read = winner(e, bound, self.line.letters, self.extra, lambda: fresh_name(f"a{self.line.tensor}", self.taken))
+        read = winner(e, bound, self.extra, lambda: fresh_name(f"a{self.line.tensor}", self.taken))
         self.taken.add(read.tensor)
         self.axes[read.tensor] = tuple(bound[str(p)] for p in read.index)
         return read

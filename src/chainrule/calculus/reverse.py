@@ -229,7 +229,7 @@ class _Reverse:
 
     def decision(self, e: Reduce, bound: dict[str, Poly]) -> Read:
         """The saved tensor that says which term of e won."""
-        read = winner(e, bound, self.line.letters, self.decided, lambda: self.name(f"a{self.line.tensor}"))
+        read = winner(e, bound, self.decided, lambda: self.name(f"a{self.line.tensor}"))
         self.axes[read.tensor] = tuple(bound[str(p)] for p in read.index)
         return read
 

@@ -8,14 +8,16 @@ equations `e == 0` on index letters, which loops can turn into bounds and change
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from ...language.brackets import conditions
+from ...language.functions import COMPARISONS
 from ...language.index import Poly, Quotient
 from ...language.lazy import cached_property
 from ...language.show import expression
 from ...language.tree import (
+    ONE,
     Call,
     Const,
     Expr,
@@ -25,9 +27,14 @@ from ...language.tree import (
     Reduce,
     direct_reads,
     free_names,
+    mul,
+    neg,
+    product,
+    product_factors,
     reads,
     rebuild,
     subs,
+    whole,
 )
 
 
@@ -98,6 +105,9 @@ def lower(lines: list[Line], shapes: dict[str, tuple[int, ...]], sample: str | N
             total = lift(Reduce("sum", e.letters, e.ranges, body), ranges, line, False)
             return Call("/", (total, Index(count) if count.constant is None else Const(count.constant)))
         e = Reduce(e.kind, e.letters, e.ranges, body)
+        outer, rest = _apart(e, ranges, settled)
+        if rest is not None:
+            return mul(outer, lift(rest, ranges, line, False))
         if root:
             return e
         free = free_names(e)
@@ -114,9 +124,37 @@ def lower(lines: list[Line], shapes: dict[str, tuple[int, ...]], sample: str | N
             emit(Line(name, letters, tuple(ranges[x] for x in letters), e))
         return Read(name, tuple(map(Poly.name, letters)))
 
+    def settled(r: Read, ranges: Mapping[str, Poly]) -> bool:
+        """Whether a read is inside its tensor wherever its letters are."""
+        spans = {x: extent(size) for x, size in ranges.items()}
+        return all(p.constant is not None or spans.get(p.letter or "") == size for p, size in zip(r.index, shapes[r.tensor], strict=True))
+
     for line in lines:
         emit(line)
     return out
+
+
+def _apart(e: Reduce, ranges: Mapping[str, Poly], settled: Callable[[Read, Mapping[str, Poly]], bool]) -> tuple[Expr, Reduce | None]:
+    """(outer, rest) with e = outer * rest where rest then needs fewer of the letters around: it is computed for those alone."""
+    negative = isinstance(e.body, Call) and e.body.fn == "neg"
+    factors = product_factors(e.body.args[0] if negative else e.body)  # type: ignore[union-attr]  # neg is a Call
+    around = free_names(e) & ranges.keys()
+    outer = [
+        f for f in factors
+        if not free_names(f) & set(e.letters) and not (isinstance(f, Call) and f.fn in COMPARISONS and whole(f.args[0], _none) and whole(f.args[1], _none))
+        and all(settled(r, ranges) for r in direct_reads(f))
+    ]  # fmt: skip
+    rest = [f for f in factors if f not in outer]
+    if e.kind != "sum" or not outer or not rest:
+        return ONE, None
+    inner = Reduce("sum", e.letters, e.ranges, product(rest))
+    if not (free_names(inner) & ranges.keys()) < around:
+        return ONE, None
+    return neg(product(outer)) if negative else product(outer), inner
+
+
+def _none(tensor: str) -> bool:
+    return False
 
 
 def _canonical(e: Reduce, letters: tuple[str, ...], ranges: Mapping[str, Poly]) -> tuple[object, ...]:
