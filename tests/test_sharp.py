@@ -193,3 +193,22 @@ def test_the_loops_name_their_branches_and_use_one_set_of_letters() -> None:
         for body in re.findall(r"sum of (.*?)(?: where| \(| for a tile|$)", nest, re.M):
             letters = {x for part in re.findall(r"\[(.*?)\]", body) for x in re.findall(r"[a-z]+\d*'?", part)}
             assert letters - {"n"} <= bound | {x for w in re.findall(r"\(([^()]*) written out\)", nest) for x in w.split(",")}
+
+
+@pytest.mark.parametrize("text", [
+    "f(x[D], w[D,K]) -> y[K]\n y[k] = sum[i](x[i] * w[i,k] * w[0,k])",
+    "f(x[D], w[D,K]) -> y[K]\n y[k] = sum[i](x[i] * x[9] * w[0,k]) + w[0,k]",
+    "f(x[D], w[D,K]) -> y[D,K]\n y[i,k] = -sum[j](x[j] * w[i,k] * (i <= 2)) + sum[j](x[j] * w[i,k+1])",
+])  # fmt: skip
+def test_a_factor_that_a_sum_does_not_concern(text: str) -> None:
+    op = cr.op(text)
+    arrays = {"x": RNG.normal(size=5), "w": RNG.normal(size=(5, 7))}
+    values = compare(op, arrays, {}, 1e-12)
+    gradient = op.gradient(["x", "w"])
+    compare(Op(gradient.definition), arrays | {gradient.seed[k]: RNG.normal(size=np.shape(v)) for k, v in values.items()}, {}, 1e-12)
+
+
+def test_a_winner_is_kept_once_for_all_places_that_share_it() -> None:
+    gradient = cr.op("f(x[n,D]) -> y[n,D]\n y[n,i] = x[n,i] - max[j](x[n,j])").gradient(["x"]).definition
+    (kept,) = [line for line in gradient.lines if line.tensor.startswith("a")]
+    assert kept.letters == ("n",)

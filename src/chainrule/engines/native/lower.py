@@ -127,7 +127,10 @@ def lower(lines: list[Line], shapes: dict[str, tuple[int, ...]], sample: str | N
     def settled(r: Read, ranges: Mapping[str, Poly]) -> bool:
         """Whether a read is inside its tensor wherever its letters are."""
         spans = {x: extent(size) for x, size in ranges.items()}
-        return all(p.constant is not None or spans.get(p.letter or "") == size for p, size in zip(r.index, shapes[r.tensor], strict=True))
+        return all(
+            (p.constant is not None and 0 <= p.constant < size) or spans.get(p.letter or "") == size
+            for p, size in zip(r.index, shapes[r.tensor], strict=True)
+        )
 
     for line in lines:
         emit(line)
