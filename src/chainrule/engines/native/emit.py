@@ -18,7 +18,7 @@ from .effort import per_point, per_tile
 from .lower import SAMPLES, Statement, linear
 from .memory import Memory
 from .text import Env, Place, ranges
-from .tiles import blocks
+from .tiles import blocks, reduction_order
 from .values import Point, Value
 
 MOST_PEELED = 8  # border tiles of one loop written out
@@ -170,9 +170,8 @@ class Kernel(Memory):
             if s.kind == "argmax":
                 slots[p].append(self.alloca(self.vtype, self.width * self.bytes))
                 self.put(slots[p][1], self.constant(-1.0))
-        order = [x for x in s.red if x not in unrolled] + [x for x in s.red if x in unrolled]
-        order = [x for x in order if not (self.group.lanes and dict(zip(s.red, s.red_extents, strict=True))[x] == SAMPLES)]
-        if blocks(s, order, dict(zip(s.red, s.red_extents, strict=True)), unrolled)[0] is not None:
+        cut = blocks(s, unrolled, self.group.lanes)
+        if cut and cut.exact:
             for slot in slots.values():
                 slot.append(self.alloca(self.vtype, self.width * self.bytes))
                 self.put(slot[1], self.constant(0.0))
@@ -184,15 +183,12 @@ class Kernel(Memory):
     def reduce(
         self, s: Statement, unrolled: tuple[str, ...], env: Env, points: dict[Point, tuple[Env, int]], slots: dict[Point, list[str]] | None
     ) -> None:
-        order = [x for x in s.red if x not in unrolled] + [x for x in s.red if x in unrolled]
-        extent = dict(zip(s.red, s.red_extents, strict=True))
-        if self.group.lanes:  # the samples of a block are the lanes
-            order = [x for x in order if extent[x] != SAMPLES]
+        order, extent = reduction_order(s, unrolled, self.group.lanes)
         if any(e == 0 for e in s.red_extents):
             return
         depth = self.depth
-        level, strip = blocks(s, order, extent, unrolled) if slots is not None else (None, 0)
-        parts = {p: [self.alloca(self.vtype, self.width * self.bytes)] for p in points} if level is not None else slots
+        cut = blocks(s, unrolled, self.group.lanes)
+        parts = {p: [self.alloca(self.vtype, self.width * self.bytes)] for p in points} if cut else slots
 
         def block(inside: Callable[[], None]) -> None:
             """Sum up a block of terms apart, then add it with what rounding takes from the addition."""
@@ -216,12 +212,12 @@ class Kernel(Memory):
                 return
 
             def body(p: Place, more: frozenset[Poly]) -> None:
-                if k == level and not strip:
+                if cut and k == cut.level and not cut.size:
                     block(lambda: go(k + 1, placed | {letter: p}, settled | more))
                 else:
                     go(k + 1, placed | {letter: p}, settled | more)
 
-            around = (strip, block) if k == level and strip else None
+            around = (cut.size, block) if cut and k == cut.level and cut.size else None
             self.loop_over(s, letter, extent[letter], unrolled, env, placed, settled, points, body, around)
 
         tiled = [x for x, n in self.group.tile.items() if n > 1]

@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from ...language.brackets import conditions
-from ...language.functions import COMPARISONS
 from ...language.index import Poly, Quotient
 from ...language.lazy import cached_property
 from ...language.show import expression
@@ -34,7 +33,6 @@ from ...language.tree import (
     reads,
     rebuild,
     subs,
-    whole,
 )
 
 
@@ -138,26 +136,23 @@ def lower(lines: list[Line], shapes: dict[str, tuple[int, ...]], sample: str | N
 
 
 def _apart(e: Reduce, ranges: Mapping[str, Poly], settled: Callable[[Read, Mapping[str, Poly]], bool]) -> tuple[Expr, Reduce | None]:
-    """(outer, rest) with e = outer * rest where rest then needs fewer of the letters around: it is computed for those alone."""
+    """(outer, rest) with e = outer * rest where rest then needs fewer of the letters around: it is computed for those alone.
+
+    Only where no term can be dropped: a sum of no terms is 0, whatever would have stood outside it.
+    """
     negative = isinstance(e.body, Call) and e.body.fn == "neg"
     factors = product_factors(e.body.args[0] if negative else e.body)  # type: ignore[union-attr]  # neg is a Call
-    around = free_names(e) & ranges.keys()
-    outer = [
-        f for f in factors
-        if not free_names(f) & set(e.letters) and not (isinstance(f, Call) and f.fn in COMPARISONS and whole(f.args[0], _none) and whole(f.args[1], _none))
-        and all(settled(r, ranges) for r in direct_reads(f))
-    ]  # fmt: skip
+    inner = {**ranges, **dict(zip(e.letters, e.ranges, strict=True))}
+    brackets: list[Poly] = []
+    whole_terms = conditions(e.body, brackets, brackets) == e.body and all(settled(r, inner) for r in direct_reads(e.body))
+    outer = [f for f in factors if not free_names(f) & set(e.letters)]
     rest = [f for f in factors if f not in outer]
-    if e.kind != "sum" or not outer or not rest:
+    if e.kind != "sum" or not outer or not rest or not whole_terms:
         return ONE, None
-    inner = Reduce("sum", e.letters, e.ranges, product(rest))
-    if not (free_names(inner) & ranges.keys()) < around:
+    small = Reduce("sum", e.letters, e.ranges, product(rest))
+    if not (free_names(small) & ranges.keys()) < (free_names(e) & ranges.keys()):
         return ONE, None
-    return neg(product(outer)) if negative else product(outer), inner
-
-
-def _none(tensor: str) -> bool:
-    return False
+    return neg(product(outer)) if negative else product(outer), small
 
 
 def _canonical(e: Reduce, letters: tuple[str, ...], ranges: Mapping[str, Poly]) -> tuple[object, ...]:

@@ -247,8 +247,11 @@ class Memory(Values):
             self.emit(f"store {self.element} {new}, ptr {at}, align {self.bytes}")
 
     def add_block(self, slot: list[str], part: str) -> None:
-        """slot[0] += part exactly: what the sum cannot hold goes to slot[1] (Knuth's TwoSum)."""
+        """slot[0] += part; where there is a slot[1], exactly: what the sum cannot hold goes there (Knuth's TwoSum)."""
         align = self.width * self.bytes
+        if len(slot) == 1:
+            total, new = (self.value(f"load {self.vtype}, ptr {x}, align {align}") for x in (slot[0], part))
+            return self.put(slot[0], self.value(f"fadd {self.vtype} {total}, {new}"))
         total, lost, new = (self.value(f"load {self.vtype}, ptr {x}, align {align}") for x in (slot[0], slot[1], part))
         whole = self.value(f"fadd {self.vtype} {total}, {new}")
         taken = self.value(f"fsub {self.vtype} {whole}, {total}")
@@ -256,6 +259,7 @@ class Memory(Values):
         b = self.value(f"fsub {self.vtype} {new}, {taken}")
         self.put(slot[0], whole)
         self.put(slot[1], self.value(f"fadd {self.vtype} {lost}, {self.value(f'fadd {self.vtype} {a}, {b}')}"))
+        return None
 
     def settled_sum(self, slot: list[str]) -> str:
         """The sum with what its additions lost; an infinite sum lost nothing that counts."""

@@ -20,8 +20,9 @@ MOST_WRITTEN = 400  # multiply-adds written out in one tile
 LIGHT = 32  # a reduction of so few terms is written out whole
 MOST_FAST = 1200  # multiply-adds written out in one tile and its border cases that still fit the instruction cache
 FAST_BYTES = 24 << 10  # what is taken for granted of the first-level cache
-LONG = 2048  # a sum of at least so many terms is taken in blocks, or rounding would grow with its length
+LONG = 192  # a sum of at least so many terms is taken in blocks, or rounding would grow with its length
 BLOCK = 64  # about how many terms a block has
+MANY = 64  # blocks whose plain addition loses no more than a block does
 NEAR_BYTES = 640 << 10  # and of the second
 
 
@@ -245,14 +246,37 @@ def _values(coefs: tuple[tuple[str, int], ...], tile: Mapping[str, int], also: M
     return min(count, reach // common + 1) if common else 1
 
 
-def blocks(s: Statement, order: list[str], extent: Mapping[str, int], unrolled: tuple[str, ...]) -> tuple[int | None, int]:
-    """(level, size): the loop of a long sum whose every step (or every `size` steps) is summed up apart; (None, 0) for a short one."""
+@dataclass(frozen=True)
+class Blocks:
+    """How a long sum is taken: every step (or every `size` steps) of the loop at `level` is summed up apart.
+
+    exact: there are so many blocks that what their own addition loses is kept too.
+    """
+
+    level: int
+    size: int
+    exact: bool
+
+
+def blocks(s: Statement, unrolled: tuple[str, ...], lanes: bool) -> Blocks | None:
+    """The blocks of a long sum; None for a short one."""
+    order, extent = reduction_order(s, unrolled, lanes)
     counts = [LONG if extent[x] == SAMPLES else extent[x] for x in order]
     loops = [k for k, x in enumerate(order) if x not in unrolled]
-    if s.kind != "sum" or math.prod(counts) < LONG or not loops:
-        return None, 0
+    if s.kind != "sum" or s.scatter or math.prod(counts) < LONG or not loops:
+        return None
+    exact = any(extent[x] == SAMPLES for x in order) or math.prod(counts) > MANY * BLOCK
+    after = {k: math.prod(counts[k + 1 :]) for k in loops}
     for k in reversed(loops):
-        if BLOCK // 2 <= math.prod(counts[k + 1 :]) <= 8 * BLOCK:
-            return k, 0
-    inner = [k for k in loops if math.prod(counts[k + 1 :]) < BLOCK]
-    return inner[0], max(2, BLOCK // math.prod(counts[inner[0] + 1 :]))
+        if BLOCK // 3 <= after[k] <= 2 * BLOCK:
+            return Blocks(k, 0, exact)
+    k = next(k for k in loops if after[k] < BLOCK)
+    guarded = any(order[k] in g.names for g in s.guards)  # its border may be written out: it stays one loop
+    return Blocks(k, 0 if guarded and after[k] >= 8 else max(2, BLOCK // after[k]), exact)
+
+
+def reduction_order(s: Statement, unrolled: tuple[str, ...], lanes: bool) -> tuple[list[str], dict[str, int]]:
+    """The reduced letters as their loops stand, those written out innermost, and their extents; in lanes the samples are no loop."""
+    extent = dict(zip(s.red, s.red_extents, strict=True))
+    order = [x for x in s.red if x not in unrolled] + [x for x in s.red if x in unrolled]
+    return [x for x in order if not (lanes and extent[x] == SAMPLES)], extent
