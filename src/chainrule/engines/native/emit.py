@@ -235,7 +235,7 @@ class Kernel(Memory):
         """A loop over one reduced letter, bounded by what the guards demand of it."""
         work = len(points) * per_point(s, {letter, *placed})
         if extent == SAMPLES:
-            return self.over_samples(letter, body, work, around)
+            return self.over_samples(letter, body, around)
         known = dict(env.items()) | placed
         static = dict(zip(s.red, s.red_extents, strict=True))
         spread = {x: (min(e[x].const for e, _ in points.values()), max(e[x].const for e, _ in points.values())) for x in env}
@@ -304,11 +304,11 @@ class Kernel(Memory):
             body(Place.at(v))
         self.quiet -= 1
 
-    def over_samples(self, letter, body, work, around) -> None:  # type: ignore[no-untyped-def]  # the arguments of loop_over()
-        """A loop over the whole batch."""
+    def over_samples(self, letter, body, around) -> None:  # type: ignore[no-untyped-def]  # the arguments of loop_over()
+        """A loop over the whole batch; the loops around it look up (to do so here, all sums would leave their registers)."""
         self.note(f"for {letter} in 0..N:")
         self.depth += 1
-        self.in_blocks(0, "%n", 0, 1 << 40, lambda p: body(p, frozenset()), False, work, around)
+        self.in_blocks(0, "%n", 0, 1 << 40, lambda p: body(p, frozenset()), False, 0, around)
 
     def in_blocks(self, start, stop, lo, hi, body, sure, work, around) -> None:  # type: ignore[no-untyped-def]  # the arguments of loop()
         """A loop, cut into blocks of so many steps where `around` says so."""

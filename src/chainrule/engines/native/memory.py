@@ -247,19 +247,21 @@ class Memory(Values):
             self.emit(f"store {self.element} {new}, ptr {at}, align {self.bytes}")
 
     def add_block(self, slot: list[str], part: str) -> None:
-        """slot[0] += part; where there is a slot[1], exactly: what the sum cannot hold goes there (Knuth's TwoSum)."""
+        """slot[0] += part; where there is a slot[1], exactly: what the sum cannot hold goes there (Knuth's TwoSum).
+
+        The totals stay in memory (volatile): held in registers, they would crowd out the blocks' own sums.
+        """
         align = self.width * self.bytes
-        if len(slot) == 1:
-            total, new = (self.value(f"load {self.vtype}, ptr {x}, align {align}") for x in (slot[0], part))
-            return self.put(slot[0], self.value(f"fadd {self.vtype} {total}, {new}"))
-        total, lost, new = (self.value(f"load {self.vtype}, ptr {x}, align {align}") for x in (slot[0], slot[1], part))
+        new = self.value(f"load {self.vtype}, ptr {part}, align {align}")
+        total, *lost = [self.value(f"load volatile {self.vtype}, ptr {x}, align {align}") for x in slot]
         whole = self.value(f"fadd {self.vtype} {total}, {new}")
-        taken = self.value(f"fsub {self.vtype} {whole}, {total}")
-        a = self.value(f"fsub {self.vtype} {total}, {self.value(f'fsub {self.vtype} {whole}, {taken}')}")
-        b = self.value(f"fsub {self.vtype} {new}, {taken}")
-        self.put(slot[0], whole)
-        self.put(slot[1], self.value(f"fadd {self.vtype} {lost}, {self.value(f'fadd {self.vtype} {a}, {b}')}"))
-        return None
+        self.emit(f"store volatile {self.vtype} {whole}, ptr {slot[0]}, align {align}")
+        if lost:
+            taken = self.value(f"fsub {self.vtype} {whole}, {total}")
+            a = self.value(f"fsub {self.vtype} {total}, {self.value(f'fsub {self.vtype} {whole}, {taken}')}")
+            b = self.value(f"fsub {self.vtype} {new}, {taken}")
+            rest = self.value(f"fadd {self.vtype} {lost[0]}, {self.value(f'fadd {self.vtype} {a}, {b}')}")
+            self.emit(f"store volatile {self.vtype} {rest}, ptr {slot[1]}, align {align}")
 
     def settled_sum(self, slot: list[str]) -> str:
         """The sum with what its additions lost; an infinite sum lost nothing that counts."""
