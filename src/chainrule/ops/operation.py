@@ -20,6 +20,7 @@ from ..language.ranges import define
 from ..language.show import definition_text, header_text, latex_line
 from ..language.tree import Definition
 
+MOST_BOUNDS = 64
 PARALLEL_WORK = 2_000_000  # elements touched above which a call uses all cores
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
@@ -99,7 +100,8 @@ class Op:
     _gradients: dict[tuple[str, ...], Gradient] = field(default_factory=dict, repr=False)
     _tangents: dict[tuple[str, ...], Tangent] = field(default_factory=dict, repr=False)
     _derived: dict[Definition, Op] = field(default_factory=dict, repr=False)
-    _runners: dict[object, tuple[Runner, Bound]] = field(default_factory=dict, repr=False)
+    _runners: dict[object, Runner] = field(default_factory=dict, repr=False)
+    _bounds: dict[object, Bound] = field(default_factory=dict, repr=False)
 
     @property
     def name(self) -> str:
@@ -166,10 +168,7 @@ class Op:
         shapes = {k: a.shape for k, a in arrays.items()}
         samples = self.samples(shapes) if self.lane_ready else None
         runner, bound = self.runner(shapes, settings, dtype, samples, {k: str(a.dtype) for k, a in arrays.items()})
-        outputs = {
-            t.name: aligned(tuple(bound.shapes[t.name]) if samples is None else self.shape_of(t.name, shapes, settings), dtype)
-            for t in self.definition.outputs
-        }
+        outputs = {t.name: aligned(tuple(bound.shapes[t.name]), dtype) for t in self.definition.outputs}
         ready = {
             k: contiguous(a if str(a.dtype) in ELEMENTS and (a.dtype == dtype or a.dtype.kind in "iu") else a.astype(dtype))
             for k, a in arrays.items()
@@ -181,7 +180,7 @@ class Op:
 
     def by_reference(self, arrays: Mapping[str, np.ndarray], settings: Mapping[str, int | float]) -> dict[str, np.ndarray]:
         dtype = common_type(arrays, self.name, exact=True)
-        bound = bind(self.definition, {k: a.shape for k, a in arrays.items()}, settings)
+        bound = self.bound({k: a.shape for k, a in arrays.items()}, settings, False)
         values = reference.run(bound, arrays, dtype)
         return {t.name: values[t.name] if values[t.name].shape else values[t.name][()] for t in self.definition.outputs}
 
@@ -191,8 +190,16 @@ class Op:
                 return shapes[t.name][0]
         return None
 
-    def shape_of(self, name: str, shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, int | float]) -> tuple[int, ...]:
-        return tuple(bind(self.definition, shapes, settings, free_samples=True).shapes[name])
+    def bound(self, shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, int | float], free: bool) -> Bound:
+        """The definition at these sizes, proven once for them; the sizes of the last MOST_BOUNDS kinds of call are kept."""
+        key = (tuple(shapes.values()), tuple(settings.items()), free)
+        found = self._bounds.get(key)
+        if found is None:
+            found = bind(self.definition, shapes, settings, free_samples=free)
+            while len(self._bounds) >= MOST_BOUNDS:
+                self._bounds.pop(next(iter(self._bounds)), None)
+            self._bounds[key] = found
+        return found
 
     def spec(self, bound: Bound, dtype: np.dtype, samples: int | None, types: Mapping[str, str]) -> Spec:
         """The program of this operation alone."""
@@ -222,11 +229,10 @@ class Op:
     ) -> tuple[Runner, Bound]:
         known = tuple((k, s[1:] if samples is not None and self.is_sampled(k) else s) for k, s in shapes.items())
         key = (known, tuple(settings.items()), dtype, chunks_for(samples or 1, dtype), samples is None, tuple(types.items()), current())
-        bind_checked = key not in self._runners or samples is not None
-        bound = bind(self.definition, shapes, settings, free_samples=samples is not None) if bind_checked else self._runners[key][1]
+        bound = self.bound(shapes, settings, samples is not None)
         if key not in self._runners:  # of several threads that come here at once, the first one's runner serves all
-            self._runners.setdefault(key, (Runner(compile_spec(self.spec(bound, dtype, samples, types))), bound))
-        return self._runners[key]
+            self._runners.setdefault(key, Runner(compile_spec(self.spec(bound, dtype, samples, types))))
+        return self._runners[key], bound
 
     def is_sampled(self, name: str) -> bool:
         axes = self.definition.axes[name]

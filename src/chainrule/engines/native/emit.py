@@ -18,7 +18,7 @@ from .effort import per_point, per_tile
 from .lower import SAMPLES, Statement, linear
 from .memory import Memory
 from .text import Env, Place, ranges
-from .tiles import blocks, reduction_order
+from .tiles import BLOCK, Blocks, blocks, reduction_order
 from .values import Point, Value
 
 MOST_PEELED = 8  # border tiles of one loop written out
@@ -172,22 +172,51 @@ class Kernel(Memory):
                 self.put(slots[p][1], self.constant(-1.0))
         cut = blocks(s, unrolled, self.group.lanes)
         if cut and cut.exact:
-            for slot in slots.values():
-                slot.append(self.alloca(self.vtype, self.width * self.bytes))
+            return self.in_exact_blocks(s, unrolled, env, points, slots, cut)
+        self.reduce(s, unrolled, env, points, slots, cut)
+        return self.taken(slots)
+
+    def taken(self, slots: dict[Point, list[str]]) -> dict[Point, Value]:
+        """What the last of each point's slots holds."""
+        return {p: (self.value(f"load {self.vtype}, ptr {slot[-1]}, align {self.width * self.bytes}"), self.width > 1) for p, slot in slots.items()}
+
+    def in_exact_blocks(
+        self, s: Statement, unrolled: tuple[str, ...], env: Env, points: dict[Point, tuple[Env, int]], slots: dict[Point, list[str]], cut: Blocks
+    ) -> dict[Point, Value]:
+        """A sum of very many terms; one over a batch that is a single block does without."""
+        totals = {p: [self.alloca(self.vtype, self.width * self.bytes) for _ in range(2)] for p in points}
+
+        def long() -> None:
+            for slot in totals.values():
+                self.put(slot[0], self.constant(0.0))
                 self.put(slot[1], self.constant(0.0))
-            self.reduce(s, unrolled, env, points, slots)
-            return {p: (self.settled_sum(slot), self.width > 1) for p, slot in slots.items()}
-        self.reduce(s, unrolled, env, points, slots)
-        return {p: (self.value(f"load {self.vtype}, ptr {slots[p][-1]}, align {self.width * self.bytes}"), self.width > 1) for p in points}
+            self.reduce(s, unrolled, env, points, totals, cut)
+            for p, slot in totals.items():
+                self.put(slots[p][0], self.settled_sum(slot))
+
+        if SAMPLES in s.red_extents and not self.group.lanes:
+            few = self.pure(f"icmp sle i64 %n, {2 * BLOCK}")
+            self.when([few], lambda: self.reduce(s, unrolled, env, points, slots, None))
+            self.quiet += 1
+            self.when([self.pure(f"icmp sgt i64 %n, {2 * BLOCK}")], long)
+            self.quiet -= 1
+        else:
+            long()
+        return self.taken(slots)
 
     def reduce(
-        self, s: Statement, unrolled: tuple[str, ...], env: Env, points: dict[Point, tuple[Env, int]], slots: dict[Point, list[str]] | None
+        self,
+        s: Statement,
+        unrolled: tuple[str, ...],
+        env: Env,
+        points: dict[Point, tuple[Env, int]],
+        slots: dict[Point, list[str]] | None,
+        cut: Blocks | None = None,
     ) -> None:
         order, extent = reduction_order(s, unrolled, self.group.lanes)
         if any(e == 0 for e in s.red_extents):
             return
         depth = self.depth
-        cut = blocks(s, unrolled, self.group.lanes)
         parts = {p: [self.alloca(self.vtype, self.width * self.bytes)] for p in points} if cut else slots
 
         def block(inside: Callable[[], None]) -> None:
