@@ -170,7 +170,7 @@ class Kernel(Memory):
             if s.kind == "argmax":
                 slots[p].append(self.alloca(self.vtype, self.width * self.bytes))
                 self.put(slots[p][1], self.constant(-1.0))
-        cut = blocks(s, unrolled, self.group.lanes)
+        cut = blocks(s, unrolled, self.group.lanes, self.width if s.out in self.group.partial else 1)
         if cut and cut.exact:
             return self.in_exact_blocks(s, unrolled, env, points, slots, cut)
         self.reduce(s, unrolled, env, points, slots, cut)
@@ -339,20 +339,6 @@ class Kernel(Memory):
         self.depth += 1
         self.in_blocks(0, "%n", 0, 1 << 40, lambda p: body(p, frozenset()), False, 0, around)
 
-    def in_blocks(self, start, stop, lo, hi, body, sure, work, around) -> None:  # type: ignore[no-untyped-def]  # the arguments of loop()
-        """A loop, cut into blocks of so many steps where `around` says so."""
-        if around is None:
-            self.loop(start, stop, 1, lo, hi, body, sure=sure, work=work)
-            return
-        size, block = around
-
-        def one(p: Place) -> None:
-            begin = p.ssa if p.ssa is not None else str(p.const)
-            end = self.pure(f"call i64 @llvm.smin.i64(i64 {self.pure(f'add nsw i64 {begin}, {size}')}, i64 {stop})")
-            block(lambda: self.loop(begin, end, 1, lo, hi, body, sure=True, work=work))
-
-        self.loop(start, stop, size, lo, hi, one, sure=sure, work=work * size)
-
     def words(self, s: Statement, letter: str, guards: set[Poly], extent: int) -> str:
         lows, highs = ["0"], [str(extent)]
         for g in guards:
@@ -373,22 +359,6 @@ class Kernel(Memory):
             return negated if a == 1 else self.floor_div(negated, a)
         total = self.total((terms, const - a if a == -1 else const))
         return total if a == -1 else self.pure(f"add nsw i64 {self.floor_div(total, -a)}, 1")
-
-    def floor_div(self, x: str, d: int) -> str:
-        if d & (d - 1) == 0:
-            return self.pure(f"ashr i64 {x}, {d.bit_length() - 1}")
-        q = self.pure(f"sdiv i64 {x}, {d}")
-        r = self.pure(f"srem i64 {x}, {d}")
-        below = self.pure(f"icmp slt i64 {r}, 0")
-        return self.pure(f"sub i64 {q}, {self.pure(f'zext i1 {below} to i64')}")
-
-    def most(self, bounds: list[str | int], how: str) -> str | int:
-        """The tightest of several bounds."""
-        numbers = [b for b in bounds if isinstance(b, int)]
-        out: str | int = max(numbers) if how == "smax" else min(numbers)
-        for b in dict.fromkeys(b for b in bounds if isinstance(b, str)):
-            out = self.pure(f"call i64 @llvm.{how}.i64(i64 {b}, i64 {out})")
-        return out
 
     def terms(
         self, s: Statement, points: dict[Point, tuple[Env, int]], placed: Env, settled: frozenset[Poly], slots: dict[Point, list[str]] | None

@@ -123,6 +123,36 @@ class Text:
             self.emit(f"br i1 %q{k}, label %leave, label %L{k}")
         self.label(f"X{k}")
 
+    def in_blocks(self, start, stop, lo, hi, body, sure, work, around) -> None:  # type: ignore[no-untyped-def]  # the arguments of loop()
+        """A loop, cut into blocks of so many steps where `around` says so."""
+        if around is None:
+            self.loop(start, stop, 1, lo, hi, body, sure=sure, work=work)
+            return
+        size, block = around
+
+        def one(p: Place) -> None:
+            begin = p.ssa if p.ssa is not None else str(p.const)
+            end = self.pure(f"call i64 @llvm.smin.i64(i64 {self.pure(f'add nsw i64 {begin}, {size}')}, i64 {stop})")
+            block(lambda: self.loop(begin, end, 1, lo, hi, body, sure=True, work=work))
+
+        self.loop(start, stop, size, lo, hi, one, sure=sure, work=work * size)
+
+    def floor_div(self, x: str, d: int) -> str:
+        if d & (d - 1) == 0:
+            return self.pure(f"ashr i64 {x}, {d.bit_length() - 1}")
+        q = self.pure(f"sdiv i64 {x}, {d}")
+        r = self.pure(f"srem i64 {x}, {d}")
+        below = self.pure(f"icmp slt i64 {r}, 0")
+        return self.pure(f"sub i64 {q}, {self.pure(f'zext i1 {below} to i64')}")
+
+    def most(self, bounds: list[str | int], how: str) -> str | int:
+        """The tightest of several bounds."""
+        numbers = [b for b in bounds if isinstance(b, int)]
+        out: str | int = max(numbers) if how == "smax" else min(numbers)
+        for b in dict.fromkeys(b for b in bounds if isinstance(b, str)):
+            out = self.pure(f"call i64 @llvm.{how}.i64(i64 {b}, i64 {out})")
+        return out
+
     def when(self, conditions: list[str], body: Callable[[], None]) -> None:
         """body() where all conditions (i1 values) hold."""
         if not conditions:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from ...language.index import Poly
-from ...language.tree import Index, Read, reads, walk
+from ...language.tree import Index, Read, product_factors, reads, walk
 from .group import Group, Storage
 from .lower import SAMPLES, Statement, linear, step_of
 
@@ -20,8 +20,8 @@ MOST_WRITTEN = 400  # multiply-adds written out in one tile
 LIGHT = 32  # a reduction of so few terms is written out whole
 MOST_FAST = 1200  # multiply-adds written out in one tile and its border cases that still fit the instruction cache
 FAST_BYTES = 24 << 10  # what is taken for granted of the first-level cache
-LONG = 192  # a sum of at least so many terms is taken in blocks, or rounding would grow with its length
-BLOCK = 64  # about how many terms a block has
+LONG = 320  # a sum of at least so many terms is taken in blocks, or rounding would grow with its length
+BLOCK = 128  # about how many terms a block has
 MANY = 64  # blocks whose plain addition loses no more than a block does
 NEAR_BYTES = 640 << 10  # and of the second
 
@@ -258,12 +258,12 @@ class Blocks:
     exact: bool
 
 
-def blocks(s: Statement, unrolled: tuple[str, ...], lanes: bool) -> Blocks | None:
-    """The blocks of a long sum; None for a short one."""
+def blocks(s: Statement, unrolled: tuple[str, ...], lanes: bool, sums: int = 1) -> Blocks | None:
+    """The blocks of a long sum; None for a short one. sums: of how many its total is made (lanes whose roundings even out)."""
     order, extent = reduction_order(s, unrolled, lanes)
     counts = [LONG if extent[x] == SAMPLES else extent[x] for x in order]
     loops = [k for k, x in enumerate(order) if x not in unrolled]
-    if s.kind != "sum" or s.scatter or math.prod(counts) < LONG or not loops:
+    if s.kind != "sum" or s.scatter or math.prod(counts) < (LONG if len(product_factors(s.body)) > 1 else BLOCK) * sums or not loops:
         return None
     exact = any(extent[x] == SAMPLES for x in order) or math.prod(counts) > MANY * BLOCK
     after = {k: math.prod(counts[k + 1 :]) for k in loops}
