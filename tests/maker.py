@@ -319,9 +319,10 @@ class Maker:
         kinds |= {"pair": 1, "where": 0.8, "bracket": 1.5, "compare": 0.4}
         match r.choices(list(kinds), list(kinds.values()))[0]:
             case "product":
-                return "*".join(
+                text = "*".join(
                     f"({go()})" if k and r.random() < 0.2 else self.leaf(scope, inside) if k else f"({go()})" for k in range(r.choice([2, 2, 3]))
                 )
+                return f"(-({text}))" if r.random() < 0.1 else text
             case "sum":
                 return f"({go()} {r.choice('+-')} {go()})"
             case "reduce":

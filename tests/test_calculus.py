@@ -283,7 +283,7 @@ def test_rewriting_a_product_keeps_its_value(text: str) -> None:
         except ZeroDivisionError:
             continue
         assert evaluated(changed, numbers) == want
-    assert changed != e or text == "exp(a)/(exp(b)+exp(a))", "(where the other term may be infinite too, nothing is gained)"
+    assert (changed == e) == (text == "exp(a)/(exp(b)+exp(a))"), "where the other term may be infinite too, nothing is gained"
     assert rewritten(changed) == changed
 
 
@@ -340,7 +340,7 @@ def test_deriving_and_printing_grow_with_the_formula_and_no_faster(kind: str) ->
         written.append(len(steps) + len(str(Op(gradient.definition))) + len(str(Op(tangent.definition))))
         seconds.append(time.process_time() - begun)
     assert written[2] < 2.3 * written[1] < 5.3 * written[0]
-    assert seconds[2] < 4, seconds
+    assert seconds[2] < 30, seconds  # exponential growth would take hours
 
 
 @ENGINES
