@@ -25,8 +25,8 @@ def _poly_binds(p: Poly) -> int:
         return BINDS["+"]
     if p.letter or p.constant is not None:
         return ATOM if p.constant is None or p.constant >= 0 else BINDS["neg"]
-    ((_m, c),) = p.terms.items()
-    return BINDS["neg"] if c < 0 else BINDS["*"]
+    ((m, c),) = p.terms.items()
+    return BINDS["neg"] if c == -1 and len(m) == 1 else BINDS["*"]
 
 
 def expression(e: Expr, axes: Axes, needed: int = 0) -> str:
