@@ -11,7 +11,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.engines.native import cache, program
-from chainrule.ops.glass import loops_for
+from chainrule.operation.loops import loops_for
 
 TEXT = "cached(x[n,D]; k=2) -> y[n,D]\n y[n,i] = k * x[n,i] + 0.125"
 

@@ -75,7 +75,7 @@ def test_pointwise_layers_have_any_number_of_axes(rank: int, layer: Callable[[],
     x = np.random.default_rng(0).normal(size=(3, *[2] * (rank - 2), 5))
     net = nn.Sequential(layer()).init(0).astype(np.float64)
     np.testing.assert_allclose(cr.nn.Sequential(layer())(x.astype(np.float32)), formula(x), rtol=1e-5, atol=1e-6)
-    op = net.layers[0].operation(rank)
+    op = net.layers[0].fitted(rank)[0]
     np.testing.assert_allclose(op(x), formula(x), rtol=1e-12)
     assert op(x).shape == x.shape
 
@@ -83,13 +83,13 @@ def test_pointwise_layers_have_any_number_of_axes(rank: int, layer: Callable[[],
 @pytest.mark.parametrize("rank", [2, 3, 4, 5, 7, 9])
 def test_flatten_has_any_number_of_axes(rank: int) -> None:
     x = np.random.default_rng(0).normal(size=(5, 2, 3, 1, 2, 3, 2, 2, 2)[:rank])
-    op = nn.Flatten().operation(rank)
+    op = nn.Flatten().fitted(rank)[0]
     y, pullback = cr.vjp(op, x)
     assert np.array_equal(y, x.reshape(5, -1))
     assert np.array_equal(pullback(2 * y), 2 * x)
     for wrong in (0, 1):
         with pytest.raises(cr.ArgumentError, match="accepted: "):
-            nn.Flatten().operation(wrong)
+            nn.Flatten().fitted(wrong)
 
 
 @pytest.mark.parametrize("rank", [0, 1, 5, 7, 9])

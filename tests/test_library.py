@@ -48,12 +48,12 @@ def test_pooling_is_the_largest_and_the_mean_of_each_window(k: tuple[int, int], 
     x = RNG.normal(size=(2, 3, 9, 10)) - 3  # all negative: padding must not win
     largest = windows(x, k, s, p, d, -math.inf).max((4, 5))
     layer = nn.MaxPool2d(k, s, p, d)
-    assert np.array_equal(layer.operation(4)(x, **layer.settings), largest)
+    assert np.array_equal(layer.fitted(4)[0](x, **layer.fitted(4)[1]), largest)
     rect = {"k": k[0], "l": k[1], "s": s[0], "t": s[1], "p": p[0], "q": p[1], "d": d[0], "e": d[1]}
     assert np.array_equal(ops.max_pool2d_rect(x, **rect), largest)
     if k[0] == k[1]:
         mean = nn.AvgPool2d(k, s, p)
-        np.testing.assert_allclose(mean.operation(4)(x, **mean.settings), windows(x, k, s, p, d, 0.0).mean((4, 5)), rtol=1e-12)
+        np.testing.assert_allclose(mean.fitted(4)[0](x, **mean.fitted(4)[1]), windows(x, k, s, p, d, 0.0).mean((4, 5)), rtol=1e-12)
 
 
 def test_activations_and_losses_are_their_textbook_formulas() -> None:

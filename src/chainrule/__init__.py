@@ -15,8 +15,8 @@ dx[n,k] = sum[o](dy[n,o] * w[o,k])
 from . import nn, ops
 from .errors import ArgumentError, ChainruleError, DataError, DefinitionError, ElementTypeError, NumericsError, ShapeError
 from .nn.files import load, save
-from .ops.derivative import Derivation, derive, jvp, vjp
-from .ops.operation import Op, op
+from .operation.derivative import Derivation, derive, jvp, vjp
+from .operation.op import Op, op
 from .train import optim
 from .train.fit import Epoch, History, fit
 from .train.step import TrainStep, value_and_grad

@@ -53,7 +53,7 @@ def train(
     data_dir: Path | None,
 ) -> None:
     """Train a model on DATASET and write it, its metrics and its curve to --out."""
-    from .ops.operation import cores
+    from .operation.arrays import cores
     from .train import data, run
     from .train.fit import Epoch, Progress, accuracy
     from .train.optim import SGD
@@ -143,7 +143,7 @@ def predict(model: Path, images: tuple[Path, ...], top: int) -> None:
 
 def _operation(name: str):  # type: ignore[no-untyped-def]  # Op is not imported before a command needs it
     from . import ops
-    from .ops.operation import Op, op
+    from .operation.op import Op, op
 
     if Path(name).is_file():
         return op(Path(name).read_text())
@@ -159,7 +159,7 @@ def _operation(name: str):  # type: ignore[no-untyped-def]  # Op is not imported
 @click.argument("wrt", required=False)
 def derive(op: str, wrt: str | None) -> None:
     """Derive the gradient of OP (a library name or a file) for WRT, step by step."""
-    from .ops.derivative import derive as derived
+    from .operation.derivative import derive as derived
 
     operation = _operation(op)
     for name in [wrt] if wrt else [t.name for t in operation.definition.inputs]:
@@ -172,7 +172,7 @@ def derive(op: str, wrt: str | None) -> None:
 @click.option("--backward", is_flag=True, help="the gradients' loops instead")
 def loops(op: str, sizes: tuple[str, ...], backward: bool) -> None:
     """Print the loop nests compiled for OP. SIZES: N=64 C=6 … for sizes and settings (others get small values)."""
-    from .ops.glass import loops_for
+    from .operation.loops import loops_for
 
     click.echo(loops_for(_operation(op), sizes, backward))
 

@@ -31,7 +31,7 @@ class Bound:
     shapes: Mapping[str, tuple[int, ...]]
 
 
-def settings_of(d: Definition, given: Mapping[str, int | float]) -> dict[str, int | float]:
+def settings_of(d: Definition, given: Mapping[str, object]) -> dict[str, int | float]:
     """The settings with their defaults; a surplus or ill-typed one is an error that names it."""
     known = dict(d.settings)
     for name, value in given.items():

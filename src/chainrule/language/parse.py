@@ -9,25 +9,42 @@ from __future__ import annotations
 import ast
 import math
 import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import NoReturn
+from functools import reduce
+from typing import NoReturn, TypeVar
 
 from ..errors import DefinitionError
+from .families import USUAL, Families, Form, Outline, gathered, items_of
 from .functions import ALL, COMPARISONS, FUNCTIONS, REDUCTIONS
+from .header import Part, header
 from .index import Poly
 from .raw import UNKNOWN, Raw, RawLine
-from .source import DEEPEST, Piece, complain, depth_of, make_room, nearest, split_top, statements
-from .tree import Call, Const, Expr, Index, Read, Reduce, Tensor, folded, fresh_name, mul, number_of, product
+from .reader import Reader
+from .source import Piece, complain, nearest, statements
+from .tree import Call, Const, Expr, Index, Read, Reduce, Tensor, add, div, folded, fresh_name, mul, neg, number_of, product, rebuild, sub
+
+FOLDS = ("prod", "sum", "after")  # over the members of a family
+T = TypeVar("T", Poly, Expr)
 
 
-def parse(text: str) -> Raw:
-    """Read a definition; ranges are found afterwards by ranges.resolve."""
+def parse(text: str, form: Form = USUAL) -> Raw:
+    """Read a definition in one of its forms; ranges are found afterwards by ranges.resolve."""
+    return _parser(text).run(form)
+
+
+def outline(text: str) -> Outline:
+    """What a text leaves open: families of axes, and inputs that may be left out."""
+    return _parser(text).outline()
+
+
+def _parser(text: str) -> _Parser:
     if not isinstance(text, str):
         raise DefinitionError(f"{text!r}: a definition is text\naccepted: 'name(inputs; settings) -> outputs' and lines below it")
     pieces = statements(text)
     if not pieces:
         raise DefinitionError(f"{text!r}: the definition is empty\naccepted: 'name(inputs; settings) -> outputs' and lines below it")
-    return _Parser(text, pieces).run()
+    return _Parser(text, pieces)
 
 
 class _Parser:
@@ -36,49 +53,45 @@ class _Parser:
         self.settings: dict[str, int | float] = {}
         self.tensors: set[str] = set()
         self.whole: dict[str, tuple[Poly, ...]] = {}
+        self.without: dict[str, int | float] = {}
         self.lookups: list[tuple[str, str, int]] = []
         self.words = set(re.findall(r"[A-Za-z_]\w*", source))
-        self.piece = pieces[0]
-        self.shift = 0
+        self.member: int | None = None
+        self.reader = Reader(source)
+        self.fail, self.expression = self.reader.fail, self.reader.expression
+        self.head = header(source, pieces[0])
+        self.sides = [self.reader.cut(p) for p in pieces[1:]]
+        self.families = self.gather()
 
-    def fail(self, node: ast.AST | None, problem: str, accepted: str) -> NoReturn:
-        line, column = self.piece.line, self.piece.column
-        if node is not None:
-            row = getattr(node, "lineno", 1) - 1
-            raw = self.text.encode().split(b"\n")[row][: getattr(node, "col_offset", 0)]
-            at = len(raw.decode(errors="ignore")) - (1 if row == 0 else 0)  # the bracket that was put in front
-            column, line = (column + self.shift + at if row == 0 else at), line + row
-        complain(self.source, line, column, problem, accepted)
+    def gather(self) -> Families:
+        """Read every part of the text as a tree, and find the families in them."""
+        first, rest = self.pieces[0], self.pieces[1:]
+        tensors = [self.expression(first, x.tensor) for x in self.head.inputs]
+        outputs = self.expression(first, self.head.outputs)
+        tensors += outputs.elts if isinstance(outputs, ast.Tuple) else [outputs]
+        tensors += [self.expression(p, left) for p, (left, _) in zip(rest, self.sides, strict=True)]
+        rights = [self.expression(p, right) for p, (_, right) in zip(rest, self.sides, strict=True)]
+        return gathered([s.name for s in self.head.settings if s.family], tensors, rights)
 
-    def expression(self, piece: Piece, text: str, shift: int) -> ast.expr:
-        stripped = text.strip()
-        self.piece, self.shift = piece, shift + len(text) - len(text.lstrip())
-        self.text = f"({stripped})"
-        if not stripped:
-            self.fail(None, "something is missing here", "an expression")
-        head = piece.text[: self.shift].split("\n")
-        if len(head) > 1:
-            self.piece = Piece(piece.text, piece.line + len(head) - 1, 0)
-            self.shift = len(head[-1])
-        try:
-            tree = ast.parse(self.text, mode="eval").body
-            depth = depth_of(tree)
-            if depth > DEEPEST:
-                self.fail(tree, f"a formula of {depth} operations in one another", f"up to {DEEPEST}; parts of it on lines of their own")
-            make_room(depth)
-            return tree
-        except (RecursionError, MemoryError):
-            self.fail(None, "a formula of very many operations in one another", f"up to {DEEPEST}; parts of it on lines of their own")
-        except SyntaxError as e:
-            place = ast.Constant(0)
-            place.lineno, place.col_offset = e.lineno or 1, max((e.offset or 1) - 1, 0)
-            self.fail(place, f"not an expression: {e.msg}", "Python's arithmetic: + - * / **, comparisons, calls, t[i,j]")
+    def outline(self) -> Outline:
+        """What a call must know before a form can be chosen."""
+        found: dict[str, tuple[int, tuple[str, ...]]] = {}
+        optional: dict[str, int | float] = {}
+        for x in self.head.inputs:
+            node = self.expression(self.pieces[0], x.tensor)
+            items, name = items_of(node), self.base(node, "input").id
+            stars = tuple(self.families.find(names[0]) for s in self.families.starred(items) if (names := self.families.under(s)))
+            found[name] = len(items) - len(stars), stars
+            if x.default is not None:
+                optional[name] = x.default
+        return Outline(found, optional, self.families, frozenset(self.words))
 
-    def run(self) -> Raw:
-        name, inputs, outputs = self.header(self.pieces[0])
+    def run(self, form: Form) -> Raw:
+        self.families.settle(form, self.words)
+        inputs, outputs = self.header(form)
         known = set().union(*(p.names for t in inputs for p in t.axes)) if inputs else set()
         sample = "N" if "N" not in known | set(self.settings) else "N_n"
-        lines = tuple(self.line(p) for p in self.pieces[1:])
+        lines = tuple(self.line(p, *sides) for p, sides in zip(self.pieces[1:], self.sides, strict=True))
         if not lines:
             complain(self.source, self.pieces[0].line, 0, "no formula below the header", "one or more lines 'tensor[indices] = expression'")
         swap = {"n": Poly.name(sample)}
@@ -88,79 +101,69 @@ class _Parser:
                 replace(t, axes=tuple(p.subs(swap) for p in t.axes), whole=t.whole and tuple(p.subs(swap) for p in t.whole)) for t in tensors
             )
 
-        return Raw(name, fixed(inputs), tuple(self.settings.items()), fixed(outputs), lines, self.source, sample, tuple(self.lookups))
+        return Raw(self.head.name, fixed(inputs), tuple(self.settings.items()), fixed(outputs), lines, self.source, sample, tuple(self.lookups))
 
-    def header(self, piece: Piece) -> tuple[str, tuple[Tensor, ...], tuple[Tensor, ...]]:
-        form = "'name(inputs; settings) -> outputs'"
-        head, arrow, tail = piece.text.partition("->")
-        match = re.match(r"\s*([A-Za-z_]\w*)\s*\(", head)
-        if not arrow or not match or not head.rstrip().endswith(")"):
-            complain(self.source, piece.line, piece.column, "the first line is not a header", form)
-        inside = head[match.end() : head.rstrip().rfind(")")]
-        parts = split_top(inside, ";")
-        if len(parts) > 2:
-            complain(self.source, piece.line, piece.column + match.end() + parts[2][1] - 1, "a second ';' in the header", form)
-        if len(parts) == 2:
-            self.read_settings(piece, parts[1][0], match.end() + parts[1][1])
-        plain = self.read_whole(piece, parts[0][0], match.end())
-        inputs = self.tensor_list(piece, plain, match.end(), "input") if plain.strip() else ()
-        inputs = tuple(replace(t, whole=self.whole.get(t.name)) for t in inputs)
-        outputs = self.tensor_list(piece, tail, len(head) + 2, "output")
-        return match[1], inputs, outputs
-
-    def read_settings(self, piece: Piece, text: str, shift: int) -> None:
-        for part, at in split_top(text, ","):
-            name, eq, value = part.partition("=")
-            where = shift + at + len(part) - len(part.lstrip())
-            try:
-                number = ast.literal_eval(value.strip()) if eq else None
-            except (ValueError, SyntaxError):
-                number = None
-            plain = (
-                isinstance(number, (int, float)) and not isinstance(number, bool) and abs(number) < (1 << 62 if isinstance(number, int) else math.inf)
-            )
-            if not plain or number is None or not name.strip().isidentifier():
-                complain(self.source, piece.line, piece.column + where, f"{part.strip()!r} is not a setting", "name=number, as in 's=1'")
-            if name.strip() in self.settings or name.strip() == "n":
-                complain(self.source, piece.line, piece.column + where, f"{name.strip()!r} is taken", "a new name for each setting")
-            self.settings[name.strip()] = number
-
-    def read_whole(self, piece: Piece, text: str, shift: int) -> str:
-        """Take note of ': int' and ': int < size' behind inputs; the text with spaces in their place."""
-        for part, at in split_top(text, ","):
-            name, *said = split_top(part, ":")
-            if not said:
+    def header(self, form: Form) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        for s in self.head.settings:
+            for name in dict.fromkeys(self.families.members[s.name]) if s.family else (s.name,):
+                self.settings[name] = s.value
+        inputs: dict[str, Tensor] = {}
+        for x in self.head.inputs:
+            node = self.expression(self.pieces[0], x.tensor)
+            name = self.base(node, "input").id
+            if name in form.without and x.default is not None:
+                self.without[name] = x.default
+                self.tensors.add(name)
                 continue
-            (kind, start), word = said[0], re.match(r"\w*", name[0].strip())
-            form = re.fullmatch(r"\s*int\s*(<(.+))?", kind, re.DOTALL)
-            if form is None or len(said) > 1 or word is None or not word[0]:
-                where = piece.column + shift + at + start - 1
-                complain(self.source, piece.line, where, f"':{kind}' says nothing about an input", "': int' (whole numbers), or ': int < K'")
-            limits: tuple[Poly, ...] = ()
-            if form[2] is not None:
-                node = self.expression(piece, form[2], shift + at + start + form.start(2))
-                several = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "minimum"
-                limits = tuple(self.axis(x, "limit") for x in (node.args if several else [node]))  # type: ignore[attr-defined]  # several: a Call
-            self.whole[word[0]] = limits
-            text = text[: at + start - 1] + " " * (len(kind) + 1) + text[at + start + len(kind) :]
-        return text
-
-    def tensor_list(self, piece: Piece, text: str, shift: int, role: str) -> tuple[Tensor, ...]:
-        tree = self.expression(piece, text + ("," if "," not in text.rstrip()[-1:] else ""), shift)
-        found: dict[str, Tensor] = {}
+            t = self.tensor(node, inputs, "input")
+            if x.whole is not None:
+                t = replace(t, whole=self.limits(x.whole))
+                self.whole[t.name] = t.whole or ()
+            inputs[t.name] = t
+        self.tensors |= set(inputs)
+        outputs: dict[str, Tensor] = {}
+        tree = self.expression(self.pieces[0], self.head.outputs)
         for node in tree.elts if isinstance(tree, ast.Tuple) else [tree]:
-            base = node.value if isinstance(node, ast.Subscript) else node
-            if not isinstance(base, ast.Name):
-                self.fail(node, f"not an {role}", "a tensor with its axes, as in 'x[n,C,H,W]', or a bare name for a scalar")
-            if base.id in found or base.id in self.settings or (role == "output" and base.id in self.tensors):
-                self.fail(base, f"{base.id!r} is named twice in the header", "a new name for each tensor and setting")
-            if base.id in ALL or base.id in REDUCTIONS:
-                self.fail(base, f"{base.id!r} is a function of the language", "another name for the tensor")
-            axes = node.slice if isinstance(node, ast.Subscript) else None
-            items = () if axes is None else tuple(axes.elts) if isinstance(axes, ast.Tuple) else (axes,)
-            found[base.id] = Tensor(base.id, tuple(self.axis(item, role) for item in items))
-        self.tensors |= set(found)
-        return tuple(found.values())
+            t = self.tensor(node, outputs, "output")
+            outputs[t.name] = t
+        self.tensors |= set(outputs)
+        return tuple(inputs.values()), tuple(outputs.values())
+
+    def limits(self, part: Part) -> tuple[Poly, ...]:
+        """What stands behind ': int <'."""
+        if not part.text:
+            return ()
+        node = self.expression(self.pieces[0], part)
+        several = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "minimum"
+        return tuple(self.axis(x, "limit") for x in (node.args if several else [node]))  # type: ignore[attr-defined]  # several: a Call
+
+    def base(self, node: ast.expr, role: str) -> ast.Name:
+        base = node.value if isinstance(node, ast.Subscript) else node
+        if not isinstance(base, ast.Name):
+            self.fail(node, f"not an {role}", "a tensor with its axes, as in 'x[n,C,H,W]', or a bare name for a scalar")
+        return base
+
+    def tensor(self, node: ast.expr, found: Mapping[str, Tensor], role: str) -> Tensor:
+        base = self.base(node, role)
+        if base.id in found or base.id in self.settings or (role == "output" and base.id in self.tensors):
+            self.fail(base, f"{base.id!r} is named twice in the header", "a new name for each tensor and setting")
+        if base.id in ALL or base.id in REDUCTIONS:
+            self.fail(base, f"{base.id!r} is a function of the language", "another name for the tensor")
+        return Tensor(base.id, tuple(self.axis(item, role) for item in self.spread(items_of(node))))
+
+    def spread(self, items: Iterable[ast.expr]) -> Iterator[ast.expr]:
+        """The items, those with a star once for each of their members."""
+        for item in items:
+            if not isinstance(item, ast.Starred):
+                yield item
+                continue
+            rank = self.families.rank(item)
+            if rank is None:
+                self.fail(item, f"{ast.unparse(item)!r} names no family of axes", "a family that an input has, as in 'x[n,*A]'")
+            for k in range(rank):
+                self.member = k
+                yield item.value
+            self.member = None
 
     def axis(self, node: ast.expr, role: str) -> Poly:
         size = self.integer(node)
@@ -173,27 +176,17 @@ class _Parser:
             )
         return size
 
-    def line(self, piece: Piece) -> RawLine:
-        sides = split_top(piece.text, "=")
-        if len(sides) != 2:
-            complain(
-                self.source,
-                piece.line,
-                piece.column + (sides[1][1] - 1 if len(sides) > 2 else 0),
-                "not a formula",
-                "one '=' in 'tensor[indices] = expression'",
-            )
-        target = self.expression(piece, sides[0][0], 0)
+    def line(self, piece: Piece, left: Part, right: Part) -> RawLine:
+        target = self.expression(piece, left)
         base = target.value if isinstance(target, ast.Subscript) else target
         if not isinstance(base, ast.Name):
             self.fail(target, "the left side is not a tensor", "'tensor[indices] = …' with index letters")
-        axes = target.slice if isinstance(target, ast.Subscript) else None
-        items = () if axes is None else tuple(axes.elts) if isinstance(axes, ast.Tuple) else (axes,)
-        letters, explicit = self.bindings(items, "of the left side")
+        letters, explicit = self.bindings(items_of(target), "of the left side")
         if base.id in self.settings or base.id in ALL or base.id in REDUCTIONS:
             self.fail(base, f"{base.id!r} cannot be defined: it is a setting or a function", "the name of a tensor")
-        right = self.expression(piece, sides[1][0], sides[1][1])
-        expr = self.value(right)
+        expr = self.value(self.expression(piece, right))
+        if self.without:
+            expr = _filled(expr, self.without)
         self.tensors.add(base.id)
         return RawLine(base.id, letters, explicit, expr, piece)
 
@@ -201,18 +194,25 @@ class _Parser:
         letters: list[str] = []
         explicit: dict[str, Poly] = {}
         for item in items:
-            name = item.lower if isinstance(item, ast.Slice) and item.step is None else item
+            inner = item.value if isinstance(item, ast.Starred) else item
+            name = inner.lower if isinstance(inner, ast.Slice) and inner.step is None else inner
             if not isinstance(name, ast.Name) or name.id[0].isupper() or name.id in self.settings:
                 taken = isinstance(name, ast.Name) and name.id in self.settings
                 problem = "is a setting and cannot be an index letter too" if taken else f"is not an index letter {where}"
                 self.fail(item if name is None else name, f"{ast.unparse(item)!r} {problem}", "a small letter, or 'letter:size'")
-            if name.id in letters:
-                self.fail(name, f"index letter {name.id!r} twice", "each letter once")
-            letters.append(name.id)
-            if isinstance(item, ast.Slice):
-                if item.upper is None:
-                    self.fail(item, "a range without a size", "'letter:size'")
-                explicit[name.id] = self.integer(item.upper)
+            family = name.id in self.families.members
+            if family and item is inner and not isinstance(inner, ast.Slice):
+                self.fail(name, f"{name.id!r} stands for several axes", f"'*{name.id}'")
+            for k, letter in enumerate(self.families.members[name.id] if family else (name.id,)):
+                if letter in letters:
+                    self.fail(name, f"index letter {letter!r} twice", "each letter once")
+                letters.append(letter)
+                if isinstance(inner, ast.Slice):
+                    if inner.upper is None:
+                        self.fail(item, "a range without a size", "'letter:size'")
+                    self.member = k if family else None
+                    explicit[letter] = self.integer(inner.upper)
+                    self.member = None
         return tuple(letters), explicit
 
     def integer(self, node: ast.expr) -> Poly:
@@ -220,10 +220,12 @@ class _Parser:
         if isinstance(node, ast.Name):
             if node.id in self.tensors:
                 self.no_index(node, node.id)
-            value = self.settings.get(node.id)
-            if isinstance(value, float):
+            name = self.one(node)
+            if isinstance(self.settings.get(name), float):
                 self.fail(node, f"setting {node.id!r} is not a whole number", "a whole number in an index")
-            return Poly.name(node.id)
+            return Poly.name(name)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in FOLDS:
+            return self.folded(node, self.integer, Poly.of)
         if isinstance(node, ast.Constant) and type(node.value) is int:
             if node.value >= 1 << 62:
                 self.fail(node, f"{node.value} is too large for an index", "whole numbers below 2**62")
@@ -307,7 +309,41 @@ class _Parser:
             return Read(node.id, ())
         if node.id in ALL or node.id in REDUCTIONS:
             self.fail(node, f"{node.id!r} is a function", f"'{node.id}(…)'" if node.id in ALL else f"'{node.id}[letters](…)'")
-        return Index(Poly.name(node.id))
+        return Index(Poly.name(self.one(node)))
+
+    def one(self, node: ast.Name) -> str:
+        """The name, or that of the member whose turn it is."""
+        members = self.families.members.get(node.id)
+        if members is None:
+            return node.id
+        if self.member is None:
+            self.fail(node, f"{node.id!r} stands for several axes", f"it under a star, as in '*{node.id}'")
+        return members[self.member]
+
+    def folded(self, node: ast.Call, read: Callable[[ast.expr], T], number: Callable[[int], T]) -> T:
+        """prod(*…) and sum(*…) over the members of a family; after(A), the product of those that follow the one whose turn it is."""
+        assert isinstance(node.func, ast.Name)
+        arg, word = (node.args[0] if len(node.args) == 1 else None), node.func.id
+        if word == "after":
+            rank = self.families.rank(node)
+            if self.member is None or rank is None or arg is None:
+                self.fail(node, "'after' means the members of a family that follow", "'after(A)' under a star, as in '*(a*after(A))'")
+            here, terms = self.member, []
+            for self.member in range(here + 1, rank):
+                terms.append(read(arg))
+            self.member = here
+        elif not isinstance(arg, ast.Starred):
+            self.fail(node, f"{word!r} of what?", f"a family, as in '{word}(*A)'")
+        else:
+            terms = [read(x) for x in self.spread([arg])]
+        if not terms:
+            return number(word != "sum")
+        return reduce((lambda a, b: self.joined(a, b, word == "sum")), terms)
+
+    def joined(self, a: T, b: T, plus: bool) -> T:
+        if isinstance(a, Poly):
+            return a + b if plus else a * b  # type: ignore[operator,return-value]  # both are Poly then
+        return self.fold(Call("+" if plus else "*", (a, b)))  # type: ignore[arg-type,return-value]  # both are expressions then
 
     def binary(self, node: ast.BinOp) -> Expr:
         if isinstance(node.op, (ast.FloorDiv, ast.Mod)):
@@ -331,11 +367,17 @@ class _Parser:
     def call(self, node: ast.Call) -> Expr:
         head = node.func.value if isinstance(node.func, ast.Subscript) else node.func
         known = [*FUNCTIONS, *REDUCTIONS]
-        if not isinstance(head, ast.Name) or head.id not in known:
+        if not isinstance(head, ast.Name) or head.id not in (*known, *FOLDS):
             word = head.id if isinstance(head, ast.Name) else ast.unparse(head)
             self.fail(node.func, f"there is no function {word!r}", nearest(word, known) + ", ".join(known))
         if node.keywords:
             self.fail(node, "named arguments have no meaning here", "values only")
+        if (
+            isinstance(node.func, ast.Name)
+            and node.func.id in FOLDS
+            and (node.func.id == "after" or any(isinstance(a, ast.Starred) for a in node.args))
+        ):
+            return self.folded(node, self.value, Const)
         if head.id in REDUCTIONS:
             if isinstance(node.func, ast.Subscript):
                 s = node.func.slice
@@ -358,10 +400,10 @@ class _Parser:
         if not isinstance(node.value, ast.Name) or node.value.id not in self.tensors:
             word = ast.unparse(node.value)
             self.fail(node, f"there is no tensor {word!r} (yet)", nearest(word, sorted(self.tensors)) + "one of " + ", ".join(sorted(self.tensors)))
-        items = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+        items = items_of(node)
         index: list[Poly] = []
         found: list[tuple[str, Expr]] = []
-        for item in items:
+        for item in self.spread(items):
             base = item.value if isinstance(item, ast.Subscript) else item
             if isinstance(base, ast.Name) and base.id in self.whole:
                 letter = fresh_name("v", self.words)
@@ -376,6 +418,20 @@ class _Parser:
 
     def fold(self, e: Call) -> Expr:
         return folded(e, [name for name, v in self.settings.items() if isinstance(v, float)])
+
+
+def _filled(e: Expr, values: Mapping[str, int | float]) -> Expr:
+    """e with numbers for the inputs that are left out, and what becomes simpler by that."""
+    if isinstance(e, Read) and e.tensor in values:
+        return Const(values[e.tensor])
+    if not isinstance(e, Call) or e.fn not in SIMPLER:
+        return rebuild(e, lambda a: _filled(a, values))
+    args = [_filled(a, values) for a in e.args]
+    changed = any(isinstance(new, Const) and new != old for new, old in zip(args, e.args, strict=True))
+    return SIMPLER[e.fn](*args) if changed else Call(e.fn, tuple(args))
+
+
+SIMPLER: Mapping[str, Callable[..., Expr]] = {"+": add, "-": sub, "*": mul, "/": div, "neg": neg}
 
 
 def _looked_up(read: Read, found: list[tuple[str, Expr]]) -> Expr:

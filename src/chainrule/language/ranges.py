@@ -14,6 +14,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from .families import USUAL, Form
 from .index import Poly
 from .parse import parse
 from .raw import UNKNOWN, Raw, RawLine
@@ -32,9 +33,9 @@ from .tree import (
 )
 
 
-def define(text: str) -> Definition:
-    """The definition that a text gives, with every letter's range found and every plain read proven inside."""
-    return resolve(parse(text))
+def define(text: str, form: Form = USUAL) -> Definition:
+    """The definition that a text gives in one of its forms, with every letter's range found and every plain read proven inside."""
+    return resolve(parse(text, form))
 
 
 def resolve(raw: Raw) -> Definition:

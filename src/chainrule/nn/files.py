@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ChainruleError, DataError
-from ..ops.operation import op
+from ..operation.op import op
 from .inputs import Input
 from .layers import from_config
 from .sequential import Sequential

@@ -18,9 +18,8 @@ from ..language import tree
 from ..language.bind import bind, settings_of
 from ..language.index import Poly
 from ..language.tree import Definition, Line, rename_tensors, subs
-from ..ops.operation import Op
-from ..ops.shape import axis_names
-from ..ops.update import sgd
+from ..operation.op import Op
+from ..ops.update import sgd, sgd_momentum
 from .layers import Layer
 
 Shape = tuple[int, ...]
@@ -76,7 +75,7 @@ class Graph:
             return
         sampled = self.free and tensor in self.sampled
         inner = self.shapes[tensor] if sampled else self.full(tensor)
-        letters = (*(("n",) if sampled else ()), *axis_names(len(inner))[1])
+        letters = (*(("n",) if sampled else ()), *(f"i{k}" for k in range(len(inner))))
         ranges = (*((Poly.name(SAMPLES),) if sampled else ()), *map(Poly.of, inner))
         reads: list[tree.Expr] = [tree.Read(p, tuple(map(Poly.name, letters))) for p in parts]
         expr = reduce(lambda a, b: tree.Call("+", (a, b)), reads) if reads else tree.Const(0)
@@ -121,14 +120,15 @@ def layer_calls(layers: Sequence[Layer], ranks: Mapping[str, int], transform: Op
     calls: list[Call] = []
     here, rank = "input", ranks["input"]
     if transform is not None:
+        transform = transform.at({transform.inputs[0]: rank})
         calls.append(Call(transform, {transform.definition.inputs[0].name: here, transform.definition.outputs[0].name: "pixels"}, {}, "pixels"))
         here, rank = "pixels", len(transform.definition.outputs[0].axes)
     for k, layer in enumerate(layers):
-        op = layer.operation(rank)
+        op, settings = layer.fitted(rank)
         d = op.definition
         names = {d.inputs[0].name: here} | {t.name: f"{k}.{t.name}" for t in d.outputs}
         names |= {p.input: f"{k}.{name}" for name, p in layer.parameters.items()}
-        calls.append(Call(op, names, dict(layer.settings), str(k)))
+        calls.append(Call(op, names, settings, str(k)))
         here, rank = f"{k}.{d.outputs[0].name}", len(d.outputs[0].axes)
     return calls, here
 
@@ -209,7 +209,7 @@ def updates(g: Graph, parameters: Sequence[str], momentum: bool) -> dict[str, st
     """Lines of the optimiser; returns {new value: what it replaces}."""
     pairs: dict[str, str] = {}
     for p in parameters:
-        op = sgd(len(g.shapes[p]), momentum)
+        op = (sgd_momentum if momentum else sgd).at({"w": len(g.shapes[p])})
         names = {"w": p, "g": gradient_name(p), "lr": "lr", "wd": "weight_decay", "w_new": f"{p}.new"}
         pairs[f"{p}.new"] = p
         if momentum:

@@ -10,8 +10,7 @@ import numpy as np
 
 from ..engines.native.program import ELEMENTS
 from ..errors import ArgumentError, ElementTypeError
-from ..ops.operation import Op, op
-from ..ops.shape import at, axis_names
+from ..operation.op import Op, op
 from .arguments import is_whole
 
 KINDS = ("whole", "float")
@@ -98,13 +97,11 @@ def normalize(mean: object, std: object, scale: float = 255.0, axes: int = 4) ->
     counts = {len(v) for v in (means, stds) if len(v) > 1}
     if len(counts) > 1:
         raise ArgumentError(f"mean={mean!r}, std={std!r}: not for the same channels; accepted: as many of one as of the other, or a number")
-    sizes, letters = (["C", "H", "W"][: axes - 1], ["c", "i", "j"][: axes - 1]) if axes <= 4 else axis_names(axes - 1)
-    sizes = [str(counts.pop()), *sizes[1:]] if counts else sizes
-    full, place = at(["n", *sizes]), at(["n", *letters])
+    channels = counts.pop() if counts else "C"
     return op(f"""
-normalize(x{full}) -> y{full}
-    y{place} = (x{place} / {by!r} - {_of_channel(means, letters[0])}) / {_of_channel(stds, letters[0])}
-""")
+normalize(x[n,{channels},*H]) -> y[n,{channels},*H]
+    y[n,c,*i] = (x[n,c,*i] / {by!r} - {_of_channel(means, "c")}) / {_of_channel(stds, "c")}
+""").at({"x": axes})
 
 
 def _numbers(value: object, what: str) -> tuple[float, ...]:

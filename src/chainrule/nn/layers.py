@@ -10,13 +10,12 @@ import numpy as np
 
 from .. import ops
 from ..errors import ArgumentError, ElementTypeError, ShapeError
-from ..language.bind import settings_of
-from ..ops.activation import RELU, SIGMOID, TANH, pointwise
-from ..ops.operation import Op, op, to_array
-from ..ops.shape import flattened
+from ..operation.arrays import to_array
+from ..operation.op import Op, op
 from .arguments import Pair, flag, is_whole, only, pair, whole
 
 Shape = tuple[int, ...]
+Settings = dict[str, int | float]
 
 
 @dataclass(frozen=True)
@@ -35,12 +34,9 @@ class Parameter:
 class Layer:
     """A layer: which operation it is for an input of a given rank, with which settings and parameters."""
 
-    def operation(self, rank: int) -> Op:
+    def fitted(self, rank: int) -> tuple[Op, Settings]:
+        """The operation for an input of so many axes, and its settings."""
         raise NotImplementedError
-
-    @property
-    def settings(self) -> dict[str, int | float]:
-        return {}
 
     @property
     def parameters(self) -> dict[str, Parameter]:
@@ -53,7 +49,7 @@ class Layer:
 
 
 class Conv2d(Layer):
-    """2-d convolution, y = b + sum w x (ops.conv2d).
+    """2-d convolution, y = b + sum w x (ops.conv).
 
     Parameters weight [out, in, rows, columns] and bias [out], both uniform in ±1/sqrt(in * rows * columns) at first,
     as in PyTorch. Errors: ArgumentError for a size that is none, for groups != 1 and padding modes other than zeros.
@@ -90,19 +86,9 @@ class Conv2d(Layer):
             padding = (totals[0] // 2, totals[1] // 2) if padding == "same" else 0
         self.padding = pair(padding, "padding", 0)
 
-    @property
-    def square(self) -> bool:
-        return all(a == b for a, b in (self.stride, self.padding, self.dilation))
-
-    def operation(self, rank: int) -> Op:
-        if self.square:
-            return ops.conv2d if self.bias else ops.conv2d_plain
-        return ops.conv2d_rect if self.bias else ops.conv2d_rect_plain
-
-    @property
-    def settings(self) -> dict[str, int | float]:
-        (s, t), (p, q), (d, e) = self.stride, self.padding, self.dilation
-        return {"s": s, "p": p, "d": d} if self.square else {"s": s, "t": t, "p": p, "q": q, "d": d, "e": e}
+    def fitted(self, rank: int) -> tuple[Op, Settings]:
+        given = {"s": self.stride, "p": self.padding, "d": self.dilation}
+        return ops.conv.fitted({"x": 4}, given, () if self.bias else ("b",))
 
     @property
     def parameters(self) -> dict[str, Parameter]:
@@ -127,8 +113,8 @@ class Linear(Layer):
     def __init__(self, in_features: int, out_features: int, bias: bool = True):
         self.in_features, self.out_features, self.bias = whole(in_features, "in_features"), whole(out_features, "out_features"), flag(bias, "bias")
 
-    def operation(self, rank: int) -> Op:
-        return ops.linear if self.bias else ops.linear_plain
+    def fitted(self, rank: int) -> tuple[Op, Settings]:
+        return ops.linear.at(without=() if self.bias else ("b",)), {}
 
     @property
     def parameters(self) -> dict[str, Parameter]:
@@ -141,28 +127,28 @@ class Linear(Layer):
 
 
 class _Pointwise(Layer):
-    name, formula = "", ""
+    op: Op
 
-    def operation(self, rank: int) -> Op:
-        return pointwise(self.name, self.formula, rank)
+    def fitted(self, rank: int) -> tuple[Op, Settings]:
+        return self.op.at({"x": rank}), {}
 
 
 class ReLU(_Pointwise):
     """max(0, x); relu'(0) = 0."""
 
-    name, formula = "relu", RELU
+    op = ops.relu
 
 
 class Sigmoid(_Pointwise):
     """1 / (1 + exp(-x))."""
 
-    name, formula = "sigmoid", SIGMOID
+    op = ops.sigmoid
 
 
 class Tanh(_Pointwise):
     """The hyperbolic tangent."""
 
-    name, formula = "hyperbolic_tangent", TANH
+    op = ops.tanh
 
 
 class Softmax(Layer):
@@ -171,11 +157,13 @@ class Softmax(Layer):
     def __init__(self, dim: int = 1):
         only(dim, "dim", (1, -1))
 
-    def operation(self, rank: int) -> Op:
-        return ops.softmax
+    def fitted(self, rank: int) -> tuple[Op, Settings]:
+        return ops.softmax, {}
 
 
 class _Pool(Layer):
+    op: Op
+
     def __init__(self, kernel_size: Pair, stride: Pair | None = None, padding: Pair = 0):
         self.kernel_size = pair(kernel_size, "kernel_size", 1)
         self.stride = pair(kernel_size if stride is None else stride, "stride", 1)
@@ -183,12 +171,19 @@ class _Pool(Layer):
         if any(2 * p > k for p, k in zip(self.padding, self.kernel_size, strict=True)):
             raise ArgumentError(f"padding={padding!r}: more than half the window {kernel_size!r}; accepted: at most half of kernel_size")
 
+    @property
+    def given(self) -> dict[str, object]:
+        return {"k": self.kernel_size, "s": self.stride, "p": self.padding}
+
+    def fitted(self, rank: int) -> tuple[Op, Settings]:
+        return self.op.fitted({"x": 4}, self.given)
+
     def config(self) -> dict[str, object]:
         return {"type": type(self).__name__, "kernel_size": self.kernel_size, "stride": self.stride, "padding": self.padding}
 
 
 class MaxPool2d(_Pool):
-    """The largest of each window (ops.max_pool2d); the gradient goes to the first largest, as in PyTorch."""
+    """The largest of each window (ops.max_pool); the gradient goes to the first largest, as in PyTorch."""
 
     def __init__(
         self,
@@ -205,52 +200,41 @@ class MaxPool2d(_Pool):
             if flag(value, what):
                 raise ArgumentError(f"{what}={value!r}: not in this layer; accepted: False (or a formula of your own)")
 
-    @property
-    def square(self) -> bool:
-        return all(a == b for a, b in (self.kernel_size, self.stride, self.padding)) and self.dilation == (1, 1)
-
-    def operation(self, rank: int) -> Op:
-        return ops.max_pool2d if self.square else ops.max_pool2d_rect
+    op = ops.max_pool
 
     @property
-    def settings(self) -> dict[str, int | float]:
-        (k, m), (s, t), (p, q), (d, e) = self.kernel_size, self.stride, self.padding, self.dilation
-        return {"k": k, "s": s, "p": p} if self.square else {"k": k, "l": m, "s": s, "t": t, "p": p, "q": q, "d": d, "e": e}
+    def given(self) -> dict[str, object]:
+        return super().given | {"d": self.dilation}
 
     def config(self) -> dict[str, object]:
         return super().config() | {"dilation": self.dilation}
 
 
 class AvgPool2d(_Pool):
-    """The mean of each window (ops.avg_pool2d); padding counts as zeros."""
+    """The mean of each window (ops.avg_pool); padding counts as zeros."""
 
-    def operation(self, rank: int) -> Op:
-        if any(a != b for a, b in (self.kernel_size, self.stride, self.padding)):
-            raise ArgumentError(f"kernel_size={self.kernel_size}, stride={self.stride}: AvgPool2d is square; accepted: the same for rows and columns")
-        return ops.avg_pool2d
-
-    @property
-    def settings(self) -> dict[str, int | float]:
-        return {"k": self.kernel_size[0], "s": self.stride[0], "p": self.padding[0]}
+    op = ops.avg_pool
 
 
 class Flatten(Layer):
     """All axes but the samples as one."""
 
-    def operation(self, rank: int) -> Op:
-        return flattened(rank)
+    def fitted(self, rank: int) -> tuple[Op, Settings]:
+        if rank < 2:
+            raise ArgumentError(f"flatten of {rank} axes: there is nothing to put together; accepted: samples and at least one more axis")
+        return ops.flatten.at({"x": rank}), {}
 
 
-def _parameter(name: str, value: object, axes: int) -> Parameter:
+def _parameter(name: str, value: object, axes: int | None) -> Parameter:
     """A parameter of a formula from its shape, or from an array to start with."""
     if isinstance(value, (tuple, list)) and all(isinstance(v, int) for v in value):
-        if len(value) != axes or not all(is_whole(v) and v >= 1 for v in value):
+        if len(value) != (len(value) if axes is None else axes) or not all(is_whole(v) and v >= 1 for v in value):
             raise ShapeError(f"{name}={tuple(value)}: not its shape; accepted: {axes} axes, each a whole number of at least 1 (or an array)")
         return Parameter(name, tuple(value), 1 / math.sqrt(math.prod(value[1:])))
     a = to_array(value, name)
     if a.dtype.kind not in "fiub":
         raise ElementTypeError(f"{name} with dtype {a.dtype}: not numbers to start from; accepted: floats or whole numbers, or a shape")
-    if a.ndim != axes or 0 in a.shape:
+    if (axes is not None and a.ndim != axes) or 0 in a.shape:
         raise ShapeError(f"{name} with shape {a.shape}: does not fit; accepted: {axes} axes of at least 1")
     return Parameter(name, a.shape, 0.0, a)
 
@@ -268,35 +252,32 @@ class Formula(Layer):
 
     def __init__(self, operation: Op | str, **given: object):
         self.op = operation if isinstance(operation, Op) else op(operation)
-        names = [t.name for t in self.op.definition.inputs]
+        names = list(self.op.inputs)
         if not names:
             raise ArgumentError(f"{self.op.name}: has no input; accepted: an operation whose first input is the layer's")
+        self._without = tuple(k for k in self.op.optional if given.get(k) is None)
+        given = {k: v for k, v in given.items() if k not in self._without}
         for name in names[1:]:
-            if name not in given:
+            if name not in given and name not in self._without:
                 raise ArgumentError(
                     f"{self.op.name}: its input {name!r} is a parameter here and has no shape; accepted: Formula(op, {name}=shape or array)"
                 )
         if names[0] in given:
             raise ArgumentError(f"{names[0]}: is the layer's input, not a parameter; accepted: {', '.join(names[1:]) or 'settings'}")
-        settings = {k: v for k, v in given.items() if k not in names}
-        settings_of(self.op.definition, settings)  # type: ignore[arg-type]  # what is no number is refused there
-        self._settings: dict[str, int | float] = settings  # type: ignore[assignment]  # as checked above
-        axes = {t.name: len(t.axes) for t in self.op.definition.inputs}
-        self._parameters = {k: _parameter(k, v, axes[k]) for k, v in given.items() if k in names}
+        self.settings = {k: v.tolist() if isinstance(v, (np.ndarray, np.generic)) else v for k, v in given.items() if k not in names}
+        self.op.check(self.settings)
+        self._parameters = {k: _parameter(k, v, self.op.axes_of(k)) for k, v in given.items() if k in names}
 
-    def operation(self, rank: int) -> Op:
-        return self.op
-
-    @property
-    def settings(self) -> dict[str, int | float]:
-        return self._settings
+    def fitted(self, rank: int) -> tuple[Op, Settings]:
+        axes = {next(iter(self.op.inputs)): rank} | {k: len(p.shape) for k, p in self._parameters.items()}
+        return self.op.fitted(axes, self.settings, self._without)
 
     @property
     def parameters(self) -> dict[str, Parameter]:
         return self._parameters
 
     def config(self) -> dict[str, object]:
-        return {"type": "Formula", "text": str(self.op), "settings": self._settings, "shapes": {k: p.shape for k, p in self._parameters.items()}}
+        return {"type": "Formula", "text": str(self.op), "settings": self.settings, "shapes": {k: p.shape for k, p in self._parameters.items()}}
 
 
 KNOWN: Mapping[str, type[Layer]] = {c.__name__: c for c in (Conv2d, Linear, ReLU, Sigmoid, Tanh, Softmax, MaxPool2d, AvgPool2d, Flatten)}

@@ -6,7 +6,8 @@ from .. import ops
 from ..errors import ArgumentError
 from ..language.bind import whole_numbers
 from ..language.tree import Call, Index, Read, walk
-from ..ops.operation import Op, to_array
+from ..operation.arrays import to_array
+from ..operation.op import Op
 
 
 class Loss:

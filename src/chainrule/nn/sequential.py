@@ -11,7 +11,8 @@ import numpy as np
 from ..engines.native.program import ELEMENTS, Runner, aligned, compile_spec
 from ..engines.native.target import current
 from ..errors import ArgumentError, ElementTypeError, ShapeError
-from ..ops.operation import FLOATS, Op, chunks_for, common_type, cores, to_array
+from ..operation.arrays import FLOATS, common_type, cores, to_array
+from ..operation.op import Op, chunks_for
 from .arguments import whole
 from .graph import Graph, forward, layer_calls, ready_for_lanes, signature, to_spec
 from .inputs import Input, as_classes, as_transform, prepared

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..engines.native.program import aligned
 from ..errors import ArgumentError, ElementTypeError, ShapeError
-from ..ops.operation import to_array
+from ..operation.arrays import to_array
 
 MOST_BYTES = 1 << 46  # more than any machine has: sizes beyond are mistakes, and their products pass 64 bits
 

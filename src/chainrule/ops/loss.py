@@ -1,6 +1,6 @@
 """Losses: means over the samples."""
 
-from .operation import op
+from ..operation.op import op
 
 cross_entropy = op("""
 cross_entropy(z[n,K], t[n]: int) -> E
@@ -10,13 +10,13 @@ cross_entropy(z[n,K], t[n]: int) -> E
 cross_entropy.doc = """Softmax and cross-entropy from logits z and class numbers t, by log-sum-exp. Source: documents 001, 002 and 003."""
 
 mse = op("""
-mse(y[n,K], t[n,K]) -> E
-    E = mean[n,k]((y[n,k] - t[n,k])**2)
+mse(y[n,*K], t[n,*K]) -> E
+    E = mean[n,*k]((y[n,*k] - t[n,*k])**2)
 """)
 mse.doc = """The mean of the squared differences over samples and features (PyTorch's MSELoss)."""
 
 half_square = op("""
-half_square(y[n,K], t[n,K]) -> E
-    E = mean[n](sum[k]((y[n,k] - t[n,k])**2) / 2)
+half_square(y[n,*K], t[n,*K]) -> E
+    E = mean[n](sum[*k]((y[n,*k] - t[n,*k])**2) / 2)
 """)
 half_square.doc = """Half the sum of squares, a mean over samples. Source: documents 000, 001 and 002."""

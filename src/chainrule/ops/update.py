@@ -1,26 +1,18 @@
 """Optimisers' updates: formulas like any other, compiled into the training step."""
 
-from functools import cache
+from ..operation.op import op
 
-from .operation import Op, op
-from .shape import at, axis_names
-
-
-@cache
-def sgd(rank: int, momentum: bool) -> Op:
-    """Stochastic gradient descent in PyTorch's convention, for a parameter with `rank` axes.
-
-    v' = mu v + g + wd w,  w' = w - lr v'. Source: document 002; Sutskever et al., 2013.
-    """
-    sizes, letters = axis_names(rank)
-    axes, place = at(sizes), at(letters)
-    if momentum:
-        return op(f"""
-sgd_momentum(w{axes}, g{axes}, v{axes}, lr, mu, wd) -> v_new{axes}, w_new{axes}
-    v_new{place} = mu * v{place} + (g{place} + wd * w{place})
-    w_new{place} = w{place} - lr * v_new{place}
+sgd = op("""
+sgd(w[*A], g[*A], lr, wd) -> w_new[*A]
+    w_new[*a] = w[*a] - lr * (g[*a] + wd * w[*a])
 """)
-    return op(f"""
-sgd(w{axes}, g{axes}, lr, wd) -> w_new{axes}
-    w_new{place} = w{place} - lr * (g{place} + wd * w{place})
+sgd.doc = """Stochastic gradient descent: w' = w - lr (g + wd w)."""
+
+sgd_momentum = op("""
+sgd_momentum(w[*A], g[*A], v[*A], lr, mu, wd) -> v_new[*A], w_new[*A]
+    v_new[*a] = mu * v[*a] + (g[*a] + wd * w[*a])
+    w_new[*a] = w[*a] - lr * v_new[*a]
 """)
+sgd_momentum.doc = (
+    """The same with momentum in PyTorch's convention: v' = mu v + g + wd w, w' = w - lr v'. Source: document 002; Sutskever et al., 2013."""
+)

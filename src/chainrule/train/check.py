@@ -11,7 +11,8 @@ from ..nn.graph import Call, Graph, forward, layer_calls, ready_for_lanes
 from ..nn.inputs import prepared
 from ..nn.losses import Loss
 from ..nn.sequential import Sequential
-from ..ops.operation import Op, to_array
+from ..operation.arrays import to_array
+from ..operation.op import Op
 
 LOSS, SEED = "loss", "loss.grad"
 
@@ -19,9 +20,10 @@ LOSS, SEED = "loss", "loss.grad"
 def formulas(net: Sequential, loss: Loss, shape: tuple[int, ...], target: tuple[int, ...], transform: Op | None) -> tuple[Graph, list[Call], str]:
     """The forward formulas of network and loss for inputs and targets of these full shapes; the prediction's name."""
     calls, out = layer_calls(net.layers, {"input": len(shape)}, transform)
-    d = loss.op.definition
-    prediction, expected = (t.name for t in d.inputs)
-    calls.append(Call(loss.op, {prediction: out, expected: "target", d.outputs[0].name: LOSS}, {}, "loss"))
+    prediction, expected = loss.op.inputs
+    op = loss.op.at({prediction: len(calls[-1].op.definition.outputs[0].axes), expected: len(target)})
+    d = op.definition
+    calls.append(Call(op, {prediction: out, expected: "target", d.outputs[0].name: LOSS}, {}, "loss"))
     g = Graph(shape[0], ready_for_lanes(calls))
     g.declare("input", shape, True)
     g.declare("target", target, True)

@@ -13,7 +13,7 @@ from ..nn.arguments import whole
 from ..nn.inputs import as_classes, kind_of
 from ..nn.losses import Loss, as_loss
 from ..nn.sequential import Sequential
-from ..ops.operation import Op
+from ..operation.op import Op
 from .check import checked_pair, finite, pair, taken
 from .optim import SGD
 from .step import TrainStep

@@ -197,7 +197,7 @@ def images_for(net: Sequential, model: Path, path: Path) -> np.ndarray:
 def _channels(net: Sequential) -> int | None:
     """The number of channels, where the first layer's parameters give it away."""
     layer = net.layers[0]
-    inputs = layer.operation(4).definition.inputs
+    inputs = layer.fitted(4)[0].definition.inputs
     sizes = {x.letter: s for p in layer.parameters.values() for t in inputs if t.name == p.input for x, s in zip(t.axes, p.shape, strict=True)}
     return sizes.get(inputs[0].axes[1].letter) if len(inputs[0].axes) == 4 else None
 

@@ -13,7 +13,8 @@ from ..nn.graph import Graph, backward, layer_calls, signature, to_spec, updates
 from ..nn.inputs import Input, kind_of
 from ..nn.losses import Loss, as_loss
 from ..nn.sequential import Sequential
-from ..ops.operation import Op, chunks_for, cores
+from ..operation.arrays import cores
+from ..operation.op import Op, chunks_for
 from .check import LOSS, SEED, checked_order, checked_pair, classes_of, finite, formulas, named, same_type
 from .optim import SGD
 

@@ -11,7 +11,8 @@ from ..calculus.reverse import Step
 from ..errors import ArgumentError, ShapeError
 from ..language.show import header_text, latex_line, line_text
 from ..language.tree import Definition
-from .operation import Op, to_array
+from .arrays import to_array
+from .op import Op
 
 Arrays = np.ndarray | tuple[np.ndarray, ...]
 
@@ -31,7 +32,7 @@ def vjp(op: Op, *args: object, engine: str = "native", **given: object) -> tuple
     >>> db
     array([2.])
     """
-    arrays, settings = op.arguments(args, given)
+    op, arrays, settings = op.meant(args, given)
     values = op.evaluate(arrays, settings, engine)
     names = [t.name for t in op.definition.outputs]
     wrt = moving(op, arrays)
@@ -63,7 +64,7 @@ def jvp(op: Op, primals: Sequence[object], tangents: Sequence[object], engine: s
     >>> ty
     array([[5., 0.]])
     """
-    arrays, numbers = op.arguments(list(primals), settings)
+    op, arrays, numbers = op.meant(list(primals), settings)
     names = list(arrays)
     if len(tangents) != len(names):
         raise ArgumentError(

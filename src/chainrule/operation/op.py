@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -13,79 +13,19 @@ from ..calculus.reverse import Gradient, reverse
 from ..engines import reference
 from ..engines.native.program import ELEMENTS, Code, Port, Runner, Spec, aligned, compile_spec, contiguous
 from ..engines.native.target import current
-from ..errors import ArgumentError, ElementTypeError
+from ..errors import ArgumentError
 from ..language.bind import Bound, bind, lane_ready, settings_of, with_whole_numbers
+from ..language.families import Form
 from ..language.lazy import cached_property
+from ..language.parse import outline
 from ..language.ranges import define
 from ..language.show import definition_text, header_text, latex_line
 from ..language.tree import Definition
+from .arrays import common_type, cores, to_array
+from .template import Template
 
 MOST_BOUNDS = 64
 PARALLEL_WORK = 2_000_000  # elements touched above which a call uses all cores
-FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
-
-
-def cores() -> int:
-    """Processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def to_array(value: object, name: str) -> np.ndarray:
-    """A NumPy array from anything with __array__ or __dlpack__, or a number. Masked values are refused: a mask would be lost."""
-    if isinstance(value, np.ma.MaskedArray):
-        return to_array(_unmasked(value, name), name)
-    if isinstance(value, np.ndarray):
-        return value if value.dtype.isnative else value.astype(value.dtype.newbyteorder("="))
-    try:
-        if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
-            return np.from_dlpack(value)  # type: ignore[arg-type]  # it has __dlpack__, as tested above
-        if isinstance(value, (list, tuple)):
-            value = [_unmasked(v, name) if isinstance(v, np.ma.MaskedArray) else v for v in value]
-        a = np.asanyarray(value)
-        return _unmasked(a, name) if isinstance(a, np.ma.MaskedArray) else np.asarray(a)
-    except (ValueError, TypeError, RuntimeError, BufferError) as e:
-        raise ElementTypeError(
-            f"{name}: {type(value).__name__} is not an array ({e}); accepted: NumPy arrays, or what has __array__ or __dlpack__"
-        ) from None
-
-
-def _unmasked(a: np.ma.MaskedArray, name: str) -> np.ndarray:
-    """The values of a masked array that masks none."""
-    count = int(np.ma.count_masked(a))  # type: ignore[no-untyped-call]  # NumPy's masked arrays have few types
-    if count:
-        raise ElementTypeError(
-            f"{name}: {count} of its {a.size} values are masked; accepted: {name}.filled(value), or {name}.data for what is below the mask"
-        )
-    return np.asarray(a.data)
-
-
-def common_type(arrays: Mapping[str, np.ndarray], who: str, exact: bool = False) -> np.dtype:
-    """The number type of a call: that of its floating inputs, which must agree; whole numbers go along."""
-    found: dict[np.dtype, str] = {}
-    for name, a in arrays.items():
-        if a.dtype.kind in "iub":
-            continue
-        if a.dtype == object and not exact:
-            raise ElementTypeError(
-                f"{name} with dtype object: {who} computes fractions with engine='reference' only; accepted here: float32 or float64"
-            )
-        if a.dtype not in FLOATS and not (exact and (a.dtype == object or a.dtype.kind == "c")):
-            raise ElementTypeError(
-                f"{name} with dtype {a.dtype}: {who} does not compute with that; accepted: float32 or float64"
-                + (", complex128, fractions" if exact else "")
-            )
-        found.setdefault(a.dtype, name)
-    if len(found) > 1 and exact and any(t.kind == "c" for t in found):
-        return np.dtype(np.complex128)
-    if len(found) > 1:
-        (one, first), (other, second) = list(found.items())[:2]
-        raise ElementTypeError(
-            f"{first} with dtype {one} and {second} with dtype {other}: {who} does not mix number types; accepted: all float32 or all float64"
-        )
-    if not found:
-        names = ", ".join(f"{k} ({a.dtype})" for k, a in arrays.items()) or who
-        raise ElementTypeError(f"{names}: no input of {who} has a floating type; accepted: at least one float32 or float64 array")
-    return next(iter(found))
 
 
 @dataclass(eq=False)
@@ -97,21 +37,96 @@ class Op:
 
     definition: Definition
     doc: str = ""
+    template: Template | None = None
     _gradients: dict[tuple[str, ...], Gradient] = field(default_factory=dict, repr=False)
     _tangents: dict[tuple[str, ...], Tangent] = field(default_factory=dict, repr=False)
     _derived: dict[Definition, Op] = field(default_factory=dict, repr=False)
     _runners: dict[object, Runner] = field(default_factory=dict, repr=False)
     _bounds: dict[object, Bound] = field(default_factory=dict, repr=False)
+    _forms: dict[tuple[Form, str], Op] = field(default_factory=dict, repr=False)
 
     @property
     def name(self) -> str:
         return self.definition.name
 
     def __str__(self) -> str:
-        return definition_text(self.definition)
+        return self.template.text if self.template else definition_text(self.definition)
 
     def __repr__(self) -> str:
-        return f"<operation {header_text(self.definition)}>"
+        return f"<operation {self.header}>"
+
+    @property
+    def header(self) -> str:
+        return self.template.header if self.template else header_text(self.definition)
+
+    # Forms of a text that leaves something open --------------------------------------------------------------------
+
+    def at(self, axes: Mapping[str, int] | None = None, apart: Iterable[str] = (), without: Iterable[str] = (), name: str = "") -> Op:
+        """The operation for inputs of so many axes, written out.
+
+        axes: by input; apart: settings that differ from axis to axis; without: inputs that are left out; name: of the result.
+
+        >>> print(op("relu(x[n,*A]) -> y[n,*A]\\n y[n,*a] = maximum(x[n,*a], 0)").at({"x": 3}))
+        relu(x[n,A,B]) -> y[n,A,B]
+            y[n,a,b] = maximum(x[n,a,b], 0)
+        """
+        t = self.template
+        if t is None:
+            return self
+        for k in (*(axes or {}), *without):
+            if k not in t.outline.inputs or (k in without and k not in t.outline.optional):
+                raise ArgumentError(f"{k!r}: {self.name} has no such input{' to leave out' if k in without else ''}; accepted: {self.header}")
+        for k in apart:
+            if k not in t.outline.families.settings:
+                raise ArgumentError(f"{k!r}: no setting of {self.name} that may differ from axis to axis; accepted: {self.header}")
+        return self.form(t.outline.form(t.ranks(self.name, axes or {}), apart, without), name)
+
+    def fitted(self, axes: Mapping[str, int], settings: Mapping[str, object], without: Iterable[str] = ()) -> tuple[Op, dict[str, int | float]]:
+        """(operation, settings): as it is written for inputs of so many axes and for settings, which may be one for each axis."""
+        if self.template is None:
+            return self, settings_of(self.definition, settings)
+        form, out = self.template.form(self.name, axes, settings, without)
+        op = self.form(form)
+        return op, settings_of(op.definition, out)
+
+    def check(self, settings: Mapping[str, object]) -> None:
+        """Refuse settings that no form has."""
+        several = self.template.outline.families.settings if self.template else ()
+        settings_of(self.definition, {k: v for k, v in settings.items() if k not in several})
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The names of all inputs, those that may be left out too."""
+        return tuple(self.template.outline.inputs) if self.template else tuple(t.name for t in self.definition.inputs)
+
+    @property
+    def optional(self) -> tuple[str, ...]:
+        """The names of inputs that may be left out."""
+        return tuple(self.template.outline.optional) if self.template else ()
+
+    def axes_of(self, name: str) -> int | None:
+        """How many axes an input has; None where a family leaves it open."""
+        if self.template:
+            plain, stars = self.template.outline.inputs[name]
+            return None if stars else plain
+        return len(self.definition.axes[name])
+
+    def form(self, form: Form, name: str = "") -> Op:
+        """The operation that a text is in one of its forms."""
+        assert self.template is not None
+        key = form, name
+        if key not in self._forms:
+            d = define(self.template.text, form)
+            self._forms.setdefault(key, Op(replace(d, name=name) if name else d, self.doc))
+        return self._forms[key]
+
+    def meant(self, args: Sequence[object], given: Mapping[str, object]) -> tuple[Op, dict[str, np.ndarray], dict[str, int | float]]:
+        """The operation that a call with these arguments means, its arrays by name and its settings."""
+        if self.template is None:
+            return self, *self.arguments(args, given)
+        form, inputs, settings = self.template.chosen(self.name, args, given)
+        op = self.form(form)
+        return op, *op.arguments((), inputs | settings)
 
     def latex(self) -> str:
         """The formulas in LaTeX, a line each."""
@@ -150,9 +165,9 @@ class Op:
         >>> double(np.ones((1, 2)), k=3)
         array([[3., 3.]])
         """
-        arrays, settings = self.arguments(args, given)
-        values = self.evaluate(arrays, settings, engine, threads)
-        out = tuple(values[t.name] for t in self.definition.outputs)
+        op, arrays, settings = self.meant(args, given)
+        values = op.evaluate(arrays, settings, engine, threads)
+        out = tuple(values[t.name] for t in op.definition.outputs)
         return out[0] if len(out) == 1 else out
 
     def evaluate(
@@ -244,7 +259,11 @@ class Op:
 
     def code(self, *args: object, **given: object) -> Code:
         as_arrays = [np.broadcast_to(np.float32(0), a) if isinstance(a, tuple) else a for a in args]
-        arrays, settings = self.arguments(as_arrays, {k: np.broadcast_to(np.float32(0), v) if isinstance(v, tuple) else v for k, v in given.items()})
+        names = self.template.outline.inputs if self.template else {t.name for t in self.definition.inputs}
+        by_name = {k: np.broadcast_to(np.float32(0), v) if isinstance(v, tuple) and k in names else v for k, v in given.items()}
+        op, arrays, settings = self.meant(as_arrays, by_name)
+        if op is not self:
+            return op.code(**arrays, **settings)
         arrays = with_whole_numbers(self.definition, arrays, settings)
         shapes = {k: a.shape for k, a in arrays.items()}
         samples = self.samples(shapes) if self.lane_ready else None
@@ -284,8 +303,10 @@ def chunks_for(samples: int, dtype: np.dtype) -> int:
     return 1 if blocks <= 1 else 4 if blocks <= 8 else 16
 
 
-def op(text: str) -> Op:
+def op(text: str, shown: Mapping[str, int] | None = None) -> Op:
     """Define an operation by its formula.
+
+    shown: how many axes families stand for where it is derived or printed without arrays.
 
     >>> square = op('''
     ... square(x[n,D]) -> y[n,D]
@@ -296,4 +317,10 @@ def op(text: str) -> Op:
 
     Raises DefinitionError, with the line and a caret, where the text does not make sense.
     """
-    return Op(define(text))
+    left_open = outline(text)
+    if not left_open.open:
+        return Op(define(text))
+    text = textwrap.dedent(text).strip()
+    form = left_open.form({left_open.families.find(k): rank for k, rank in (shown or {}).items()})
+    head, rest = text.split("->", 1)
+    return Op(define(text, form), template=Template(text, left_open, " ".join(f"{head}->{rest.splitlines()[0]}".split())))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..errors import ArgumentError
-from .operation import Op
+from .op import Op
 
 USUAL = {"H": 28, "W": 28, "K": 5, "L": 5, "C": 3, "O": 8}
 

@@ -1,0 +1,70 @@
+"""Parts of a text as Python's syntax trees, and mistakes in them shown at their place."""
+
+from __future__ import annotations
+
+import ast
+from typing import NoReturn
+
+from .header import Part
+from .source import DEEPEST, Piece, complain, depth_of, make_room, split_top
+
+
+class Reader:
+    """Reads parts of one text; what fails stands in the part that was read last."""
+
+    def __init__(self, source: str):
+        self.source = source
+        self.trees: dict[tuple[int, int], tuple[ast.expr, tuple[Piece, int, str]]] = {}
+        self.place(Piece(source, 1, 0), 0, "")
+
+    def place(self, piece: Piece, shift: int, text: str) -> None:
+        """What is read next, for messages."""
+        self.piece, self.shift, self.text = piece, shift, text
+
+    def cut(self, piece: Piece) -> tuple[Part, Part]:
+        """The two sides of a line."""
+        sides = split_top(piece.text, "=")
+        if len(sides) != 2:
+            at = piece.column + (sides[1][1] - 1 if len(sides) > 2 else 0)
+            complain(self.source, piece.line, at, "not a formula", "one '=' in 'tensor[indices] = expression'")
+        return Part(*sides[0]), Part(*sides[1])
+
+    def fail(self, node: ast.AST | None, problem: str, accepted: str) -> NoReturn:
+        line, column = self.piece.line, self.piece.column
+        if node is not None:
+            row = getattr(node, "lineno", 1) - 1
+            raw = self.text.encode().split(b"\n")[row][: getattr(node, "col_offset", 0)]
+            at = len(raw.decode(errors="ignore")) - (1 if row == 0 else 0)  # the bracket that was put in front
+            column, line = (column + self.shift + at if row == 0 else at), line + row
+        complain(self.source, line, column, problem, accepted)
+
+    def expression(self, piece: Piece, part: Part) -> ast.expr:
+        """A part of a piece as a tree; what is reported from then on stands in it."""
+        key = (piece.line, part.shift)
+        if key not in self.trees:
+            self.trees[key] = self._expression(piece, part), (self.piece, self.shift, self.text)
+        tree, where = self.trees[key]
+        self.place(*where)
+        return tree
+
+    def _expression(self, piece: Piece, part: Part) -> ast.expr:
+        stripped = part.text.strip()
+        self.place(piece, part.shift + len(part.text) - len(part.text.lstrip()), f"({stripped})")
+        if not stripped:
+            self.fail(None, "something is missing here", "an expression")
+        head = piece.text[: self.shift].split("\n")
+        if len(head) > 1:
+            self.place(Piece(piece.text, piece.line + len(head) - 1, 0), len(head[-1]), self.text)
+        try:
+            tree = ast.parse(self.text, mode="eval").body
+            depth = depth_of(tree)
+            if depth > DEEPEST:
+                self.fail(tree, f"a formula of {depth} operations in one another", f"up to {DEEPEST}; parts of it on lines of their own")
+            make_room(depth)
+            return tree
+        except (RecursionError, MemoryError):
+            self.fail(None, "a formula of very many operations in one another", f"up to {DEEPEST}; parts of it on lines of their own")
+        except SyntaxError as e:
+            place = ast.Constant(0)
+            place.lineno, place.col_offset = e.lineno or 1, max((e.offset or 1) - 1, 0)
+            self.fail(place, f"not an expression: {e.msg}", "Python's arithmetic: + - * / **, comparisons, calls, t[i,j]")

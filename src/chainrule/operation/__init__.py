@@ -1,0 +1,1 @@
+"""An operation as an object: calling, deriving, showing."""

@@ -1,0 +1,75 @@
+"""What a caller gives, as NumPy arrays of one number type."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+import numpy as np
+
+from ..errors import ElementTypeError
+
+FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+
+
+def cores() -> int:
+    """Processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def to_array(value: object, name: str) -> np.ndarray:
+    """A NumPy array from anything with __array__ or __dlpack__, or a number. Masked values are refused: a mask would be lost."""
+    if isinstance(value, np.ma.MaskedArray):
+        return to_array(_unmasked(value, name), name)
+    if isinstance(value, np.ndarray):
+        return value if value.dtype.isnative else value.astype(value.dtype.newbyteorder("="))
+    try:
+        if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
+            return np.from_dlpack(value)  # type: ignore[arg-type]  # it has __dlpack__, as tested above
+        if isinstance(value, (list, tuple)):
+            value = [_unmasked(v, name) if isinstance(v, np.ma.MaskedArray) else v for v in value]
+        a = np.asanyarray(value)
+        return _unmasked(a, name) if isinstance(a, np.ma.MaskedArray) else np.asarray(a)
+    except (ValueError, TypeError, RuntimeError, BufferError) as e:
+        raise ElementTypeError(
+            f"{name}: {type(value).__name__} is not an array ({e}); accepted: NumPy arrays, or what has __array__ or __dlpack__"
+        ) from None
+
+
+def _unmasked(a: np.ma.MaskedArray, name: str) -> np.ndarray:
+    """The values of a masked array that masks none."""
+    count = int(np.ma.count_masked(a))  # type: ignore[no-untyped-call]  # NumPy's masked arrays have few types
+    if count:
+        raise ElementTypeError(
+            f"{name}: {count} of its {a.size} values are masked; accepted: {name}.filled(value), or {name}.data for what is below the mask"
+        )
+    return np.asarray(a.data)
+
+
+def common_type(arrays: Mapping[str, np.ndarray], who: str, exact: bool = False) -> np.dtype:
+    """The number type of a call: that of its floating inputs, which must agree; whole numbers go along."""
+    found: dict[np.dtype, str] = {}
+    for name, a in arrays.items():
+        if a.dtype.kind in "iub":
+            continue
+        if a.dtype == object and not exact:
+            raise ElementTypeError(
+                f"{name} with dtype object: {who} computes fractions with engine='reference' only; accepted here: float32 or float64"
+            )
+        if a.dtype not in FLOATS and not (exact and (a.dtype == object or a.dtype.kind == "c")):
+            raise ElementTypeError(
+                f"{name} with dtype {a.dtype}: {who} does not compute with that; accepted: float32 or float64"
+                + (", complex128, fractions" if exact else "")
+            )
+        found.setdefault(a.dtype, name)
+    if len(found) > 1 and exact and any(t.kind == "c" for t in found):
+        return np.dtype(np.complex128)
+    if len(found) > 1:
+        (one, first), (other, second) = list(found.items())[:2]
+        raise ElementTypeError(
+            f"{first} with dtype {one} and {second} with dtype {other}: {who} does not mix number types; accepted: all float32 or all float64"
+        )
+    if not found:
+        names = ", ".join(f"{k} ({a.dtype})" for k, a in arrays.items()) or who
+        raise ElementTypeError(f"{names}: no input of {who} has a floating type; accepted: at least one float32 or float64 array")
+    return next(iter(found))
