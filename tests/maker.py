@@ -329,7 +329,8 @@ class Maker:
                 return self.reduction(scope, depth, nest)
             case "function":
                 return r.choice(["tanh({})", "exp(0.3*({}))", "sin({})", "cos({})", "abs({})", "sign({})", "sqrt(abs({})+0.5)", "log(1+abs({}))", "erf({})",
-                                 "tan(0.3*({}))", "-({})", "exp(-({})**2)", "sqrt({})", "log({})"]).format(go())  # fmt: skip
+                                 "tan(0.3*({}))", "-({})", "floor({})", "ceil(3*({}))", "round(2*({}))", "log1p(abs({}))", "expm1(0.3*({}))", "softplus({})",
+                                 "sigmoid({})", "atan({})", "asin(tanh({}))", "acos(0.9*sin({}))", "sinh(0.3*({}))", "cosh(0.3*({}))", "exp(-({})**2)", "sqrt({})", "log({})"]).format(go())  # fmt: skip
             case "over":
                 low = go()
                 return f"({go()})/({r.choice(['2+({})**2', '1+abs({})', '{}', '0.5-({})']).format(low)})"
@@ -348,7 +349,7 @@ class Maker:
 
     def reduction(self, scope: Mapping[str, str], depth: int, nest: int) -> str:
         r = self.r
-        kind = r.choice(["sum", "sum", "sum", "sum", "mean", "max", "min", "max", "argmax"])
+        kind = r.choice(["sum", "sum", "sum", "sum", "mean", "max", "min", "max", "argmax", "prod", "argmin"])
         new = self.letters(scope, "uvrq", r.choice([1, 1, 2, 2, 3]), True)
         shown = [f"{x}:{size}" for x, size in new.items()]
         if self.sampled and "n" not in scope and r.random() < 0.5:

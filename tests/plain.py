@@ -160,6 +160,22 @@ def total(terms: list) -> object:
         return sum(terms)
 
 
+def product(terms: list) -> object:
+    out = 1
+    for v in terms:
+        out = out * v
+    return out
+
+
+def softplus(a: float) -> float:
+    return a + math.log1p(math.exp(-a)) if a > 0 else math.log1p(math.exp(a))
+
+
+def step(f: Callable) -> Callable:
+    """A function that is flat but for its jumps, of the real part."""
+    return lambda a: f(a.real) if math.isfinite(a.real) else a.real
+
+
 def sign(a: float) -> float:
     return a.real if a.real != a.real else (a.real > 0) - (a.real < 0)
 
@@ -170,13 +186,18 @@ REAL: Numbers = {
     "/": divide, "**": power, "exp": guarded(math.exp, lambda a: math.inf), "log": guarded(math.log, lambda a: -math.inf if a == 0 else math.nan),
     "sqrt": guarded(math.sqrt), "sin": guarded(math.sin), "cos": guarded(math.cos), "tan": guarded(math.tan), "tanh": math.tanh, "erf": math.erf,
     "sigmoid": lambda a: 1 / (1 + math.exp(-a)) if a >= 0 else math.exp(max(a, -745.2)) / (1 + math.exp(max(a, -745.2))),
+    "asin": guarded(math.asin), "acos": guarded(math.acos), "atan": math.atan, "sinh": guarded(math.sinh, lambda a: math.copysign(math.inf, a)),
+    "cosh": guarded(math.cosh, lambda a: math.inf), "log1p": guarded(math.log1p, lambda a: -math.inf if a == -1 else math.nan),
+    "expm1": guarded(math.expm1, lambda a: math.inf), "softplus": softplus, "floor": step(math.floor), "ceil": step(math.ceil), "round": step(round),
     "abs": lambda a: -a if a.real < 0 else abs(a) if a == 0 else a, "sign": sign, "where": lambda c, a, b: a if c != 0 else b,
     "maximum": either(lambda a, b: a >= b), "minimum": either(lambda a, b: a <= b),
-    "sum": total, "max": extreme(1), "min": extreme(-1), "argmax": lambda terms, which: which[best(1)(terms)] if terms else -1,
+    "sum": total, "prod": product, "max": extreme(1), "min": extreme(-1), "argmax": lambda terms, which: which[best(1)(terms)] if terms else -1,
 }  # fmt: skip
 
 COMPLEX: Numbers = {
     **REAL, "read": complex, "/": lambda a, b: a / b, "**": lambda a, b: a**b, "exp": cmath.exp, "log": cmath.log, "sqrt": cmath.sqrt,
+    "asin": cmath.asin, "acos": cmath.acos, "atan": cmath.atan, "sinh": cmath.sinh, "cosh": cmath.cosh, "log1p": lambda a: cmath.log(1 + a),
+    "expm1": lambda a: cmath.exp(a) - 1, "softplus": lambda a: cmath.log(1 + cmath.exp(a)) if a.real < 0 else a + cmath.log(1 + cmath.exp(-a)),
     "sin": cmath.sin, "cos": cmath.cos, "tan": cmath.tan, "tanh": cmath.tanh, "sigmoid": lambda a: 1 / (1 + cmath.exp(-a)),
     "erf": lambda a: complex(math.erf(a.real), a.imag * 2 / math.sqrt(math.pi) * math.exp(-(a.real**2))),
 }  # fmt: skip

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import reduce
 
 from tests.plain import COMPARE, REAL, Numbers, best
 
@@ -110,6 +111,16 @@ def numbers_with_errors(unit: float) -> Numbers:
     def sign(a: Number) -> Number:
         return REAL["sign"](a[0]), math.inf if close(abs(a[0]), a[1]) else 0.0
 
+    def jump(name: str, period: float, at: float) -> Callable:
+        """A step function: it may be anywhere if its argument is near a jump."""
+
+        def f(a: Number) -> Number:
+            v = REAL[name](a[0])
+            near = math.isfinite(a[0]) and a[1] and close(abs((a[0] - at + 0.5) % period - 0.5), a[1])
+            return v, math.inf if near or a[1] == math.inf else 0.0
+
+        return f
+
     def written(v: float) -> Number:
         return v, 0.0 if float(v).is_integer() else abs(v) * single
 
@@ -121,6 +132,12 @@ def numbers_with_errors(unit: float) -> Numbers:
         "exp": smooth("exp", lambda a, v: v, lambda a, v: 1), "log": smooth("log", lambda a, v: 1 / a, lambda a, v: a, True),
         "sqrt": smooth("sqrt", lambda a, v: 0.5 / v if v else math.inf, lambda a, v: a, True), "tanh": smooth("tanh", lambda a, v: 1 - v * v),
         "sin": smooth("sin", lambda a, v: 1), "cos": smooth("cos", lambda a, v: 1), "erf": smooth("erf", lambda a, v: 1.13 * math.exp(-min(a * a, 700))),
+        "asin": smooth("asin", lambda a, v: 1 / math.sqrt(max(1 - a * a, 1e-300)), lambda a, v: 1 - abs(a), True), "atan": smooth("atan", lambda a, v: 1),
+        "acos": smooth("acos", lambda a, v: 1 / math.sqrt(max(1 - a * a, 1e-300)), lambda a, v: 1 - abs(a), True),
+        "sinh": smooth("sinh", lambda a, v: 1 + abs(v), lambda a, v: 1), "cosh": smooth("cosh", lambda a, v: v, lambda a, v: 1),
+        "log1p": smooth("log1p", lambda a, v: 1 / (1 + a), lambda a, v: 1 + a, True), "expm1": smooth("expm1", lambda a, v: v + 1, lambda a, v: 1),
+        "softplus": smooth("softplus", lambda a, v: 1), "sigmoid": smooth("sigmoid", lambda a, v: v * (1 - v), lambda a, v: 1),
+        "floor": jump("floor", 1, 0), "ceil": jump("ceil", 1, 0), "round": jump("round", 1, 0.5), "prod": lambda terms: reduce(multiply, terms, (1, 0.0)),
         "tan": smooth("tan", lambda a, v: 1 + v * v, lambda a, v: 1 / (1 + abs(v))),
         "sum": total, "max": extreme("max"), "min": extreme("min"), "argmax": argmax,
     }  # fmt: skip

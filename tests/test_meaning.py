@@ -245,6 +245,21 @@ def test_long_sums_lose_nothing_to_what_comes_and_goes() -> None:
 
 # Gradients, by a complex step through the same in Python ---------------------------------------------------------------
 
+
+def _windows(x: np.ndarray, w: np.ndarray) -> np.ndarray:
+    """What is inside of the places i + j - k for j < 3, k < 2, times w, all multiplied."""
+    d = x.shape[-1]
+    rows = []
+    for i in range(d):
+        inside = [i + j - k for j in range(3) for k in range(2) if 0 <= i + j - k < d]
+        rows.append(np.prod([x[..., at] * w[i] for at in inside], axis=0))
+    return np.stack(rows, -1)
+
+
+def _largest(a: np.ndarray, b: object, sign: int = 1) -> np.ndarray:
+    return np.where(sign * np.real(a) >= sign * np.real(b), a, b)
+
+
 SLOPES: list[tuple[str, Callable]] = [
     ("-(x[n,i]/w[i])", lambda x, w: -(x / w)),
     ("-(w[i]/x[n,i])", lambda x, w: -(w / x)),
@@ -257,6 +272,13 @@ SLOPES: list[tuple[str, Callable]] = [
     ("exp(-x[n,i])/(1 + exp(-w[i]))", lambda x, w: np.exp(-x) / (1 + np.exp(-w))),
     ("log(w[i])*sqrt(w[i] + x[n,i]**2)", lambda x, w: np.log(w) * np.sqrt(w + x**2)),
     ("sin(x[n,i])*cos(w[i]) - tan(x[n,i]/3)*tanh(w[i])", lambda x, w: np.sin(x) * np.cos(w) - np.tan(x / 3) * np.tanh(w)),
+    ("log1p(w[i])*expm1(x[n,i]) + softplus(x[n,i]*w[i])", lambda x, w: np.log(1 + w) * (np.exp(x) - 1) + np.log(1 + np.exp(x * w))),
+    ("atan(x[n,i])*sinh(w[i]) - cosh(x[n,i])*asin(w[i]/4)", lambda x, w: np.arctan(x) * np.sinh(w) - np.cosh(x) * np.arcsin(w / 4)),
+    ("acos(w[i]/4) + floor(x[n,i])*ceil(w[i])*x[n,i] - round(w[i])", lambda x, w: np.arccos(w / 4) + np.floor(x.real) * np.ceil(w.real) * x - np.round(w.real)),
+    ("prod[j](x[n,j] + w[i])", lambda x, w: np.prod(x[..., None, :] + w[:, None], -1)),
+    ("prod[j:3,k:2](x[n,i+j-k]*w[i])", lambda x, w: _windows(x, w)),
+    ("pow(w[i], 1.5) + max(x[n,i], w[i], 0.3) - min(x[n,i], pi)", lambda x, w: w**1.5 + _largest(_largest(x, w), 0.3) - _largest(x, np.pi, -1)),
+    ("x[n,i]*(not x[n,i] > 0 or w[i] > 1) + argmin[k](w[k])*x[n,i]", lambda x, w: x * ((x.real <= 0) | (w.real > 1)) + np.argmin(w.real) * x),
     ("sigmoid(x[n,i]*w[i])", lambda x, w: 1 / (1 + np.exp(-x * w))),
     ("maximum(x[n,i], w[i]*0.5) + minimum(x[n,i], 0.1)", lambda x, w: np.where(x.real > w.real * 0.5, x, w * 0.5) + np.where(x.real < 0.1, x, 0.1)),
     ("where(x[n,i] > w[i]/2, x[n,i]*w[i], w[i])", lambda x, w: np.where(x.real > w.real / 2, x * w, w)),

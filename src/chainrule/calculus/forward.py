@@ -22,7 +22,7 @@ from ..language.tree import (
 )
 from .decisions import winner
 from .prepare import active_tensors, moving, prepared
-from .rules import chosen, derivative, flat
+from .rules import chosen, derivative, flat, others
 from .simplify import only, over, plus, times
 
 
@@ -111,6 +111,8 @@ class _Forward:
         if e.kind in ("max", "min"):
             won = Call("==", (self.decision(e, bound), Index(flat(e.letters, e.ranges))))
             body = mul(body, won) if isinstance(e.body, Read) else only(won, True, body)
+        if e.kind == "prod" and body != ZERO:
+            body = mul(body, others(e, self.taken))
         implied = {(p, s) for r in direct_reads(body) for p, s in zip(r.index, self.axes[r.tensor], strict=True)}
         for r in direct_reads(e.body):
             for p, s in zip(r.index, self.axes[r.tensor], strict=True):

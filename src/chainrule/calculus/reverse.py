@@ -37,7 +37,7 @@ from ..language.tree import (
 from .collapse import Contribution, gather
 from .decisions import winner
 from .prepare import active_tensors, distinct, moving, prepared
-from .rules import chosen, derivative, flat
+from .rules import chosen, derivative, flat, others
 from .simplify import only, over, times
 
 
@@ -216,6 +216,8 @@ class _Reverse:
             for size in e.ranges:
                 count = count * size
             adjoint = div(adjoint, number_of(count))
+        elif e.kind == "prod":
+            adjoint = mul(adjoint, self.apart(others(e, self.taken), inner))
         self.push(e.body, adjoint, around, None)
 
     def apart(self, e: Expr, letters: Mapping[str, Poly]) -> Expr:

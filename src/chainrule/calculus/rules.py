@@ -8,7 +8,7 @@ from functools import cache
 
 from ..language.functions import ALL
 from ..language.index import Poly
-from ..language.tree import ONE, ZERO, Call, Const, Expr, add, div, folded, mul, neg, reads, sub
+from ..language.tree import ONE, ZERO, Call, Const, Expr, Index, Reduce, add, div, folded, fresh_name, mul, neg, reads, sub, subs
 
 
 @cache
@@ -92,6 +92,18 @@ def _of_power(a: Expr, b: Expr, which: int, value: Expr, floats: Collection[str]
     if isinstance(b, Const):
         return mul(b, power(a, Const(b.value - 1)))
     return Call("where", (Call("==", (b, ZERO)), ZERO, mul(b, power(a, folded(Call("-", (b, ONE)), floats)))))
+
+
+def others(e: Reduce, taken: set[str]) -> Expr:
+    """The product of all terms of e = prod[k](f(k)) but that of the letters themselves: prod[k1](where(k1 == k, 1, f(k1)))."""
+    swap = {}
+    for x in e.letters:
+        swap[x] = fresh_name(x, taken)
+        taken.add(swap[x])
+    letters = tuple(swap.values())
+    same = Call("==", (Index(flat(letters, e.ranges)), Index(flat(e.letters, e.ranges))))
+    body = subs(e.body, {a: Poly.name(b) for a, b in swap.items()})
+    return Reduce("prod", letters, e.ranges, Call("where", (same, ONE, body)))
 
 
 def flat(letters: tuple[str, ...], ranges: tuple[Poly, ...]) -> Poly:

@@ -16,7 +16,7 @@ import numpy as np
 from ..errors import ElementTypeError
 from ..language.bind import Bound, countable
 from ..language.brackets import conditions
-from ..language.functions import ALL, COMPARISONS
+from ..language.functions import ALL, COMPARISONS, STEPS
 from ..language.index import Poly
 from ..language.tree import Call, Const, Expr, Index, Read, Reduce, direct_reads, whole
 
@@ -131,7 +131,7 @@ class _Place:
             raise ElementTypeError("**: a fraction to a broken power is not exact; accepted: whole powers")
         if fn == "where":
             return np.where(_true(args[0]), args[1], args[2])
-        if fn in COMPARISONS or (fn in ("maximum", "minimum", "sign", "abs") and self.dtype.kind == "c"):
+        if fn in COMPARISONS or (fn in (*STEPS, "maximum", "minimum", "abs") and self.dtype.kind == "c"):
             return self.decided(fn, args)
         if fn == "erf":
             return self.erf(args[0])
@@ -139,6 +139,10 @@ class _Place:
             above = np.real(args[0]) >= 0
             e = np.exp(np.where(above, -args[0], args[0]))
             return np.asarray(np.where(above, self.number(1), e) / (1 + e)).astype(self.dtype)
+        if fn == "softplus":  # the larger of a and 0, and what is left, which is never more than log 2
+            above = np.real(args[0]) >= 0
+            rest = np.log1p(np.exp(np.where(above, -args[0], args[0])))
+            return np.asarray(np.where(above, args[0] + rest, rest)).astype(self.dtype)
         if fn == "sign" and self.dtype == object:
             return self.number(np.vectorize(lambda v: (v > 0) - (v < 0), otypes=[object])(args[0]))
         return np.asarray(getattr(np, ALL[fn].numpy)(*args))
@@ -146,8 +150,8 @@ class _Place:
     def decided(self, fn: str, args: list[np.ndarray]) -> np.ndarray:
         """Decisions look at the real part, so that a complex step passes through the chosen branch."""
         real = [np.real(a) if self.dtype.kind == "c" else a for a in args]
-        if fn == "sign":
-            return self.number(np.sign(real[0]))
+        if fn in STEPS:
+            return self.number(getattr(np, ALL[fn].numpy)(real[0]))
         if fn == "abs":
             return args[0] * np.where(real[0] < 0, -1, 1)
         if fn in ("maximum", "minimum"):
@@ -166,7 +170,7 @@ class _Place:
             total = self.reduction(Reduce("sum", e.letters, e.ranges, e.body))
             return self.call("/", [total, self.number(math.prod(sizes.values()))])
         if math.prod(sizes.values()) == 0:
-            return self.number({"sum": 0, "argmax": -1, "max": -math.inf, "min": math.inf}[e.kind])
+            return self.number({"sum": 0, "prod": 1, "argmax": -1, "max": -math.inf, "min": math.inf}[e.kind])
         cells = math.prod(self.sizes[x] for x in self.axes) * math.prod(sizes.values())
         if e.letters and cells > CELLS:
             return self.walk(e, sizes)
@@ -184,6 +188,8 @@ class _Place:
         """Reduce the last axis; the first of equal winners wins, NaN wins over all."""
         if kind == "sum":
             return self.number(np.where(ok, body, self.number(0)).sum(axis=-1))
+        if kind == "prod":
+            return self.number(np.where(ok, body, self.number(1)).prod(axis=-1))
         sign = -1 if kind == "min" else 1
         rank = np.real(body) if self.dtype.kind == "c" else body
         ranks = sign * rank
@@ -202,6 +208,8 @@ class _Place:
         places = [_Place(self.tensors, self.exact, self.dtype, self.axes, self.sizes, self.held | {first: k}) for k in range(sizes[first])]
         if e.kind == "sum":
             return reduce(lambda a, b: a + b, (p.reduction(part) for p in places))
+        if e.kind == "prod":
+            return reduce(lambda a, b: a * b, (p.reduction(part) for p in places))
         best, at = None, None
         for k, p in enumerate(places):
             value = p.reduction(part)

@@ -36,6 +36,17 @@ FUNCTIONS = _table(
     Function("sin", 1, ("cos(a)",), "sin", r"\sin"),
     Function("cos", 1, ("-sin(a)",), "cos", r"\cos"),
     Function("tan", 1, ("1+y**2",), "tan", r"\tan"),
+    Function("asin", 1, ("1/sqrt(1-a**2)",), "arcsin", r"\arcsin"),
+    Function("acos", 1, ("-(1/sqrt(1-a**2))",), "arccos", r"\arccos"),
+    Function("atan", 1, ("1/(1+a**2)",), "arctan", r"\arctan"),
+    Function("sinh", 1, ("cosh(a)",), "sinh", r"\sinh"),
+    Function("cosh", 1, ("sinh(a)",), "cosh", r"\cosh"),
+    Function("log1p", 1, ("1/(1+a)",), "log1p", r"\operatorname{log1p}"),
+    Function("expm1", 1, ("y+1",), "expm1", r"\operatorname{expm1}"),
+    Function("floor", 1, (None,), "floor", r"\operatorname{floor}"),
+    Function("ceil", 1, (None,), "ceil", r"\operatorname{ceil}"),
+    Function("round", 1, (None,), "rint", r"\operatorname{round}"),
+    Function("softplus", 1, ("sigmoid(a)",), "", r"\operatorname{softplus}"),
     Function("tanh", 1, ("1-y**2",), "tanh", r"\tanh"),
     Function("sigmoid", 1, ("y*(1-y)",), "", r"\sigma"),
     Function("erf", 1, ("1.1283791670955126*exp(-a**2)",), "", r"\operatorname{erf}"),
@@ -62,4 +73,5 @@ OPERATORS = _table(
 
 ALL = FUNCTIONS | OPERATORS
 COMPARISONS = frozenset({"==", "!=", "<", "<=", ">", ">=", "delta"})
-REDUCTIONS = ("sum", "max", "min", "mean", "argmax")
+STEPS = frozenset({"floor", "ceil", "round", "sign"})  # flat but for their jumps
+REDUCTIONS = ("sum", "prod", "max", "min", "mean", "argmax")

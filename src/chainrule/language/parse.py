@@ -25,6 +25,8 @@ from .source import Piece, complain, nearest, statements
 from .tree import Call, Const, Expr, Index, Read, Reduce, Tensor, add, div, folded, fresh_name, mul, neg, number_of, product, rebuild, sub
 
 FOLDS = ("prod", "sum", "after")  # over the members of a family
+PAIRS = {"max": "maximum", "min": "minimum"}
+CONSTANTS = {"pi": math.pi, "inf": math.inf}
 T = TypeVar("T", Poly, Expr)
 
 
@@ -57,6 +59,7 @@ class _Parser:
         self.lookups: list[tuple[str, str, int]] = []
         self.words = set(re.findall(r"[A-Za-z_]\w*", source))
         self.member: int | None = None
+        self.bound: set[str] = set()
         self.reader = Reader(source)
         self.fail, self.expression = self.reader.fail, self.reader.expression
         self.head = header(source, pieces[0])
@@ -184,6 +187,7 @@ class _Parser:
         letters, explicit = self.bindings(items_of(target), "of the left side")
         if base.id in self.settings or base.id in ALL or base.id in REDUCTIONS:
             self.fail(base, f"{base.id!r} cannot be defined: it is a setting or a function", "the name of a tensor")
+        self.bound = set(letters)
         expr = self.value(self.expression(piece, right))
         if self.without:
             expr = _filled(expr, self.without)
@@ -281,34 +285,40 @@ class _Parser:
                 return self.binary(node)
             case ast.Compare():
                 return self.comparison(node)
-            case ast.BoolOp(op=ast.And()):
-                return self.conjunction(node)
+            case ast.BoolOp():
+                return self.together(node)
+            case ast.UnaryOp(op=ast.Not()):
+                return Call("==", (self.value(node.operand), Const(0)))
             case ast.Call():
                 return self.call(node)
             case ast.Subscript():
                 return self.read(node)
         self.fail(node, f"{ast.unparse(node)!r} has no meaning here", "numbers, tensors, + - * / **, comparisons, functions, reductions")
 
-    def conjunction(self, node: ast.BoolOp) -> Expr:
-        """`and` between comparisons: their product."""
+    def together(self, node: ast.BoolOp) -> Expr:
+        """`and` between comparisons: their product; `or`: the larger."""
+        both = isinstance(node.op, ast.And)
+        word, sign = ("and", ast.Mult()) if both else ("or", ast.Add())
         for k, v in enumerate(node.values):
             if not _is_test(v):
                 pair = node.values[k - 1 : k + 1] if k else node.values[:2]
                 tests = [x if _is_test(x) else ast.Compare(x, [ast.NotEq()], [ast.Constant(0)]) for x in pair]
-                meant, product = (ast.unparse(ast.BinOp(a, ast.Mult(), b)) for a, b in (tests, pair))
+                meant, plain = ast.unparse(ast.BoolOp(node.op, tests)), ast.unparse(ast.BinOp(pair[0], sign, pair[1]))
                 self.fail(
-                    v, f"{ast.unparse(v)!r} is a value, not a comparison: 'and' stands between those", f"{meant}; the product of values is {product}"
+                    v,
+                    f"{ast.unparse(v)!r} is a value, not a comparison: {word!r} stands between those",
+                    f"{meant}; the {'product' if both else 'sum'} of values is {plain}",
                 )
-        out: Expr = Const(1)
-        for v in node.values:
-            out = mul(out, self.value(v))
-        return out
+        values = [self.value(v) for v in node.values]
+        return reduce(mul, values) if both else reduce(lambda a, b: Call("maximum", (a, b)), values)
 
     def name(self, node: ast.Name) -> Expr:
         if node.id in self.tensors:
             return Read(node.id, ())
         if node.id in ALL or node.id in REDUCTIONS:
             self.fail(node, f"{node.id!r} is a function", f"'{node.id}(…)'" if node.id in ALL else f"'{node.id}[letters](…)'")
+        if node.id in CONSTANTS and node.id not in self.settings and node.id not in self.bound:
+            return Const(CONSTANTS[node.id])
         return Index(Poly.name(self.one(node)))
 
     def one(self, node: ast.Name) -> str:
@@ -366,7 +376,7 @@ class _Parser:
 
     def call(self, node: ast.Call) -> Expr:
         head = node.func.value if isinstance(node.func, ast.Subscript) else node.func
-        known = [*FUNCTIONS, *REDUCTIONS]
+        known = [*FUNCTIONS, *REDUCTIONS, "argmin", "pow"]
         if not isinstance(head, ast.Name) or head.id not in (*known, *FOLDS):
             word = head.id if isinstance(head, ast.Name) else ast.unparse(head)
             self.fail(node.func, f"there is no function {word!r}", nearest(word, known) + ", ".join(known))
@@ -378,18 +388,25 @@ class _Parser:
             and (node.func.id == "after" or any(isinstance(a, ast.Starred) for a in node.args))
         ):
             return self.folded(node, self.value, Const)
-        if head.id in REDUCTIONS:
+        if head.id in PAIRS and isinstance(node.func, ast.Name) and len(node.args) > 1:
+            return reduce(lambda a, b: Call(PAIRS[head.id], (a, b)), [self.value(a) for a in node.args])
+        if head.id == "pow" and isinstance(node.func, ast.Name) and len(node.args) == 2:
+            return self.fold(Call("**", (self.value(node.args[0]), self.value(node.args[1]))))
+        if head.id in REDUCTIONS or head.id == "argmin":
             if isinstance(node.func, ast.Subscript):
-                s = node.func.slice
-                letters, explicit = self.bindings(tuple(s.elts) if isinstance(s, ast.Tuple) else (s,), f"of {head.id}")
+                letters, explicit = self.bindings(items_of(node.func), f"of {head.id}")
             elif head.id == "sum":
                 letters, explicit = (), {}
             else:
                 self.fail(node.func, f"{head.id!r} does not say over what", f"'{head.id}[letters](…)'")
             if len(node.args) != 1:
                 self.fail(node, f"{head.id!r} takes one value, here are {len(node.args)}", f"'{head.id}[letters](value)'")
-            return Reduce(head.id, letters, tuple(explicit.get(x, UNKNOWN) for x in letters), self.value(node.args[0]))
-        want = FUNCTIONS[head.id].arity
+            self.bound |= set(letters)
+            body, ranges = self.value(node.args[0]), tuple(explicit.get(x, UNKNOWN) for x in letters)
+            if head.id == "argmin":
+                return Reduce("argmax", letters, ranges, self.fold(Call("neg", (body,))))
+            return Reduce(head.id, letters, ranges, body) if letters or head.id in ("sum", "argmax") else body
+        want = FUNCTIONS[head.id].arity if head.id in FUNCTIONS else 2
         if isinstance(node.func, ast.Subscript):
             self.fail(node.func, f"{head.id!r} is not a reduction", f"'{head.id}(…)', or one of {', '.join(REDUCTIONS)}")
         if len(node.args) != want:
@@ -444,4 +461,6 @@ def _is_test(node: ast.expr) -> bool:
     """Whether an expression is 1 or 0 by its form."""
     if isinstance(node, ast.BoolOp):
         return all(_is_test(v) for v in node.values)
+    if isinstance(node, ast.UnaryOp):
+        return isinstance(node.op, ast.Not)
     return isinstance(node, ast.Compare) or (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in COMPARISONS)

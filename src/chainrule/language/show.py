@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from .functions import FUNCTIONS, OPERATORS
@@ -124,7 +125,10 @@ def definition_text(d: Definition) -> str:
 
 # LaTeX ------------------------------------------------------------------------------------------------------------
 
-SIGNS = {"sum": r"\sum", "max": r"\max", "min": r"\min", "mean": r"\operatorname{mean}", "argmax": r"\operatorname{arg\,max}"}
+SIGNS = {"sum": r"\sum", "prod": r"\prod", "max": r"\max", "min": r"\min", "mean": r"\operatorname{mean}", "argmax": r"\operatorname{arg\,max}"}
+
+
+NAMED = {math.pi: r"\pi", math.inf: r"\infty"}
 
 
 def bracketed(text: str) -> str:
@@ -160,6 +164,8 @@ def latex_name(name: str) -> str:
 
 
 def latex_number(value: int | float) -> tuple[str, int]:
+    if abs(value) in NAMED:
+        return ("-" if value < 0 else "") + NAMED[abs(value)], ATOM if value > 0 else BINDS["neg"]
     digits, _, power = repr(abs(value)).partition("e")
     if not power:
         return str(value), ATOM if value >= 0 else BINDS["neg"]
@@ -220,6 +226,8 @@ def _latex_function(fn: str, args: list[str]) -> tuple[str, int]:
         return rf"\sqrt{{{args[0]}}}", ATOM
     if fn == "abs":
         return rf"\left|{args[0]}\right|", ATOM
+    if fn in ("floor", "ceil"):
+        return rf"\left\l{fn} {args[0]} \right\r{fn}", ATOM
     if fn == "exp":
         return rf"e^{{{args[0]}}}", BINDS["**"]
     if fn == "delta":
@@ -232,7 +240,7 @@ def _latex_reduction(e: Reduce, axes: Axes) -> str:
     found = alone(e.body, axes)
     names = [_latex_atom(x) if _said(x, r, found) else rf"0 \le {_latex_atom(x)} < {latex_poly(r)}" for x, r in zip(e.letters, e.ranges, strict=True)]
     below = (r",\; " if any("<" in x for x in names) else ",").join(names)
-    place = r"\limits" if e.kind in ("sum", "max", "min") else ""
+    place = r"\limits" if e.kind in ("sum", "prod", "max", "min") else ""
     body = latex(e.body, axes, BINDS["*"])
     return f"{SIGNS[e.kind]}{f'{place}_{{{below}}}' if names else ''} {bracketed(body) if body.startswith('-') else body}"
 

@@ -162,7 +162,7 @@ class Kernel(Memory):
                     self.store(s, e, a, results[p])
 
     def reduced(self, s: Statement, unrolled: tuple[str, ...], env: Env, points: dict[Point, tuple[Env, int]]) -> dict[Point, Value]:
-        start = {"sum": "0.0", "max": "-inf", "min": "inf", "argmax": "-inf"}[s.kind]
+        start = {"sum": "0.0", "prod": "1.0", "max": "-inf", "min": "inf", "argmax": "-inf"}[s.kind]
         slots: dict[Point, list[str]] = {}
         for p in points:
             slots[p] = [self.alloca(self.vtype, self.width * self.bytes)]
@@ -401,6 +401,9 @@ class Kernel(Memory):
             self.put(slot, self.accumulated(s.body, old, here, active, p))
             return
         v = self.vector(self.value_of(s.body, here, active, p))
+        if s.kind == "prod":
+            self.put(slot, self.value(f"fmul {self.vtype} {old}, {v}"))
+            return
         flag = f"<{self.width} x i1>" if self.width > 1 else "i1"
         better = self.value(f"fcmp {'olt' if s.kind == 'min' else 'ogt'} {self.vtype} {v}, {old}")
         nan = self.value(f"fcmp uno {self.vtype} {v}, {v}")

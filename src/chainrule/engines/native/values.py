@@ -15,6 +15,7 @@ from .text import Env, Place, Text
 Value = tuple[str, bool]  # LLVM operand, is it a vector
 Point = tuple[int, ...]
 
+INTRINSIC = {"sqrt": "sqrt", "abs": "fabs", "floor": "floor", "ceil": "ceil", "round": "rint"}
 BINARY = {"+": "fadd", "-": "fsub", "*": "fmul", "/": "fdiv"}
 WHOLE = {"==": "eq", "delta": "eq", "!=": "ne", "<": "slt", "<=": "sle", ">": "sgt", ">=": "sge"}
 COMPARE = {"==": "oeq", "delta": "oeq", "!=": "une", "<": "olt", "<=": "ole", ">": "ogt", ">=": "oge"}
@@ -128,8 +129,8 @@ class Values(Text):
             return self.binary(BINARY[fn], *values)
         if fn == "neg":
             return self.negated(values[0])
-        if fn in ("sqrt", "abs"):
-            return self.pure_intrinsic("sqrt" if fn == "sqrt" else "fabs", values[0])
+        if fn in INTRINSIC:
+            return self.pure_intrinsic(INTRINSIC[fn], values[0])
         if fn in ("maximum", "minimum"):  # NaN on either side wins, as in NumPy
             a, b = (self.vector(v) for v in values)
             flag = f"<{self.width} x i1>" if self.width > 1 else "i1"

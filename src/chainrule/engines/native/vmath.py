@@ -145,8 +145,34 @@ def _sigmoid(v: _Vec, x: str) -> str:
     return v.bin("fdiv", top, v.bin("fadd", v.const(1.0), e))
 
 
-VECTOR = {"exp": _exp, "sigmoid": _sigmoid, "log": _log, "tanh": _tanh}
-LIBRARY = {"sin": "sin", "cos": "cos", "tan": "tan", "erf": "erf", "pow": "pow"}
+def _log1p(v: _Vec, x: str) -> str:
+    """log(u) x / (u - 1) with u = 1 + x as it was rounded: the same mistake above and below the line."""
+    u = v.bin("fadd", v.const(1.0), x)
+    y = v.bin("fmul", _log(v, u), v.bin("fdiv", x, v.bin("fsub", u, v.const(1.0))))
+    y = v.select(v.compare("oeq", u, v.const(1.0)), x, y)
+    return v.select(v.compare("oeq", x, v.const(math.inf)), x, y)
+
+
+def _expm1(v: _Vec, x: str) -> str:
+    """2**n p + (2**n - 1) with p = exp(r) - 1, which keeps its precision near 0."""
+    y = v.select(v.compare("olt", x, v.const(-40.0)), v.const(-40.0), x)
+    y = v.select(v.compare("ogt", y, v.const(40.0)), v.const(40.0), y)
+    n, p = _reduced(v, y)
+    scale = v.power_of_two(n)
+    near = v.fma(scale, p, v.bin("fsub", scale, v.const(1.0)))
+    far = v.bin("fsub", _exp(v, x), v.const(1.0))
+    y = v.select(v.compare("olt", v.call("fabs", x), v.const(40.0)), near, far)
+    return v.select(v.compare("oeq", x, v.const(0.0)), x, y)
+
+
+def _softplus(v: _Vec, x: str) -> str:
+    """max(x, 0) + log(1 + exp(-|x|))."""
+    rest = _log1p(v, _exp(v, v.op(f"fneg {v.type} {v.call('fabs', x)}")))
+    return v.bin("fadd", v.select(v.compare("olt", x, v.const(0.0)), v.const(0.0), x), rest)
+
+
+VECTOR = {"exp": _exp, "sigmoid": _sigmoid, "log": _log, "tanh": _tanh, "log1p": _log1p, "expm1": _expm1, "softplus": _softplus}
+LIBRARY = {f: f for f in ("sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "erf", "pow")}
 
 
 def _type(element: str, lanes: int) -> str:
