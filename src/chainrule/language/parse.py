@@ -21,6 +21,7 @@ from .header import Part, header
 from .index import Poly
 from .raw import UNKNOWN, Raw, RawLine
 from .reader import Reader
+from .slips import called, headed, typed
 from .source import Piece, complain, nearest, statements
 from .tree import Call, Const, Expr, Index, Read, Reduce, Tensor, add, div, folded, fresh_name, mul, neg, number_of, product, rebuild, sub
 
@@ -46,6 +47,15 @@ def _parser(text: str) -> _Parser:
     pieces = statements(text)
     if not pieces:
         raise DefinitionError(f"{text!r}: the definition is empty\naccepted: 'name(inputs; settings) -> outputs' and lines below it")
+    if "->" not in pieces[0].text and (meant := headed(text)):
+        complain(text, 1, 0, "there is no header", meant)
+    for piece in pieces:
+        slip = typed(piece.text)
+        if slip:
+            at, problem, meant = slip
+            rows = piece.text[:at].split("\n")
+            column = len(rows[-1]) + (piece.column if len(rows) == 1 else 0)
+            complain(text, piece.line + len(rows) - 1, column, problem, " ".join(meant.split()))
     return _Parser(text, pieces)
 
 
@@ -182,6 +192,9 @@ class _Parser:
     def line(self, piece: Piece, left: Part, right: Part) -> RawLine:
         target = self.expression(piece, left)
         base = target.value if isinstance(target, ast.Subscript) else target
+        if isinstance(target, ast.Call) and isinstance(target.func, ast.Name):
+            meant = f"{target.func.id}[{','.join(map(self.reader.segment, target.args))}]" if target.args else target.func.id
+            self.fail(target, "indices stand in square brackets", self.reader.corrected(target, meant))
         if not isinstance(base, ast.Name):
             self.fail(target, "the left side is not a tensor", "'tensor[indices] = …' with index letters")
         letters, explicit = self.bindings(items_of(target), "of the left side")
@@ -201,8 +214,11 @@ class _Parser:
             inner = item.value if isinstance(item, ast.Starred) else item
             name = inner.lower if isinstance(inner, ast.Slice) and inner.step is None else inner
             if not isinstance(name, ast.Name) or name.id[0].isupper() or name.id in self.settings:
-                taken = isinstance(name, ast.Name) and name.id in self.settings
-                problem = "is a setting and cannot be an index letter too" if taken else f"is not an index letter {where}"
+                if isinstance(name, ast.Name) and name.id in self.settings:
+                    other = next(x for x in ("u", "v", "k", "j", "q", "r", *(f"k{m}" for m in range(99))) if x not in self.words)
+                    meant = re.sub(rf"\b{name.id}\b", other, " ".join(self.reader.piece.text.split()))
+                    self.fail(item, f"{name.id!r} is a setting and cannot be an index letter too", meant)
+                problem = f"is not an index letter {where}"
                 self.fail(item if name is None else name, f"{ast.unparse(item)!r} {problem}", "a small letter, or 'letter:size'")
             family = name.id in self.families.members
             if family and item is inner and not isinstance(inner, ast.Slice):
@@ -293,6 +309,9 @@ class _Parser:
                 return self.call(node)
             case ast.Subscript():
                 return self.read(node)
+            case ast.IfExp():
+                test, a, b = map(self.reader.segment, (node.test, node.body, node.orelse))
+                self.fail(node, "'… if … else …' is not in the language", self.reader.corrected(node, f"where({test}, {a}, {b})"))
         self.fail(node, f"{ast.unparse(node)!r} has no meaning here", "numbers, tensors, + - * / **, comparisons, functions, reductions")
 
     def together(self, node: ast.BoolOp) -> Expr:
@@ -360,9 +379,18 @@ class _Parser:
             return number_of(self.integer(node))
         signs = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**"}
         sign = signs.get(type(node.op))
+        if isinstance(node.op, ast.MatMult):
+            self.fail(node, "'@' is not in the language: say which letters are summed", self.product(node))
         if sign is None:
             self.fail(node, "this operator is not in the language", "+ - * / **, and // % on indices")
         return self.fold(Call(sign, (self.value(node.left), self.value(node.right))))
+
+    def product(self, node: ast.BinOp) -> str:
+        """a @ b as a sum."""
+        both = [f"{x.id}[…]" if isinstance(x, ast.Name) else self.reader.segment(x) for x in (node.left, node.right)]
+        own = [set(map(ast.unparse, items_of(x))) for x in (node.left, node.right)]
+        shared = sorted((own[0] & own[1]) - self.bound) or ["k"]
+        return self.reader.corrected(node, f"sum[{','.join(shared)}]({both[0]} * {both[1]})")
 
     def comparison(self, node: ast.Compare) -> Expr:
         signs = {ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
@@ -379,6 +407,11 @@ class _Parser:
         known = [*FUNCTIONS, *REDUCTIONS, "argmin", "pow"]
         if not isinstance(head, ast.Name) or head.id not in (*known, *FOLDS):
             word = head.id if isinstance(head, ast.Name) else ast.unparse(head)
+            meant = called(word, [self.reader.segment(a) for a in node.args])
+            if isinstance(head, ast.Name) and (head.id in self.tensors or meant):
+                meant = meant or f"{word}[{', '.join(map(self.reader.segment, node.args))}]"
+                kind = "a tensor: its indices stand in square brackets" if head.id in self.tensors else "no function of the language"
+                self.fail(node.func, f"{word!r} is {kind}", self.reader.corrected(node, meant))
             self.fail(node.func, f"there is no function {word!r}", nearest(word, known) + ", ".join(known))
         if node.keywords:
             self.fail(node, "named arguments have no meaning here", "values only")

@@ -18,6 +18,7 @@ from .families import USUAL, Form
 from .index import Poly
 from .parse import parse
 from .raw import UNKNOWN, Raw, RawLine
+from .slips import bounded, filled, line_of, summed
 from .source import Piece, complain_at, nearest
 from .tree import (
     Call,
@@ -29,6 +30,8 @@ from .tree import (
     Reduce,
     Tensor,
     direct_reads,
+    free_names,
+    reads,
     rebuild,
 )
 
@@ -104,13 +107,14 @@ class _Resolver:
                 line.piece,
                 line.tensor,
                 f"{line.tensor!r} has {len(declared)} axes in the header and {len(line.letters)} here",
-                "one letter for each axis",
+                "one letter for each axis" if line.letters else self.meant(line),
             )
         outer: dict[str, Poly] = {k: v.subs({"n": Poly.name(self.raw.sample_size)}) for k, v in line.explicit.items()}
         if declared is not None:
             for letter, size in zip(line.letters, declared, strict=True):
                 self.agree(line.piece, letter, outer, size)
         scope = set(line.letters)
+        self.raw_line = line
         self.stated = set(outer)
         self.check_names(line.expr, line.piece, scope)
         for letter, size, read in self.alone(line.expr, scope):
@@ -159,6 +163,10 @@ class _Resolver:
             if size != UNKNOWN:
                 known[letter] = size.subs(sample)
                 for name in size.names - {"n"} - self.sizes - set(self.settings):
+                    if name in scope:
+                        whole = bounded(self.raw_line.expr, letter, size)
+                        meant = line_of(self.raw_line.tensor, self.raw_line.letters, whole, self.axes)
+                        complain_at(self.source, piece, name, f"the range of {letter!r} depends on the letter {name!r}", meant)
                     complain_at(self.source, piece, name, f"unknown size {name!r}", "a size of an input's axis, a setting or a whole number")
         self.stated = set(known)
         for letter, size, read in self.alone(e.body, set(e.letters)):
@@ -196,12 +204,17 @@ class _Resolver:
                     piece,
                     e.tensor,
                     f"{e.tensor!r} has {len(self.axes[e.tensor])} axes, here are {len(e.index)}",
-                    "one index for each axis",
+                    "one index for each axis" if e.index else self.meant(self.raw_line),
                 )
         for p in polys:
             for name in sorted(p.names - scope - self.sizes - set(self.settings)):
                 known = sorted(scope | self.sizes | set(self.settings) | set(self.axes))
                 kind = "size" if name[0].isupper() else "letter or name"
+                lost = self.lost()
+                if name in lost:
+                    expr = summed(self.raw_line.expr, lost)
+                    meant = line_of(self.raw_line.tensor, self.raw_line.letters, expr, self.axes)
+                    complain_at(self.source, piece, name, f"index letter {name!r} stands under no sum, nor on the left", meant)
                 complain_at(
                     self.source,
                     piece,
@@ -213,6 +226,19 @@ class _Resolver:
             for a in e.args:
                 self.check_names(a, piece, scope)
         return None
+
+    def lost(self) -> list[str]:
+        """Letters that stand alone on axes of what is read, and come from nowhere."""
+        e, line = self.raw_line.expr, self.raw_line
+        known = set(line.letters) | self.sizes | set(self.settings)
+        alone = [p.letter for r in reads(e) for p in r.index if p.letter and p.letter in free_names(e)]
+        return [x for x in dict.fromkeys(alone) if x not in known and x[0].islower() and len(x) <= 2]
+
+    def meant(self, line: RawLine) -> str:
+        """The line with the letters that its author left out."""
+        axes = self.axes | self.output_axes
+        letters, expr = filled(line.tensor, line.letters, line.expr, axes, self.raw.sample_size)
+        return line_of(line.tensor, letters, expr, axes)
 
     def prove_reads(self, d: Definition) -> None:
         for line, raw in zip(d.lines, self.raw.lines, strict=True):

@@ -68,3 +68,18 @@ class Reader:
             place = ast.Constant(0)
             place.lineno, place.col_offset = e.lineno or 1, max((e.offset or 1) - 1, 0)
             self.fail(place, f"not an expression: {e.msg}", "Python's arithmetic: + - * / **, comparisons, calls, t[i,j]")
+
+    def segment(self, node: ast.expr) -> str:
+        """What was written for a node."""
+        return ast.get_source_segment(self.text, node) or ast.unparse(node)
+
+    def corrected(self, node: ast.expr, meant: str) -> str:
+        """The line with something else in the place of a node."""
+        lines = self.text.encode().split(b"\n")
+        start = sum(len(row) + 1 for row in lines[: node.lineno - 1]) + node.col_offset
+        end = sum(len(row) + 1 for row in lines[: (node.end_lineno or 1) - 1]) + (node.end_col_offset or 0)
+        raw = self.text.encode()
+        part = (raw[:start] + meant.encode() + raw[end:]).decode()[1:-1]
+        whole = self.piece.text
+        at = whole.find(self.text[1:-1])
+        return " ".join((whole[:at] + part + whole[at + len(self.text) - 2 :]).split())
