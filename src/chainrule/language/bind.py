@@ -96,12 +96,17 @@ def with_whole_numbers(
     d: Definition, arrays: Mapping[str, np.ndarray], settings: Mapping[str, int | float], shapes: Mapping[str, tuple[int, ...]] | None = None
 ) -> dict[str, np.ndarray]:
     """The arrays, with those of inputs declared `int` checked and as int64. shapes: those of all inputs, if not all arrays are given."""
-    declared = [t for t in d.inputs if t.whole is not None and t.name in arrays]
-    if not declared:
+    if not any(t.whole is not None and t.name in arrays for t in d.inputs):
         return dict(arrays)
-    sizes = sizes_of(d, shapes or {k: a.shape for k, a in arrays.items()}, settings_of(d, settings))
-    limits = {t.name: min((_number(d, p, sizes, t.name) for p in t.whole or ()), default=None) for t in declared}
-    return dict(arrays) | {name: whole_numbers(name, arrays[name], limit) for name, limit in limits.items()}
+    limits = whole_limits(d, shapes or {k: a.shape for k, a in arrays.items()}, settings)
+    return dict(arrays) | {name: whole_numbers(name, arrays[name], limit) for name, limit in limits.items() if name in arrays}
+
+
+def whole_limits(d: Definition, shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, int | float]) -> dict[str, int | None]:
+    """{input declared to hold whole numbers: what they lie below, if anything} at these shapes of all inputs."""
+    declared = [t for t in d.inputs if t.whole is not None]
+    sizes = sizes_of(d, shapes, settings_of(d, settings)) if declared else {}
+    return {t.name: min((_number(d, p, sizes, t.name) for p in t.whole or ()), default=None) for t in declared}
 
 
 def whole_numbers(name: str, a: np.ndarray, below: int | None = None) -> np.ndarray:

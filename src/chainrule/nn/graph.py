@@ -12,10 +12,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 
+import numpy as np
+
 from ..engines.native.program import ELEMENTS, Port, Spec
 from ..errors import ShapeError
 from ..language import tree
-from ..language.bind import bind, settings_of
+from ..language.bind import bind, settings_of, whole_limits, whole_numbers
 from ..language.index import Poly
 from ..language.tree import Definition, Line, rename_tensors, subs
 from ..ops.operation import Op
@@ -152,6 +154,24 @@ def forward(g: Graph, calls: Sequence[Call]) -> None:
             g.add(c.op.definition, c.names, c.settings, c.prefix)
         except ShapeError as e:
             raise ShapeError(f"layer {c.prefix} ({c.op.name}): {e}") from None
+
+
+def declared_whole(calls: Sequence[Call], name: str) -> bool:
+    """Whether some operation declares this tensor to hold whole numbers."""
+    return any(t.whole is not None and c.names[t.name] == name for c in calls for t in c.op.definition.inputs)
+
+
+def whole_arrays(g: Graph, calls: Sequence[Call], arrays: Mapping[str, np.ndarray], at: str = "") -> dict[str, np.ndarray]:
+    """The arrays, with those that some operation declares to hold whole numbers checked and as such; `at` is put before their names."""
+    out = dict(arrays)
+    for c in calls:
+        d = c.op.definition
+        if any(t.whole is not None and c.names[t.name] in out for t in d.inputs):
+            limits = whole_limits(d, {t.name: g.full(c.names[t.name]) for t in d.inputs}, c.settings)
+            for name, limit in limits.items():
+                if c.names[name] in out:
+                    out[c.names[name]] = whole_numbers(f"{at}{c.names[name]}", out[c.names[name]], limit)
+    return out
 
 
 def backward(g: Graph, calls: Sequence[Call], wanted: set[str]) -> dict[str, str]:
