@@ -243,10 +243,10 @@ class Flatten(Layer):
 
 def _parameter(name: str, value: object, axes: int) -> Parameter:
     """A parameter of a formula from its shape, or from an array to start with."""
-    if isinstance(value, (tuple, list)) and all(isinstance(v, int) for v in value):
+    if isinstance(value, (tuple, list)) and value and all(isinstance(v, (int, np.integer)) for v in value):
         if len(value) != axes or not all(is_whole(v) and v >= 1 for v in value):
             raise ShapeError(f"{name}={tuple(value)}: not its shape; accepted: {axes} axes, each a whole number of at least 1 (or an array)")
-        return Parameter(name, tuple(value), 1 / math.sqrt(math.prod(value[1:])))
+        return Parameter(name, tuple(map(int, value)), 1 / math.sqrt(math.prod(value[1:])))
     a = to_array(value, name)
     if a.dtype.kind not in "fiub":
         raise ElementTypeError(f"{name} with dtype {a.dtype}: not numbers to start from; accepted: floats or whole numbers, or a shape")
@@ -279,8 +279,8 @@ class Formula(Layer):
         if names[0] in given:
             raise ArgumentError(f"{names[0]}: is the layer's input, not a parameter; accepted: {', '.join(names[1:]) or 'settings'}")
         settings = {k: v for k, v in given.items() if k not in names}
-        settings_of(self.op.definition, settings)  # type: ignore[arg-type]  # what is no number is refused there
-        self._settings: dict[str, int | float] = settings  # type: ignore[assignment]  # as checked above
+        known = settings_of(self.op.definition, settings)  # type: ignore[arg-type]  # what is no number is refused there
+        self._settings: dict[str, int | float] = {k: known[k] for k in settings}
         axes = {t.name: len(t.axes) for t in self.op.definition.inputs}
         self._parameters = {k: _parameter(k, v, axes[k]) for k, v in given.items() if k in names}
 

@@ -13,7 +13,7 @@ from ..engines.native.target import current
 from ..errors import ArgumentError, ElementTypeError, ShapeError
 from ..language.bind import whole_numbers
 from ..ops.operation import FLOATS, Op, chunks_for, common_type, cores, to_array
-from .arguments import whole
+from .arguments import is_whole, whole
 from .graph import Graph, declared_whole, forward, layer_calls, ready_for_lanes, signature, to_spec, whole_arrays
 from .inputs import Input, as_classes, as_transform, prepared
 from .layers import Layer, Parameter, as_layer
@@ -103,7 +103,7 @@ class Sequential:
 
         What the network was trained on (`input`) is forgotten.
         """
-        rng, kind = np.random.default_rng(seed), number_type(dtype)
+        rng, kind = np.random.default_rng(whole(seed, "seed", 0)), number_type(dtype)
 
         def start(p: Parameter) -> np.ndarray:
             return rng.uniform(-p.bound, p.bound, p.shape) if p.initial is None else p.initial
@@ -196,6 +196,8 @@ class Sequential:
 
     def loops(self, shape: tuple[int, ...]) -> str:
         """The loop nests compiled for inputs of this shape, each with the formula it came from."""
+        if not isinstance(shape, (tuple, list)) or len(shape) < 2 or not all(is_whole(s) and s >= 1 for s in shape):
+            raise ShapeError(f"shape={shape!r:.80}: not a batch of inputs; accepted: sizes of at least 1, samples first")
         return "\n".join(self.runner(np.broadcast_to(np.zeros((), self.dtype), shape), None)[0].code.layout.notes)
 
     def config(self) -> list[dict[str, object]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -40,13 +40,20 @@ def to_array(value: object, name: str) -> np.ndarray:
         if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
             return np.from_dlpack(value)  # type: ignore[arg-type]  # it has __dlpack__, as tested above
         if isinstance(value, (list, tuple)):
-            value = [_unmasked(v, name) if isinstance(v, np.ma.MaskedArray) else v for v in value]
+            value = _without_masks(value, name)
         a = np.asanyarray(value)
         return _unmasked(a, name) if isinstance(a, np.ma.MaskedArray) else np.asarray(a)
     except (ValueError, TypeError, RuntimeError, BufferError) as e:
         raise ElementTypeError(
             f"{name}: {type(value).__name__} is not an array ({e}); accepted: NumPy arrays, or what has __array__ or __dlpack__"
         ) from None
+
+
+def _without_masks(value: object, name: str) -> object:
+    """Nested lists with plain arrays for masked ones that mask nothing."""
+    if isinstance(value, (list, tuple)):
+        return [_without_masks(v, name) for v in value]
+    return _unmasked(value, name) if isinstance(value, np.ma.MaskedArray) else value
 
 
 def _unmasked(a: np.ma.MaskedArray, name: str) -> np.ndarray:
@@ -150,6 +157,8 @@ class Op:
         >>> double(np.ones((1, 2)), k=3)
         array([[3., 3.]])
         """
+        if threads is not None and (isinstance(threads, bool) or not isinstance(threads, (int, np.integer)) or threads < 1):
+            raise ArgumentError(f"threads={threads!r}: not a number of threads; accepted: a whole number of at least 1")
         arrays, settings = self.arguments(args, given)
         values = self.evaluate(arrays, settings, engine, threads)
         out = tuple(values[t.name] for t in self.definition.outputs)
@@ -254,7 +263,7 @@ class Op:
 
     def gradient(self, wrt: Sequence[str]) -> Gradient:
         """The derived definition of ∂E/∂x for each x in wrt."""
-        key = tuple(wrt)
+        key = self.inputs_of(wrt)
         if key not in self._gradients:
             self.known(key)
             self._gradients[key] = reverse(self.definition, key)
@@ -266,6 +275,13 @@ class Op:
             self.known(key)
             self._tangents[key] = forward(self.definition, key)
         return self._tangents[key]
+
+    def inputs_of(self, wrt: object) -> tuple[str, ...]:
+        """Names of inputs in a row."""
+        if isinstance(wrt, str) or not isinstance(wrt, Iterable) or not all(isinstance(x, str) for x in wrt):
+            names = ", ".join(t.name for t in self.definition.inputs)
+            raise ArgumentError(f"{wrt!r:.80}: not names of inputs; accepted: a list of some of {names}")
+        return tuple(wrt)
 
     def derived(self, definition: Definition) -> Op:
         """The operation of a derived definition, kept so that its machine code is found again."""

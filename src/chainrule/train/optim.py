@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import math
+import numbers
+import sys
 from dataclasses import dataclass
 
 from ..errors import ArgumentError
+
+LARGEST = sys.float_info.max
 
 
 @dataclass(frozen=True)
@@ -22,5 +25,6 @@ class SGD:
     def __post_init__(self) -> None:
         for name in ("lr", "momentum", "weight_decay"):
             v = getattr(self, name)
-            if not isinstance(v, (int, float)) or isinstance(v, bool) or not math.isfinite(v) or v < 0:
-                raise ArgumentError(f"{name}={v!r}: not usable; accepted: a number of at least 0")
+            if isinstance(v, bool) or not isinstance(v, numbers.Real) or not 0 <= v < LARGEST:  # type: ignore[operator]  # real numbers have an order
+                raise ArgumentError(f"{name}={v!r:.80}: not usable; accepted: a number of at least 0")
+            object.__setattr__(self, name, float(v))
