@@ -17,7 +17,7 @@ import numpy as np
 from ..engines.native.program import ELEMENTS, Port, Spec
 from ..errors import ShapeError
 from ..language import tree
-from ..language.bind import bind, settings_of, whole_limits, whole_numbers
+from ..language.bind import MOST, Bound, bind, settings_of, whole_limits, whole_numbers
 from ..language.index import Poly
 from ..language.tree import Definition, Line, rename_tensors, subs
 from ..ops.operation import Op
@@ -38,6 +38,7 @@ class Graph:
     lines: list[Line] = field(default_factory=list)
     shapes: dict[str, Shape] = field(default_factory=dict)
     sampled: set[str] = field(default_factory=set)
+    bounds: list[tuple[Bound, Mapping[str, str]]] = field(default_factory=list)  # of operations that compute with the data's whole numbers
 
     def add(self, d: Definition, names: Mapping[str, str], settings: Mapping[str, int | float], prefix: str, only: set[str] | None = None) -> None:
         """Append a definition's lines: its tensors get the names given, others `prefix:name`; `only` picks lines."""
@@ -46,6 +47,8 @@ class Graph:
                 self.shapes.setdefault(names[t.name], ())
         shapes = {t.name: self.full(names[t.name]) for t in d.inputs}
         bound = bind(d, shapes, settings_of(d, settings), free_samples=self.free)
+        if bound.reach < MOST:
+            self.bounds.append((bound, {t.name: names[t.name] for t in d.inputs}))
         full = {t: names.get(t, f"{prefix}:{t}") for t in d.axes}  # a colon: what is inside an operation meets no public name
         known = {x.tensor for x in self.lines}
         for line in bound.lines:
@@ -171,6 +174,8 @@ def whole_arrays(g: Graph, calls: Sequence[Call], arrays: Mapping[str, np.ndarra
             for name, limit in limits.items():
                 if c.names[name] in out:
                     out[c.names[name]] = whole_numbers(f"{at}{c.names[name]}", out[c.names[name]], limit)
+    for bound, names in g.bounds:
+        bound.check({f"{at}{names[t]}": out[names[t]] for t in names if names[t] in out})
     return out
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import numbers
-import sys
 from dataclasses import dataclass
 
 from ..errors import ArgumentError
-
-LARGEST = sys.float_info.max
 
 
 @dataclass(frozen=True)
@@ -24,7 +22,12 @@ class SGD:
 
     def __post_init__(self) -> None:
         for name in ("lr", "momentum", "weight_decay"):
-            v = getattr(self, name)
-            if isinstance(v, bool) or not isinstance(v, numbers.Real) or not 0 <= v < LARGEST:  # type: ignore[operator]  # real numbers have an order
-                raise ArgumentError(f"{name}={v!r:.80}: not usable; accepted: a number of at least 0")
-            object.__setattr__(self, name, float(v))
+            given = getattr(self, name)
+            real = isinstance(given, numbers.Real) and not isinstance(given, bool)
+            try:
+                v = float(given) if real else math.nan
+            except OverflowError:
+                v = math.inf
+            if not 0 <= v < math.inf:
+                raise ArgumentError(f"{name}={given!r:.80}: not usable; accepted: a number of at least 0")
+            object.__setattr__(self, name, v)

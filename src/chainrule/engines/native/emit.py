@@ -38,6 +38,8 @@ class Kernel(Memory):
         for s in g.statements:
             self.note(f"# {s.origin}")
         self.outer(0, {}, {})
+        for t in sorted(g.wide):
+            self.narrow(t)
         self.emit("ret void")
         if self.leaves:
             self.label("leave")
@@ -391,6 +393,9 @@ class Kernel(Memory):
     def term(self, s: Statement, here: Env, active: int, p: Point, slots: dict[Point, list[str]] | None) -> None:
         if slots is None:
             added = self.value_of(s.body, here, active, p)
+            if s.out in self.group.wide:
+                self.add_wide(s, here, active, added)
+                return
             before = self.fetch(self.storage[s.out], s.target, here, active, fresh=True)
             self.store(s, here, active, self.binary("fadd", before, added))
             return

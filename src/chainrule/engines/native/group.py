@@ -11,6 +11,14 @@ from ...language.tree import reads
 from .lower import Statement
 
 
+def wide(tensor: str) -> str:
+    """The doubles in which a scatter into a tensor of floats adds up."""
+    return f"{tensor}@wide"
+
+
+CHUNK = "chunk'"  # the letter over which partial sums are added where there are many
+
+
 @dataclass(frozen=True)
 class Storage:
     """Where a tensor lies.
@@ -48,7 +56,9 @@ class Storage:
         return self.shape[0] * self.strides[0] if self.shape else 1
 
     def flat(self, index: tuple[Poly, ...]) -> Poly:
-        """The place that an index (without the sample axis) means; a single index counts places."""
+        """The place that an index (without the sample axis) means; a single index counts places. Partial sums may have a chunk first."""
+        if index and index[0].letter == CHUNK:
+            return index[0] * self.places + self.flat(index[1:])
         return index[0] if len(index) == 1 and len(self.shape) > 1 else _flat(index, self.strides)
 
 
@@ -81,12 +91,13 @@ class Group:
     vector: str | None
     unroll: tuple[tuple[str, ...], ...]
     sample: str | None = None
+    wide: frozenset[str] = frozenset()  # scatters of floats that add up in doubles, beside the tensor
 
     @cached_property
     def tensors(self) -> list[str]:
         """Tensors whose memory the group touches, in the order of the formulas: equal groups list them alike."""
         read = (r.tensor for s in self.statements for r in reads(s.body) if r.tensor not in self.registers)
-        return list(dict.fromkeys((*read, *(s.out for s in self.statements if s.out in self.stored))))
+        return list(dict.fromkeys((*read, *(s.out for s in self.statements if s.out in self.stored), *map(wide, sorted(self.wide)))))
 
     @cached_property
     def registers(self) -> set[str]:

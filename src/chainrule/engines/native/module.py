@@ -59,7 +59,8 @@ class _Module:
                         life[t] = (min(life.get(t, (k, k))[0], k), k)
             placed: list[tuple[int, int, tuple[int, int]]] = []
             for t, (a, b) in sorted(life.items(), key=lambda kv: (kv[1][0], -self.plan.storage[kv[0]].places)):
-                size = -(-self.plan.storage[t].places * self.lanes * self.bytes // LINE) * LINE + LINE
+                st = self.plan.storage[t]
+                size = -(-st.places * self.lanes * element_bytes(st.element) // LINE) * LINE + LINE
                 at = 0
                 for start, end, (c, d) in sorted(placed):
                     if not (b < c or d < a) and at < end and start < at + size:
@@ -133,7 +134,7 @@ class _Module:
             else:
                 lines += self.slot(name, self.slots[t])
                 step = {"lanes": "%block", "partial": "%chunk"}.get(st.layout if g.lanes else "plain")
-                size = st.places * self.bytes * (self.lanes if st.layout == "lanes" else 1)
+                size = st.places * element_bytes(st.element) * (self.lanes if st.layout == "lanes" else 1)
                 if step:
                     lines.append(f"  %{name}.o = mul nsw i64 {step}, {size}")
                     lines.append(f"  %{name} = getelementptr inbounds i8, ptr %{name}.b, i64 %{name}.o")

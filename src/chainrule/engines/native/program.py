@@ -63,7 +63,7 @@ def translate(spec: Spec, target: Target) -> tuple[str, Layout]:
     external = {
         p.name: Storage(p.name, p.shape, p.layout if p.sample else "plain", p.element, p.sample, p.indexed) for p in spec.inputs + spec.outputs
     }
-    given = Inputs(external, frozenset(p.name for p in spec.outputs), spec.sample, shapes, dict(spec.update))
+    given = Inputs(external, frozenset(p.name for p in spec.outputs), spec.sample, shapes, dict(spec.update), spec.chunks)
     return build(plan(statements, given, target, spec.element), spec.element, target, spec.chunks, dict(spec.update))
 
 

@@ -141,13 +141,12 @@ class Runner:
         layout = self.code.layout
         if batch > self.batch:
             self.batch = -1
-            element = DTYPES[self.code.spec.element]
             blocks = -(-batch // layout.lanes)
-            for k, (name, kind, places, _) in enumerate(layout.slots):
+            for k, (name, kind, places, element) in enumerate(layout.slots):
                 if name not in self.proof.names:
                     count = {"lanes": blocks * layout.lanes, "rows": batch, "partial": layout.chunks, "plain": 1}[kind]
                     if kind in ("lanes", "rows") or name not in self.memory:
-                        self.memory[name] = aligned((count * places,), element)
+                        self.memory[name] = aligned((count * places,), DTYPES[element])
                     self.frame[k] = address(self.memory[name])
             self.batch = batch
         if self.arenas is None or len(self.arenas) < threads * layout.arena:

@@ -19,12 +19,14 @@ from ...language.bind import MOST
 from ...language.functions import COMPARISONS
 from ...language.index import Poly
 from ...language.tree import Call, Expr, Index, Read, map_indices, reads, rebuild, rename_tensors, walk, whole
-from .group import Group, Storage
+from .group import CHUNK, Group, Storage, wide
 from .lower import SAMPLES, Statement
 from .solve import apply, open_short_indices, residues
 from .target import Target
 from .tiles import LIGHT, choose
 
+FEW_TERMS = 64  # added to one place, that rounding does not matter
+FEW_CHUNKS = 16  # whose sums are added in one expression
 MOST_SAMPLES = 1 << 31  # what a batch is taken to be at most where its size is open (Runner proves the arrays that come)
 MOST_TOGETHER = 1000  # operations written out for one point of a group: more would not fit the registers, and compile slowly
 
@@ -54,6 +56,7 @@ class Inputs:
     sample: str | None  # name of the number of samples, where vectors may run over samples
     shapes: Mapping[str, tuple[int, ...]]
     update: Mapping[str, str]  # output -> input whose memory it takes over
+    chunks: int = 1  # parts of a batch
 
 
 def plan(statements: list[Statement], given: Inputs, target: Target, element: str) -> Plan:
@@ -172,7 +175,7 @@ class _Planner:
             if kinds[s.out] == "partial":
                 name = f"{s.out}@partial"
                 kinds[name], kinds[s.out] = "partial", "plain"
-                out += [replace(s, out=name), _finished(s, name, "the chunks' sums, added up")]
+                out += [replace(s, out=name), _added_up(s, name, self.given.chunks)]
             elif s.out in external and s.out in self.sampled and external[s.out].layout == "rows":
                 name = inner[s.out] = f"{s.out}@lanes"
                 self.sampled.add(name)
@@ -333,9 +336,21 @@ class _Planner:
             )  # fmt: skip
             group = choose(flattened(group, self.storage), self.storage, self.lanes, self.target.registers)
             if any(s.scatter for s in statements):
-                self.zeroed[name] = frozenset(s.out for s in statements)
+                group = self.scattering(group)
             groups.append(group)
         return groups
+
+    def scattering(self, g: Group) -> Group:
+        """A scatter begins with zeros. Where one place of single precision may get many terms, they add up in doubles."""
+        (s,) = g.statements
+        few = SAMPLES not in s.extents + s.red_extents and math.prod(s.extents) * s.trips <= FEW_TERMS
+        st = self.storage[s.out]
+        if self.element == "double" or few:
+            self.zeroed[g.name] = frozenset({s.out})
+            return g
+        self.storage[wide(s.out)] = replace(st, name=wide(s.out), element="double")
+        self.zeroed[g.name] = frozenset({wide(s.out)})
+        return replace(g, wide=frozenset({s.out}))
 
     def proven(self, s: Statement) -> None:
         """Nothing that is computed of the letters leaves 64 bits: changes of variables make numbers that the formula did not have."""
@@ -353,7 +368,8 @@ class _Planner:
         known = dict(self.given.shapes)
         for name, st in self.storage.items():
             if name not in known:
-                known[name] = ((SAMPLES,) if st.sample else ()) + st.shape
+                many = (self.given.chunks,) if st.layout == "partial" and self.given.chunks > FEW_CHUNKS else ()
+                known[name] = ((SAMPLES,) if st.sample else many) + st.shape
         return known
 
 
@@ -384,6 +400,15 @@ def _reindexed(e: Expr, swap: Mapping[tuple[Poly, ...], tuple[Poly, ...]]) -> Ex
     if isinstance(e, Read):
         return Read(e.tensor, swap.get(e.index, e.index))
     return rebuild(e, lambda a: _reindexed(a, swap))
+
+
+def _added_up(s: Statement, name: str, chunks: int) -> Statement:
+    """The statement that adds the chunks' sums: few of them in one expression, many as a sum like any other."""
+    done = _finished(s, name, "the chunks' sums, added up")
+    if chunks <= FEW_CHUNKS or not isinstance(done.body, Read):
+        return done
+    body = Read(name, (Poly.name(CHUNK), *done.body.index))
+    return replace(done, kind="sum", red=(CHUNK,), red_extents=(chunks,), body=body)
 
 
 def _finished(s: Statement, name: str, what: str) -> Statement:
