@@ -126,7 +126,7 @@ def whole_numbers(name: str, a: np.ndarray, below: int | None = None) -> np.ndar
     accepted = "whole numbers" if below is None else f"whole numbers 0 to {below - 1}"
     if a.dtype.kind not in "biufO":
         raise ElementTypeError(f"{name} with dtype {a.dtype}: not numbers to count with; accepted: {accepted}")
-    values = a.astype(np.int64) if a.dtype.kind == "b" else a.astype(np.float32) if a.dtype == np.float16 else a
+    values: np.ndarray = a.astype(np.int64) if a.dtype.kind == "b" else a.astype(np.float32) if a.dtype == np.float16 else a
     try:
         with np.errstate(invalid="ignore"):
             wrong = (values != values // 1) | (abs(values) >= MOST)  # NaN and infinities differ from their whole part

@@ -25,6 +25,11 @@ class Memory(Values):
         if not self.quiet:
             self.notes.append("  " * self.depth + text)
 
+    def flat(self, st: Storage, index: tuple[Poly, ...]) -> Poly:
+        """The place of an index, counted from where the group is given the tensor."""
+        at = st.flat(index)
+        return at - self.shift[st.name] if self.shift.get(st.name) else at
+
     def fetch(self, st: Storage, index: tuple[Poly, ...], here: Env, active: int, fresh: bool = False) -> Value:
         """The value at an index. `fresh`: do not trust what was read before (it may have been written since)."""
         if st.layout == "partial" and not (index and index[0].letter == CHUNK):
@@ -33,8 +38,8 @@ class Memory(Values):
                 parts = [self.binary("fadd", parts[k], parts[k + 1]) if k + 1 < len(parts) else parts[k] for k in range(0, len(parts), 2)]
             return parts[0]
         if not st.sample:
-            return self.load(st, st.flat(index), here, active, fresh)
-        flat = st.flat(index[1:])
+            return self.load(st, self.flat(st, index), here, active, fresh)
+        flat = self.flat(st, index[1:])
         if self.group.lanes and st.layout == "lanes":
             key = ("lanes", st.name, self.affine(flat, here))
             at = self.pointer(self.base[st.name], self.element, key[2], self.width)
@@ -142,7 +147,7 @@ class Memory(Values):
         st = self.storage[s.out]
         if not (self.group.lanes and st.layout == "rows" and st.sample):
             return False
-        flat = st.flat(s.target[1:])
+        flat = self.flat(st, s.target[1:])
         if self.square(st, flat) is None or len(points) != self.width:
             return False
         rows = self.transposed([self.vector(v) for v in results.values()])
@@ -189,7 +194,7 @@ class Memory(Values):
     def store(self, s: Statement, here: Env, active: int, value: Value) -> None:
         st = self.storage[s.out]
         if st.sample and self.group.lanes:
-            flat = st.flat(s.target[1:] if len(s.target) > len(st.shape) else s.target)
+            flat = self.flat(st, s.target[1:] if len(s.target) > len(st.shape) else s.target)
             v = self.vector(value)
             if st.layout == "lanes":
                 at = self.pointer(self.base[s.out], self.element, self.affine(flat, here), self.width)
@@ -201,7 +206,7 @@ class Memory(Values):
                 one = self.value(f"extractelement {self.vtype} {v}, i32 {k}") if self.width > 1 else v
                 self.emit(f"store {st.element} {one}, ptr {at}, align {self.bytes}")
             return
-        flat = st.flat(s.target)
+        flat = self.flat(st, s.target)
         stride = step_of(flat, self.group.vector)
         a = self.affine(flat, here)
         at = self.pointer(self.base[s.out], self.element, a, 1)
@@ -288,7 +293,7 @@ class Memory(Values):
                     totals += [self.value(f"extractelement {self.vtype} {whole}, i32 {i}") for i in range(len(part))]
         store = self.storage[s.out]
         for (e, _), t in zip(points.values(), totals, strict=True):
-            at = self.pointer(self.base[s.out], self.element, self.affine(store.flat(s.target), e), 1)
+            at = self.pointer(self.base[s.out], self.element, self.affine(self.flat(store, s.target), e), 1)
             old = self.value(f"load {self.element}, ptr {at}, align {self.bytes}")
             new = self.value(f"fadd {self.element} {old}, {t}")
             self.emit(f"store {self.element} {new}, ptr {at}, align {self.bytes}")

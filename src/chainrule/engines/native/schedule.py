@@ -11,22 +11,22 @@ Nothing in a plan depends on the number of threads, so neither do the bits.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from ...errors import ShapeError
 from ...language.bind import MOST
 from ...language.functions import COMPARISONS
 from ...language.index import Poly
-from ...language.tree import Call, Expr, Index, Read, map_indices, reads, rebuild, rename_tensors, walk, whole
-from .group import CHUNK, Group, Storage, wide
+from ...language.tree import Call, Index, Read, reads, rename_tensors, walk, whole
+from .adapt import FEW_CHUNKS, added_up, finished, flattened, renamed
+from .group import Group, Storage, wide
 from .lower import SAMPLES, Statement
-from .solve import apply, open_short_indices, residues
+from .solve import apply, emptied, open_short_indices, residues
 from .target import Target
 from .tiles import LIGHT, choose
 
 FEW_TERMS = 64  # added to one place, that rounding does not matter
-FEW_CHUNKS = 16  # whose sums are added in one expression
 MOST_SAMPLES = 1 << 31  # what a batch is taken to be at most where its size is open (Runner proves the arrays that come)
 MOST_TOGETHER = 1000  # operations written out for one point of a group: more would not fit the registers, and compile slowly
 
@@ -77,6 +77,7 @@ class _Planner:
         self.broken = False
         self.readers: dict[str, dict[str, str]] = {}
         self.splits: dict[str, bool] = {}
+        self.choices: dict[tuple[object, ...], Group] = {}
         self.users: dict[str, set[str]] = {}  # tensor -> the statements that read it
 
     def run(self) -> Plan:
@@ -175,12 +176,12 @@ class _Planner:
             if kinds[s.out] == "partial":
                 name = f"{s.out}@partial"
                 kinds[name], kinds[s.out] = "partial", "plain"
-                out += [replace(s, out=name), _added_up(s, name, self.given.chunks)]
+                out += [replace(s, out=name), added_up(s, name, self.given.chunks)]
             elif s.out in external and s.out in self.sampled and external[s.out].layout == "rows":
                 name = inner[s.out] = f"{s.out}@lanes"
                 self.sampled.add(name)
                 kinds[name] = "sample"
-                finish.append(_finished(s, name, "a copy, as NumPy has it"))
+                finish.append(finished(s, name, "a copy, as NumPy has it"))
                 out.append(replace(s, out=name))
             else:
                 out.append(s)
@@ -309,7 +310,7 @@ class _Planner:
     def split(self, members: list[Statement], kinds: dict[str, str], lanes: bool) -> list[Group]:
         """One group for each residue class that its equations ask for."""
         letters = members[0].letters
-        aligned = [members[0]] + [_renamed(s, dict(zip(s.letters, letters, strict=True))) for s in members[1:]]
+        aligned = [members[0]] + [renamed(s, dict(zip(s.letters, letters, strict=True))) for s in members[1:]]
         opened = [open_short_indices(s, self.shapes()) for s in aligned]
         inside = {s.out for s in aligned}
         stored = frozenset(t for t in inside if t in self.given.outputs or not self.users.get(t, set()) <= inside)
@@ -318,7 +319,7 @@ class _Planner:
         if any(apply(o.statement, c, kinds.get(o.statement.out) != "partial").scatter for c in every for o in opened):
             every = [{}]  # a scatter clears its whole tensor first: a class that became one would wipe out the others
         for classes in every:
-            statements = [apply(o.statement, classes, kinds.get(o.statement.out) != "partial") for o in opened]
+            statements = [emptied(apply(o.statement, classes, kinds.get(o.statement.out) != "partial")) for o in opened]
             if any(s.scatter for s in statements) and len(statements) > 1:
                 groups += [g for s in members for g in self.split([s], kinds, lanes)]
                 return groups
@@ -334,11 +335,20 @@ class _Planner:
                 name, lanes, tuple(x for x, _ in shown), tuple(e for _, e in shown), tuple(statements), stored,
                 frozenset(t for t in inside if kinds.get(t) == "partial"), {}, None, ((),) * len(statements), self.given.sample,
             )  # fmt: skip
-            group = choose(flattened(group, self.storage), self.storage, self.lanes, self.target.registers)
+            group = self.chosen(flattened(group, self.storage))
             if any(s.scatter for s in statements):
                 group = self.scattering(group)
             groups.append(group)
         return groups
+
+    def chosen(self, g: Group) -> Group:
+        """The group with its tiles; what was chosen for one group holds for all of its form."""
+        form = g.form(self.storage)
+        if form in self.choices:
+            c = self.choices[form]
+            return replace(g, letters=c.letters, extents=c.extents, tile=c.tile, vector=c.vector, unroll=c.unroll)
+        self.choices[form] = choose(g, self.storage, self.lanes, self.target.registers)
+        return self.choices[form]
 
     def scattering(self, g: Group) -> Group:
         """A scatter begins with zeros. Where one place of single precision may get many terms, they add up in doubles."""
@@ -373,51 +383,6 @@ class _Planner:
         return known
 
 
-def flattened(g: Group, storage: Mapping[str, Storage]) -> Group:
-    """A group over whole tensors that goes through all of them place by place, as one loop over all places."""
-    index = tuple(map(Poly.name, g.letters))
-    if g.lanes or len(g.letters) < 2 or any(s.kind != "map" or s.target != index for s in g.statements):
-        return g
-    for s in g.statements:
-        for node in walk(s.body):
-            if isinstance(node, Index) and node.expr.names & set(g.letters):
-                return g
-            if (
-                isinstance(node, Read)
-                and node.index
-                and (node.index != index or (node.tensor in storage and storage[node.tensor].shape != g.extents))
-            ):
-                return g
-        if storage[s.out].shape != g.extents:
-            return g
-    swap = {index: (Poly.name("e"),)}
-    extents = (math.prod(g.extents),)
-    statements = tuple(replace(s, letters=("e",), extents=extents, target=(Poly.name("e"),), body=_reindexed(s.body, swap)) for s in g.statements)
-    return replace(g, letters=("e",), extents=extents, statements=statements)
-
-
-def _reindexed(e: Expr, swap: Mapping[tuple[Poly, ...], tuple[Poly, ...]]) -> Expr:
-    if isinstance(e, Read):
-        return Read(e.tensor, swap.get(e.index, e.index))
-    return rebuild(e, lambda a: _reindexed(a, swap))
-
-
-def _added_up(s: Statement, name: str, chunks: int) -> Statement:
-    """The statement that adds the chunks' sums: few of them in one expression, many as a sum like any other."""
-    done = _finished(s, name, "the chunks' sums, added up")
-    if chunks <= FEW_CHUNKS or not isinstance(done.body, Read):
-        return done
-    body = Read(name, (Poly.name(CHUNK), *done.body.index))
-    return replace(done, kind="sum", red=(CHUNK,), red_extents=(chunks,), body=body)
-
-
-def _finished(s: Statement, name: str, what: str) -> Statement:
-    """s.out as a copy of the tensor `name` over the same letters."""
-    index = tuple(map(Poly.name, s.letters))
-    origin = f"{s.out}[{','.join(s.letters)}] = {name}[{','.join(s.letters)}]  ({what})"
-    return Statement(s.out, s.letters, s.extents, index, "map", (), (), (), (), Read(name, index), origin)
-
-
 def _names(r: Read) -> set[str]:
     return set().union(*(p.names for p in r.index)) if r.index else set()
 
@@ -432,22 +397,3 @@ def _heavy(s: Statement) -> bool:
 
 def _pointwise(s: Statement, tensor: str) -> bool:
     return all(tuple(p.letter for p in r.index) == s.letters for r in reads(s.body) if r.tensor == tensor)
-
-
-def _renamed(s: Statement, swap: Mapping[str, str]) -> Statement:
-    """The statement with its letters renamed; reduced letters that clash step aside."""
-    if all(a == b for a, b in swap.items()):
-        return s
-    full = dict(swap)
-    taken = set(swap.values())
-    for x in s.red:
-        new = x
-        while new in taken:
-            new += "'"
-        full[x] = new
-        taken.add(new)
-    change: Callable[[Poly], Poly] = lambda p: p.subs({a: Poly.name(b) for a, b in full.items()})  # noqa: E731
-    return replace(
-        s, letters=tuple(full[x] for x in s.letters), red=tuple(full[x] for x in s.red), target=tuple(map(change, s.target)),
-        guards=tuple(map(change, s.guards)), equal=tuple(map(change, s.equal)), body=map_indices(s.body, change),
-    )  # fmt: skip

@@ -35,6 +35,7 @@ class Values(Text):
         self.suffix = ("f32" if element == "float" else "f64") if self.width == 1 else f"v{self.width}f{self.bytes * 8}"
         self.functions: set[tuple[str, int]] = set()
         self.declared: set[str] = set()
+        self.shift = group.shifts(storage)
         self.base = {t: f"%p{k}" for k, t in enumerate(group.tensors)}
         self.held: dict[tuple[str, Point], Value] = {}
         self.notes: list[str] = []
