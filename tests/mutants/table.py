@@ -404,7 +404,7 @@ OPS_MUTANTS = [
     Mutant("bind-reach", "language/bind.py", "self.reach < MOST else ()", "False else ()", SHARP, "products of whole numbers leave 64 bits"),
     Mutant("bind-largest", "language/bind.py", 'math.prod(sizes) if e.fn == "*" else sum(sizes)', "sum(sizes)", SHARP, "products of whole numbers leave 64 bits"),
     Mutant("ops-counted", "ops/operation.py", "return a.astype(np.int64)\n\n\ndef chunks_for", "return a\n\n\ndef chunks_for", SHARP, "32-bit whole numbers are compared as floats"),
-    Mutant("reference-pairs", "engines/reference.py", "return _pairwise(", "return reduce(lambda a, b: a + b, ", SHARP, "the reference adds one after another"),
+    Mutant("reference-pairs", "engines/reference.py", "return _pairwise(", "return sum(", SHARP, "the reference adds one after another"),
     Mutant("run-half", "engines/native/run.py", "self.batch = -1\n            blocks", "blocks", THREADS, "memory that was half taken counts as there"),
     Mutant("run-arena", "engines/native/run.py", "self.arenas = None\n            arenas = aligned", "self.arenas = arenas = aligned", THREADS, "an arena whose address nobody wrote down"),
     Mutant("pool-lock", "engines/native/pool.py", "threading.RLock()", "threading.Lock()", THREADS, "a handler that wants helpers waits for itself"),
