@@ -340,3 +340,22 @@ def test_what_cannot_be_is_answered(call: Callable[[], object], problem: str) ->
 
 def test_numbers_of_numpy_are_numbers() -> None:
     assert cr.optim.SGD(lr=np.float32(0.5)).lr == 0.5 and cr.optim.SGD(lr=np.int64(1)).lr == 1.0
+
+
+def test_pictures_that_are_not_square_keep_rows_and_columns(tmp_path: Path) -> None:
+    from PIL import Image
+
+    from chainrule.train.run import images_for
+
+    picture = np.zeros((36, 24), np.uint8)
+    picture[:18] = 255  # the upper half
+    Image.fromarray(picture).save(tmp_path / "tall.png")
+    read = data.read_images(tmp_path / "tall.png")
+    assert read.shape == (1, 1, 36, 24) and np.array_equal(read[0, 0], picture), "grey stays grey"
+    assert data.read_images(tmp_path / "tall.png", (12, 18)).shape == (1, 1, 12, 18)
+    net = nn.Sequential(nn.Flatten(), nn.Linear(12 * 18, 3)).init(0)
+    net.input = nn.Input(cr.ops.scale, "whole", (1, 12, 18))
+    pixels = images_for(net, tmp_path / "m", tmp_path / "tall.png")
+    assert pixels.shape == (1, 1, 12, 18) and pixels[0, 0, 2].min() > 250 and pixels[0, 0, 9].max() < 5
+    Image.fromarray(np.zeros((5, 7, 3), np.uint8)).save(tmp_path / "colour.png")
+    assert data.read_images(tmp_path / "colour.png").shape == (1, 3, 5, 7)

@@ -67,7 +67,7 @@ def test_the_same_seed_gives_the_same_network_and_the_same_bits_on_any_threads()
         assert all(np.array_equal(state[k], states[0][k]) for k in state)
 
 
-@pytest.mark.parametrize("momentum, decay", [(0.0, 0.0), (0.9, 0.0), (0.5, 0.01)])
+@pytest.mark.parametrize("momentum, decay", [(0.0, 0.0), (0.0, 0.01), (0.9, 0.0), (0.5, 0.01)])
 def test_updates_are_pytorchs_sgd(momentum: float, decay: float) -> None:
     net = nn.Sequential(nn.Linear(3, 4)).init(0, np.float64)
     rng = np.random.default_rng(0)

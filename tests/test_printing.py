@@ -8,9 +8,10 @@ import re
 import pytest
 
 import chainrule as cr
+from chainrule.language.functions import FUNCTIONS, OPERATORS, REDUCTIONS
 from chainrule.language.index import Poly
 from chainrule.language.ranges import define
-from chainrule.language.show import definition_text, header_text, line_text
+from chainrule.language.show import definition_text, header_text, latex_line, line_text
 from chainrule.language.tree import Definition, Tensor
 from tests.cases import CASES, Case
 
@@ -34,6 +35,7 @@ RIGHT_SIDES = [
     "(a[n,i] + b[n,i]) * (i - 3)",
     "a[n,i] * (2*i)",
     "2 ** -i",
+    "a[n,-(i//2)+D-1] + a[n,D-1-i//3*2]",
     "a[n,i] * (-2*i)",
     "a[n,i] * (-i*D)",
     "a[n,i] - (-2*i)",
@@ -223,3 +225,39 @@ def test_no_step_shows_a_letter_that_is_bound_twice_over() -> None:
                 assert "is in use around" not in str(e), e
                 read += "output 'step' has no formula" in str(e)
     assert read > 50
+
+
+FUNCTION_SIGNS = {
+    "exp": r"\mathrm{e}^{a_{n,i}}", "log": r"\ln\left(a_{n,i}\right)", "sqrt": r"\sqrt{a_{n,i}}", "abs": r"\left|a_{n,i}\right|",
+    "sign": r"\operatorname{sign}\left(a_{n,i}\right)", "sin": r"\sin\left(a_{n,i}\right)", "cos": r"\cos\left(a_{n,i}\right)",
+    "tan": r"\tan\left(a_{n,i}\right)", "tanh": r"\tanh\left(a_{n,i}\right)", "sigmoid": r"\sigma\left(a_{n,i}\right)",
+    "erf": r"\operatorname{erf}\left(a_{n,i}\right)", "maximum": r"\max\left(a_{n,i}, b_{n,i}\right)", "minimum": r"\min\left(a_{n,i}, b_{n,i}\right)",
+    "where": r"\operatorname{where}\left(a_{n,i}, b_{n,i}, 0\right)", "delta": r"\delta_{a_{n,i},b_{n,i}}",
+}  # fmt: skip
+OPERATOR_SIGNS = {
+    "+": r"a_{n,i} + b_{n,i}", "-": r"a_{n,i} - b_{n,i}", "*": r"a_{n,i} \, b_{n,i}", "/": r"\frac{a_{n,i}}{b_{n,i}}", "**": r"a_{n,i}^{b_{n,i}}", "neg": r"-a_{n,i}",
+    "==": r"\left[a_{n,i} = b_{n,i}\right]", "!=": r"\left[a_{n,i} \ne b_{n,i}\right]", "<": r"\left[a_{n,i} < b_{n,i}\right]",
+    "<=": r"\left[a_{n,i} \le b_{n,i}\right]", ">": r"\left[a_{n,i} > b_{n,i}\right]", ">=": r"\left[a_{n,i} \ge b_{n,i}\right]",
+}  # fmt: skip
+REDUCTION_SIGNS = {
+    "sum": r"\sum\limits_{j} a_{n,j}", "max": r"\max\limits_{j} a_{n,j}", "min": r"\min\limits_{j} a_{n,j}",
+    "mean": r"\operatorname{mean}_{j} a_{n,j}", "argmax": r"\operatorname{arg\,max}_{j} a_{n,j}",
+}  # fmt: skip
+
+
+def test_every_word_of_the_language_has_its_own_sign() -> None:
+    assert set(FUNCTION_SIGNS) == set(FUNCTIONS) and set(OPERATOR_SIGNS) == set(OPERATORS) and set(REDUCTION_SIGNS) == set(REDUCTIONS)
+    three = {1: "a[n,i]", 2: "a[n,i], b[n,i]", 3: "a[n,i], b[n,i], 0"}
+    rows = [(f"{f}({three[FUNCTIONS[f].arity]})", tex) for f, tex in FUNCTION_SIGNS.items()]
+    rows += [("-a[n,i]" if o == "neg" else f"a[n,i] {o} b[n,i]", tex) for o, tex in OPERATOR_SIGNS.items()]
+    rows += [(f"{r}[j](a[n,j]) + b[n,i]", rf"{tex} + b_{{n,i}}") for r, tex in REDUCTION_SIGNS.items()]
+    rows += [("a[n,i] - 1e-7", r"a_{n,i} - 10^{-7}"), ("a[n,i] * -1e-7", r"a_{n,i} \, \left(-10^{-7}\right)"), ("2.5e30 + a[n,i]", r"2.5 \cdot 10^{30} + a_{n,i}")]  # fmt: skip
+    for right, tex in rows:
+        d = define(f"f(a[n,D], b[n,D]) -> y[n,D]\n y[n,i] = {right}")
+        assert latex_line(d.lines[0], d.axes) == f"y_{{n,i}} = {tex}", right
+    for right, tex in (
+        ("i%(D+1)*a[n,i]", r"\left(i \bmod \left(D+1\right)\right)"),
+        ("(i+1)%D*a[n,i]", r"\left(\left(i+1\right) \bmod D\right)"),
+    ):
+        d = define(f"f(a[n,D]) -> y[n,D]\n y[n,i] = {right}")
+        assert latex_line(d.lines[0], d.axes) == rf"y_{{n,i}} = {tex} \, a_{{n,i}}"

@@ -21,7 +21,7 @@ from ..language.show import definition_text, header_text, latex_line
 from ..language.tree import Definition
 
 MOST_BOUNDS = 64
-CHUNK_BLOCKS = 256  # of samples in lanes, at most in one chunk
+CHUNK_BLOCKS = 32  # of samples in lanes, at most in one chunk
 PARALLEL_WORK = 2_000_000  # elements touched above which a call uses all cores
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 

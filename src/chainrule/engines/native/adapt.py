@@ -14,7 +14,7 @@ from .lower import Statement
 FEW_CHUNKS = 16  # whose sums are added in one expression
 
 
-def flattened(g: Group, storage: Mapping[str, Storage]) -> Group:
+def one_axis(g: Group, storage: Mapping[str, Storage]) -> Group:
     """A group over whole tensors that goes through all of them place by place, as one loop over all places."""
     index = tuple(map(Poly.name, g.letters))
     if g.lanes or len(g.letters) < 2 or any(s.kind != "map" or s.target != index for s in g.statements):

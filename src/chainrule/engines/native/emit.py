@@ -172,7 +172,7 @@ class Kernel(Memory):
             if s.kind == "argmax":
                 slots[p].append(self.alloca(self.vtype, self.width * self.bytes))
                 self.put(slots[p][1], self.constant(-1.0))
-        cut = blocks(s, unrolled, self.group.lanes, self.width if s.out in self.group.partial else 1)
+        cut = blocks(s, unrolled, self.group.lanes, len(points), self.width if s.out in self.group.partial else 1)
         if cut and cut.exact:
             return self.in_exact_blocks(s, unrolled, env, points, slots, cut)
         self.reduce(s, unrolled, env, points, slots, cut)

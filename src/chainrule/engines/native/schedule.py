@@ -19,7 +19,7 @@ from ...language.bind import MOST
 from ...language.functions import COMPARISONS
 from ...language.index import Poly
 from ...language.tree import Call, Index, Read, reads, rename_tensors, walk, whole
-from .adapt import FEW_CHUNKS, added_up, finished, flattened, renamed
+from .adapt import FEW_CHUNKS, added_up, finished, one_axis, renamed
 from .group import Group, Storage, wide
 from .lower import SAMPLES, Statement
 from .solve import apply, emptied, open_short_indices, residues
@@ -335,7 +335,7 @@ class _Planner:
                 name, lanes, tuple(x for x, _ in shown), tuple(e for _, e in shown), tuple(statements), stored,
                 frozenset(t for t in inside if kinds.get(t) == "partial"), {}, None, ((),) * len(statements), self.given.sample,
             )  # fmt: skip
-            group = self.chosen(flattened(group, self.storage))
+            group = self.chosen(one_axis(group, self.storage))
             if any(s.scatter for s in statements):
                 group = self.scattering(group)
             groups.append(group)
