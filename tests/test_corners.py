@@ -113,6 +113,12 @@ def test_equal_terms_lose_no_more_than_others(text: str, count: int) -> None:
         assert np.all(np.abs(cr.op(text)(x) - want) <= 8 * U * want), value
 
 
+def test_the_reference_adds_parts_in_pairs() -> None:
+    x = np.full((1500, 2000), 0.1, F)
+    want = float(x[0, 0]) * x.size
+    assert abs(cr.op("f(x[A,B]) -> y\n y = sum[i,j](x[i,j])")(x, engine="reference") - want) <= 8 * U * want
+
+
 @pytest.mark.parametrize("count", [10, 64, 100, 200, 319, 1000, 10_000, 100_000])
 @pytest.mark.parametrize("samples", [1, 16, 70])
 def test_matrix_products_of_equal_and_positive_terms(count: int, samples: int) -> None:
@@ -123,6 +129,30 @@ def test_matrix_products_of_equal_and_positive_terms(count: int, samples: int) -
     x, w = rng.random((samples, count)).astype(F), rng.random((9, count)).astype(F)
     want = x.astype(float) @ w.T.astype(float)
     assert np.all(np.abs(cr.ops.linear_plain(x, w) - want) <= 8 * U * want)
+
+
+# Groups that look alike ---------------------------------------------------------------------------------------------------
+
+
+def test_groups_that_differ_in_their_conditions_alone_are_two() -> None:
+    f = cr.op(
+        "f(x[A,B], z[A,B]) -> y[A], w[A], v[A]\n y[i] = sum[j](x[i,j]*z[i,j]*(j <= i))\n w[i] = sum[j](x[i,j]*z[i,j]*(j < i))\n v[i] = sum[j](x[i,j]*z[i,j]*(i < j+3))"
+    )
+    rng = np.random.default_rng(0)
+    for a, b in ((9, 9), (40, 33), (5, 70)):
+        x, z = rng.normal(size=(2, a, b))
+        i, j = np.indices((a, b))
+        for got, keep in zip(f(x, z), (j <= i, j < i, i < j + 3), strict=True):
+            assert np.allclose(got, (x * z * keep).sum(1), atol=1e-12)
+
+
+@pytest.mark.parametrize("samples", [5, 40])
+def test_windows_at_either_border_are_their_own(samples: int) -> None:
+    f = cr.op("f(x[n,D]) -> y[n,D], z[n,D]\n y[n,i] = sum[u:5](x[n,i+u-1])\n z[n,i] = sum[u:5](x[n,i+u-3])")
+    x = np.random.default_rng(0).normal(size=(samples, 23))
+    wide = np.pad(x, ((0, 0), (3, 3)))
+    for got, first in zip(f(x), (2, 0), strict=True):
+        assert np.allclose(got, sum(wide[:, first + u : first + u + 23] for u in range(5)), atol=1e-12)
 
 
 # Caches: one function called with every kind of argument -----------------------------------------------------------------

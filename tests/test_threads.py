@@ -560,6 +560,10 @@ def test_an_interrupt_while_memory_is_taken_leaves_the_runner_sound(arenas: bool
             try:
                 found = op(x, w, threads=2)
             except KeyboardInterrupt:
+                assert np.array_equal(op(sizes[0], w, threads=2), want[0]), "fewer samples than were to come"
+                runner = next(iter(op._runners.values()))
+                kept = {name: real(a) for name, a in runner.memory.items()}
+                assert all(kept.get(name, at) == at for (name, *_), at in zip(runner.code.layout.slots, runner.frame, strict=False))
                 found = op(x, w, threads=2)
             assert np.array_equal(found, y)
         monkeypatch.setattr(run, "address", real)
