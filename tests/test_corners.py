@@ -71,10 +71,11 @@ COUNTS = [
 
 @ENGINES
 @pytest.mark.parametrize("kind", [np.uint8, np.int32, np.int64, np.uint32])
+@pytest.mark.parametrize("declared", [": int", ""])
 @pytest.mark.parametrize("text, meaning", COUNTS, ids=[t.split("\n")[1].strip() for t, _ in COUNTS])
-def test_class_numbers_are_counted_with(text: str, meaning: Callable, kind: type, engine: str) -> None:
+def test_class_numbers_are_counted_with(text: str, meaning: Callable, declared: str, kind: type, engine: str) -> None:
     w, t = np.array([2.0, 4, 8, 16]), np.array([0, 1, 2, 3, 200, 203, 255, 127, 128], kind)
-    assert cr.op(text)(w, t, engine=engine).tolist() == [meaning(w, int(v)) for v in t]
+    assert cr.op(text.replace(": int", declared))(w, t, engine=engine).tolist() == [meaning(w, int(v)) for v in t]
 
 
 @ENGINES
