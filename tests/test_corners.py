@@ -115,7 +115,7 @@ def test_equal_terms_lose_no_more_than_others(text: str, count: int) -> None:
 
 
 def test_the_reference_adds_parts_in_pairs() -> None:
-    x = np.full((1500, 2000), 0.1, F)
+    x = np.full((1500, 2000), 1 / 3, F)
     want = float(x[0, 0]) * x.size
     assert abs(cr.op("f(x[A,B]) -> y\n y = sum[i,j](x[i,j])")(x, engine="reference") - want) <= 8 * U * want
 
@@ -154,6 +154,10 @@ def test_windows_at_either_border_are_their_own(samples: int) -> None:
     wide = np.pad(x, ((0, 0), (3, 3)))
     for got, first in zip(f(x), (2, 0), strict=True):
         assert np.allclose(got, sum(wide[:, first + u : first + u + 23] for u in range(5)), atol=1e-12)
+    f = cr.op("f(x[n,D]) -> b[n,D]\n a[n,i:D] = sum[u:5](x[n,i+u+1])\n b[n,i] = sum[u:5](a[n,i+u+2])")
+    a = sum(np.pad(x, ((0, 0), (0, 9)))[:, 1 + u : 24 + u] for u in range(5))
+    b = sum(np.pad(a, ((0, 0), (0, 9)))[:, 2 + u : 25 + u] for u in range(5))
+    assert np.allclose(f(x), b, atol=1e-12), "one group after the other, alike but for the border"
 
 
 # Caches: one function called with every kind of argument -----------------------------------------------------------------
