@@ -16,6 +16,7 @@ from functools import cached_property, partial
 
 from ..language.index import Poly
 from ..language.show import alone, definition_text, expression, line_text
+from ..language.source import make_room
 from ..language.tree import (
     ZERO,
     Call,
@@ -165,6 +166,7 @@ class _Reverse:
     def finish(self, tensor: str, steps: dict[str, tuple[Step, ...]]) -> Line:
         """All contributions to one tensor as one line."""
         pending, name = self.pending[tensor], self.adjoint[tensor]
+        make_room(len(pending.contributions) + 50)  # they stand in one another, as the sum of so many terms
         line, record = gather(name, self.d.axes[tensor], pending.contributions, self.axes, frozenset(self.taken))
         self.axes[name] = line.ranges
         moves = [Step(*move) for move in record]

@@ -19,6 +19,7 @@ from ..errors import ShapeError
 from ..language import tree
 from ..language.bind import MOST, Bound, bind, settings_of, whole_limits, whole_numbers
 from ..language.index import Poly
+from ..language.source import make_room
 from ..language.tree import Definition, Line, rename_tensors, subs
 from ..ops.operation import Op
 from ..ops.shape import axis_names
@@ -83,6 +84,7 @@ class Graph:
         inner = self.shapes[tensor] if sampled else self.full(tensor)
         letters = (*(("n",) if sampled else ()), *axis_names(len(inner))[1])
         ranges = (*((Poly.name(SAMPLES),) if sampled else ()), *map(Poly.of, inner))
+        make_room(len(parts) + 50)
         reads: list[tree.Expr] = [tree.Read(p, tuple(map(Poly.name, letters))) for p in parts]
         expr = reduce(lambda a, b: tree.Call("+", (a, b)), reads) if reads else tree.Const(0)
         self.lines.append(Line(name, letters, ranges, expr))
