@@ -77,6 +77,9 @@ class _Planner:
         self.broken = False
         self.readers: dict[str, dict[str, str]] = {}
         self.splits: dict[str, bool] = {}
+        self.counts: dict[str, int] = {}  # statement -> operations written out
+        self.known = dict(given.shapes)
+        self.seen = 0  # tensors in storage when `known` was made
         self.choices: dict[tuple[object, ...], Group] = {}
         self.users: dict[str, set[str]] = {}  # tensor -> the statements that read it
 
@@ -244,18 +247,24 @@ class _Planner:
         """Put statements over the same index space together where each reads the others only at its own point."""
         groups: list[list[Statement]] = []
         home: dict[str, int] = {}
+        spaces: dict[tuple[int, ...], list[int]] = {}  # extents -> the groups over such a space, in order
+        self.counts.clear()
         for s in here:
             before = s.tensors | self.readers.get(s.out, {}).keys()
             deps = [home[t] for t in before if t in home]
             at = max(deps, default=-1)
             best = None
-            for k in range(len(groups) - 1, max(at, 0) - 1, -1):
+            alike = spaces.setdefault(s.extents, [])
+            for k in reversed(alike):
+                if k < at:
+                    break
                 if self.joins(s, groups[k], kinds):
                     best = k
                     break
             if best is None:
                 groups.append([s])
                 best = len(groups) - 1
+                alike.append(best)
             else:
                 groups[best].append(s)
             home[s.out] = best
@@ -274,7 +283,7 @@ class _Planner:
             return False
         if kinds[s.out] in ("plain", "whole") and any(x.equal for x in (s, *group)):
             return False  # these may become scatters, which are groups of their own
-        if s.extents != first.extents or not _simple(s) or not all(map(_simple, group)):
+        if not _simple(s) or not all(map(_simple, group)):
             return False
         if sum(_heavy(x) for x in group) + _heavy(s) > 1 or sum(map(self.written, group)) + self.written(s) > MOST_TOGETHER:
             return False
@@ -299,7 +308,9 @@ class _Planner:
 
     def written(self, s: Statement) -> int:
         """About how many operations are written out for one point of s; a copy goes lane by lane."""
-        return sum(1 for _ in walk(s.body)) * (1 if _heavy(s) else s.trips) + 16 * self.lanes * self.is_copy(s)
+        if s.out not in self.counts:
+            self.counts[s.out] = sum(1 for _ in walk(s.body)) * (1 if _heavy(s) else s.trips) + 16 * self.lanes * self.is_copy(s)
+        return self.counts[s.out]
 
     def parted(self, s: Statement) -> bool:
         """Whether s is cut into residue classes."""
@@ -375,7 +386,10 @@ class _Planner:
                 raise ShapeError(f"{p}: comes up in {s.origin} and reaches numbers beyond 64 bits; accepted: smaller sizes and settings")
 
     def shapes(self) -> Mapping[str, tuple[int, ...]]:
-        known = dict(self.given.shapes)
+        known = self.known
+        if len(self.storage) == self.seen:
+            return known
+        self.seen = len(self.storage)
         for name, st in self.storage.items():
             if name not in known:
                 many = (self.given.chunks,) if st.layout == "partial" and self.given.chunks > FEW_CHUNKS else ()
