@@ -149,6 +149,8 @@ class Kernel(Memory):
                 self.reduce(s, unrolled, env, points, None)
                 continue
             if s.kind == "map":
+                if s.out not in self.group.stored and s.out not in self.group.partial:
+                    self.note(f"{s.out}[{','.join(map(str, s.target))}] = {expression(s.body, {})}  # in registers")
                 results = {p: self.value_of(s.body, e, a, p) for p, (e, a) in points.items()}
             else:
                 results = self.reduced(s, unrolled, env, points)
@@ -257,7 +259,7 @@ class Kernel(Memory):
         if s.kind != "map" and not self.quiet:
             what = f"{s.out}[{','.join(map(str, s.target))}] +=" if s.scatter else f"{s.kind} of"
             only = f" where {' and '.join(self.tested)}" if self.tested else ""
-            taps = f" ({','.join(unrolled)} written out)" if unrolled else ""
+            taps = f" ({', '.join(f'{x} in 0..{extent[x]}' for x in unrolled)} written out)" if unrolled else ""
             tile = f" for a tile of {','.join(tiled)}" if tiled else ""
             self.note(f"{what} {expression(s.body, {})}{only}{taps}{tile}")
         self.depth = depth
