@@ -7,9 +7,9 @@ from typing import TypeGuard
 import numpy as np
 
 from ..errors import ArgumentError
+from ..language.bind import MOST
 
 Pair = int | tuple[int, int]
-MOST = 1 << 62  # sizes and counts stay below, as indices do
 
 
 def is_whole(value: object) -> TypeGuard[int]:

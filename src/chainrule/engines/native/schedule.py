@@ -21,13 +21,12 @@ from ...language.index import Poly
 from ...language.tree import Call, Index, Read, reads, rename_tensors, walk, whole
 from .adapt import FEW_CHUNKS, added_up, finished, one_axis, renamed
 from .group import Group, Storage, wide
-from .lower import SAMPLES, Statement
+from .lower import MOST_SAMPLES, SAMPLES, Statement
 from .solve import apply, emptied, open_short_indices, residues
 from .target import Target
 from .tiles import LIGHT, choose
 
 FEW_TERMS = 64  # added to one place, that rounding does not matter
-MOST_SAMPLES = 1 << 31  # what a batch is taken to be at most where its size is open (Runner proves the arrays that come)
 MOST_TOGETHER = 1000  # operations written out for one point of a group: more would not fit the registers, and compile slowly
 
 

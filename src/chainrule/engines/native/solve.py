@@ -15,9 +15,7 @@ from dataclasses import dataclass, replace
 
 from ...language.index import Poly, Quotient
 from ...language.tree import ZERO, Index, Read, map_indices, walk
-from .lower import SAMPLES, Statement, linear
-
-MANY = 1 << 31  # samples, more than come
+from .lower import MOST_SAMPLES, SAMPLES, Statement, linear
 
 
 @dataclass(frozen=True)
@@ -233,7 +231,7 @@ def emptied(s: Statement) -> Statement:
     """The statement as zeros, if its conditions hold nowhere (a residue class that no window meets)."""
     if s.kind != "sum" or s.scatter or 0 in s.extents:
         return s
-    spans = {x: (0, MANY if e == SAMPLES else e - 1) for x, e in zip(s.letters + s.red, s.extents + s.red_extents, strict=True)}
+    spans = {x: (0, MOST_SAMPLES if e == SAMPLES else e - 1) for x, e in zip(s.letters + s.red, s.extents + s.red_extents, strict=True)}
     never = 0 in s.red_extents or any(g.interval(spans)[1] < 0 for g in s.guards)
     if not never and not any(lo > 0 or hi < 0 for lo, hi in (q.interval(spans) for q in s.equal)):
         return s
