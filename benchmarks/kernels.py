@@ -37,7 +37,7 @@ def rate(op: Op, shapes: dict[str, tuple[int, ...]], settings: dict[str, int], w
     arrays = {}
     places = {name: count for name, _, count, _ in runner.code.layout.slots}
     for p in (*lanes[0], *lanes[1]):
-        arrays[p.name] = aligned((BATCH if p.sample else 1, places.get(p.name, 1)), np.dtype(np.float32))
+        arrays[p.name] = aligned((BATCH, places.get(p.name, 1)) if p.sample else p.shape, np.dtype(np.float32))
         arrays[p.name][...] = rng.normal(size=arrays[p.name].shape)
     steps = max(1, int(2e9 / work))
     before = peak.flops()

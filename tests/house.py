@@ -15,11 +15,20 @@ from pathlib import Path
 
 from chainrule import nn, ops
 from chainrule.nn.layers import Layer
+from chainrule.nn.losses import Loss
 
 # Every name by which somebody could know an operation: in the library, in its definition, as a layer.
 OPERATIONS = frozenset(ops.__all__) | {getattr(ops, k).name for k in ops.__all__}
-LAYERS = frozenset(k for k in nn.__all__ if isinstance(getattr(nn, k), type) and issubclass(getattr(nn, k), Layer))
+LAYERS = frozenset(k for k in nn.__all__ if isinstance(getattr(nn, k), type) and issubclass(getattr(nn, k), (Layer, Loss)))
 NAMES = OPERATIONS | LAYERS
+
+
+def plain(text: str) -> str:
+    """Letters and digits alone, in one case: how a name is spelled does not hide it."""
+    return re.sub(r"[^a-z0-9]", "", text.lower())
+
+
+PLAIN = {plain(n): n for n in sorted(NAMES)}
 
 # Words that are more than an operation's name: where a text, or an identifier, means the other thing.
 TEXTS = {
@@ -30,10 +39,13 @@ TEXTS = {
 IDENTIFIERS = {
     "sigmoid": {"engines/reference.py", "engines/native/vmath.py"},
     "tanh": {"engines/reference.py", "engines/native/vmath.py"},
+    "Formula": {"calculus/", "language/"},  # what a step shows
     "linear": {"language/index.py", "calculus/collapse.py", "engines/native/"},  # an index that is linear in its letters
     "flatten": {"engines/native/target.py"},  # llvmlite's name
     "scale": {"engines/native/vmath.py"},  # a power of two
 }
+
+FUNCTIONS_OF_THE_LANGUAGE = frozenset({"tanh", "sigmoid", "mean", "plain"})  # texts that mean something else: words of formulas, a layout
 
 # What each folder may import from the package; folders point one way only.
 MAY = {
@@ -54,7 +66,27 @@ APART = (("engines/reference", "engines/native"), ("engines/native", "engines/re
 BELOW = ("language", "calculus", "engines", "operation")  # know no operation at all
 USERS = ("train", "cli.py", "__init__.py", "errors.py")  # use operations, but do not ask which one it is
 
-DYNAMIC = {"importlib", "imp", "runpy", "pkgutil", "__import__", "exec", "eval", "compile", "globals", "locals", "vars", "__builtins__"}
+DYNAMIC = {
+    "zipimport",
+    "marshal",
+    "pydoc",
+    "codeop",
+    "timeit",
+    "__loader__",
+    "__spec__",
+    "importlib",
+    "imp",
+    "runpy",
+    "pkgutil",
+    "__import__",
+    "exec",
+    "eval",
+    "compile",
+    "globals",
+    "locals",
+    "vars",
+    "__builtins__",
+}
 DYNAMIC_ATTRIBUTES = {("sys", "modules"), ("sys", "meta_path"), ("sys", "path_hooks"), ("builtins", "exec"), ("builtins", "eval")}
 MAY_BE_DYNAMIC: dict[str, set[str]] = {}  # file -> names of DYNAMIC that it may use, with the reason beside it
 
@@ -83,6 +115,10 @@ def files(root: Path) -> list[File]:
         text = path.read_text(encoding="utf-8")
         found.append(File(path.relative_to(root).as_posix(), text, ast.parse(text)))
     return found
+
+
+def tokens(f: File) -> Iterator[tokenize.TokenInfo]:
+    return tokenize.generate_tokens(io.StringIO(f.text).readline)
 
 
 def docstrings(tree: ast.AST) -> set[int]:
@@ -151,6 +187,52 @@ def meant_otherwise(f: File, word: str, where: dict[str, set[str]]) -> bool:
     return any(f.path.startswith(p) for p in where.get(word, ()))
 
 
+PARTS = (
+    "startswith",
+    "endswith",
+    "find",
+    "rfind",
+    "index",
+    "count",
+    "removeprefix",
+    "removesuffix",
+    "partition",
+    "split",
+    "match",
+    "fullmatch",
+    "search",
+)
+
+
+def part_of(made: object) -> str | None:
+    """The operation that a short text is a part of: 'conv', 'max_pool', r'pool\\d'."""
+    if not isinstance(made, str) or not re.fullmatch(r"[\w\\()|+*?.\[\]$^-]{4,24}", made):
+        return None
+    for piece in re.split(r"\||\\.", made):
+        if len(plain(piece)) >= 4 and piece not in FUNCTIONS_OF_THE_LANGUAGE:
+            found = next((n for p, n in PLAIN.items() if plain(piece) in p), None)
+            if found:
+                return found
+    return None
+
+
+def compared_in_part(tree: ast.AST) -> Iterator[tuple[ast.AST, str]]:
+    """(node, operation) wherever a part of an operation's name is looked for in a text, or compared with a part of one."""
+    for node in ast.walk(tree):
+        looked: list[ast.expr] = []
+        match node:
+            case ast.Call(func=ast.Attribute(attr=name), args=args) if name in PARTS:
+                looked = list(args)
+            case ast.Compare(left=left, comparators=others):
+                looked = [left, *others]
+            case ast.MatchValue(value=value):
+                looked = [value]
+        for part in (p for e in looked for p in ast.walk(e)):
+            found = part_of(part.value if isinstance(part, ast.Constant) else None)
+            if found:
+                yield node, found
+
+
 def operations_below(root: Path) -> list[str]:
     """No text and no identifier of language/, calculus/ and engines/ speaks of an operation or layer of the library."""
     found = []
@@ -163,9 +245,11 @@ def operations_below(root: Path) -> list[str]:
                 if not meant_otherwise(f, name, TEXTS):
                     found.append(f.fault(node, f"speaks of {name}"))
         for node, name in identifiers(f.tree):
-            for word in sorted(words(name) & NAMES):
+            spelled = {n for p, n in PLAIN.items() if (p in plain(name) if len(p) > 5 else plain(name).endswith(p) and name != name.lower())}
+            for word in sorted((words(name) & NAMES) | spelled):
                 if not meant_otherwise(f, word, IDENTIFIERS):
                     found.append(f.fault(node, f"{name} is named after {word}"))
+        found += [f.fault(node, f"looks for a part of {name}") for node, name in compared_in_part(f.tree)]
     return found
 
 
@@ -178,7 +262,13 @@ def operations_asked_for(root: Path) -> list[str]:
         for node, made in texts(f.tree):
             for name in sorted(known(made, NAMES)):
                 found.append(f.fault(node, f"the name {name}"))
+        found += [f.fault(node, f"looks for a part of {name}") for node, name in compared_in_part(f.tree)]
         for node in ast.walk(f.tree):
+            if isinstance(node, ast.ImportFrom):
+                found += [f.fault(node, f"{a.name} under another name") for a in node.names if a.asname and a.name in NAMES]
+            if isinstance(node, (ast.Assign, ast.AnnAssign, ast.NamedExpr)) and node.value is not None:
+                kept = node.value.elts if isinstance(node.value, (ast.Tuple, ast.List, ast.Set)) else [node.value]
+                found += [f.fault(node, f"{ast.unparse(e)} under another name") for e in kept if ast.unparse(e).split(".")[-1] in NAMES]
             for side in asked(node):
                 for part in ast.walk(side):
                     name = part.id if isinstance(part, ast.Name) else part.attr if isinstance(part, ast.Attribute) else ""
@@ -234,6 +324,15 @@ def imports(root: Path) -> list[str]:
                 found.append(f.fault(node, "imports the package by its name; relatively is the way"))
             elif top not in may:
                 found.append(f.fault(node, f"imports {path}"))
+            if path.endswith("/*"):
+                found.append(f.fault(node, "imports everything: what is used is named"))
+            if (
+                f.top == "engines"
+                and f.path.count("/") == 1
+                and f.path != "engines/reference.py"
+                and path.startswith(("engines/native", "engines/reference"))
+            ):
+                found.append(f.fault(node, f"imports {path}: the engines would know each other through it"))
             for owner, other in APART:
                 if f.path.startswith(owner) and (path.startswith(other) or path == other.split("/")[0]):
                     found.append(f.fault(node, f"{owner} imports {path}"))
@@ -257,6 +356,12 @@ def dynamic(root: Path) -> list[str]:
                 case ast.ImportFrom(module=str(module), level=0, names=parts):
                     names = [module] if module.split(".")[0] in DYNAMIC | {"builtins"} else []
                     names += [f"{module}.{a.name}" for a in parts if (module, a.name) in DYNAMIC_ATTRIBUTES]
+                case ast.Attribute(attr=("PyRun_SimpleString" | "ModuleType" | "FunctionType" | "__loader__" | "__spec__") as name):
+                    names = [name]
+                case ast.Call(func=ast.Name(id="getattr"), args=[_, ast.Constant(value=("modules" | "meta_path" | "exec" | "eval") as name), *_]):
+                    names = [str(name)]
+                case ast.Attribute(attr=("modules" | "meta_path") as name) if f.path not in MAY_BE_DYNAMIC:
+                    names = [name]
                 case ast.Attribute(attr=("__import__" | "__globals__" | "__subclasses__" | "import_module") as name):
                     names = [name]
             found += [f.fault(node, f"uses {name}") for name in names if name not in allowed]
@@ -276,14 +381,17 @@ def sizes(root: Path) -> list[str]:
         if count > MOST_LINES:
             found.append(f.fault(1, f"{count} lines; at most {MOST_LINES}"))
         for node in ast.walk(f.tree):
-            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                length = (node.end_lineno or node.lineno) - node.lineno + 1
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+                first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", ()))])
+                length = (node.end_lineno or node.lineno) - first + 1
                 if length > MOST_FUNCTION_LINES:
-                    found.append(f.fault(node, f"{node.name} has {length} lines; at most {MOST_FUNCTION_LINES}"))
+                    found.append(f.fault(node, f"{getattr(node, 'name', 'a lambda')} has {length} lines; at most {MOST_FUNCTION_LINES}"))
+        found += [f.fault(token.start[0], "several statements on a line") for token in tokens(f) if token.type == tokenize.OP and token.string == ";"]
     return found
 
 
 IGNORED = re.compile(r"#\s*type:\s*ignore(?P<code>\[[\w, -]+\])?(?P<rest>.*)")
+PRAGMA = re.compile(r"#\s*(mypy|pyright|pyre|ruff|flake8|pylint|isort)\s*:|#\s*pyright\b")
 UNCHECKED = re.compile(r"#\s*noqa(?P<code>:\s*[A-Z]+\d+)?")
 
 
@@ -291,13 +399,16 @@ def ignored(root: Path) -> list[str]:
     """`# type: ignore[code]  # reason in words`, and `# noqa: CODE`: what is not checked is named and explained."""
     found = []
     for f in files(root):
-        for token in tokenize.generate_tokens(io.StringIO(f.text).readline):
+        found += [f.fault(n, "no_type_check") for n in ast.walk(f.tree) if getattr(n, "id", getattr(n, "attr", "")) == "no_type_check"]
+        for token in tokens(f):
             if token.type != tokenize.COMMENT:
                 continue
             for m in IGNORED.finditer(token.string):
                 reason = re.findall(r"[A-Za-z]{2,}", m["rest"].partition("#")[2].removeprefix(" noqa"))
                 if not m["code"] or len(reason) < 2:
                     found.append(f.fault(token.start[0], "type: ignore without an error code and a reason in words behind it"))
+            if PRAGMA.search(token.string):
+                found.append(f.fault(token.start[0], "a whole file left unchecked"))
             for m in UNCHECKED.finditer(token.string):
                 if not m["code"]:
                     found.append(f.fault(token.start[0], "noqa without a code"))

@@ -361,3 +361,18 @@ def test_a_formula_too_deep_is_refused() -> None:
     for k in (1100, 9000):
         with pytest.raises(cr.DefinitionError, match="operations in one another"):
             cr.op(f"f(x) -> y\n y = {' + '.join(['x'] * k)}")
+
+
+def test_a_tensor_used_very_often_has_a_gradient() -> None:
+    """Every use is a contribution, and they stand in one another as a sum."""
+    count = 150
+    lines = "".join(f" h{k + 1}[n,i] = tanh(sum[j](u[i,j]*h{k}[n,j]) + h{k}[n,i])\n" for k in range(count))
+    f = cr.op(f"f(h0[n,D], u[D,D]) -> h{count}[n,D]\n{lines}")
+    x, u = np.random.default_rng(0).normal(size=(2, 3)), np.random.default_rng(1).normal(size=(3, 3)) / 9
+    y, pullback = cr.vjp(f, x, u)
+    dx, du = pullback(np.ones_like(y))
+    step = 1e-6
+    for k, a, g in ((0, x, dx), (1, u, du)):
+        moved = [x.copy(), u.copy()]
+        moved[k][1, 2] += step
+        assert np.isclose((np.sum(f(*moved)) - np.sum(y)) / step, g[1, 2], rtol=1e-3, atol=1e-6), a.shape

@@ -33,6 +33,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert done.returncode == 0, done.stderr
     last = done.stdout.strip().split("\n")[-1]
     assert last.startswith("test accuracy 0.") and len(last.split(".")[1]) == 4
+    rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    assert last == f"test accuracy {rows[-1]['test_accuracy']:.4f}" != f"test accuracy {rows[0]['test_accuracy']:.4f}"
     return out
 
 
@@ -157,6 +159,7 @@ def test_ctrl_c_leaves_a_usable_model_and_says_so(tmp_path: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # in the background it would be ignored
     )
     metrics = tmp_path / "run" / "metrics.jsonl"
     for _ in range(600):
@@ -165,6 +168,7 @@ def test_ctrl_c_leaves_a_usable_model_and_says_so(tmp_path: Path) -> None:
         time.sleep(0.1)
     child.send_signal(signal.SIGINT)
     out, err = child.communicate(timeout=60)
+    assert child.returncode == 130
     assert "interrupted: the model as it was is in" in out and "Traceback" not in err
     assert out.strip().split("\n")[-1].startswith("test accuracy 0.")
     assert cr.load(tmp_path / "run" / "model.safetensors").values

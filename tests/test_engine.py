@@ -144,3 +144,10 @@ def test_inputs_are_taken_as_they_lie_in_memory() -> None:
     f = cr.op("f(x[n,A,B]) -> y[n,B]\n y[n,b] = sum[a](x[n,a,b])")
     assert np.allclose(f(view), view.sum(1)) and np.allclose(f(np.asfortranarray(view)), view.sum(1))
     assert f(np.ones((2, 3, 4), np.dtype(">f8"))).tolist() == [[3.0] * 4] * 2
+
+
+def test_loops_show_what_is_computed_in_registers_and_how_far_letters_run() -> None:
+    pointwise = cr.op("f(x[n,D]) -> y[n,D]\n y[n,i] = where(x[n,i] > 0, x[n,i], 0.1*x[n,i])").loops((32, 8))
+    body = "\n".join(line for line in pointwise.splitlines() if not line.strip().startswith("#"))
+    assert "= where(" in body and body.count(" in 0..8") == 1
+    assert "k in 0..8 written out" in cr.ops.softmax.loops((32, 8))

@@ -86,6 +86,32 @@ PLANTS = [
     ("ignored", EMIT, "x: int = 'a'  # type: ignore[assignment]  # noqa: E501"),
     ("ignored", EMIT, "x: int = 'a'  # type: ignore  # it is only a text"),
     ("ignored", EMIT, "import os  # noqa"),
+    *[("operations_below", EMIT, f"def f(name):\n    return {e}") for e in (
+        "name.startswith('conv')", "name.startswith('max_pool')", "name.endswith('pool2d')", "'soft' in name", "'_pool' in name", "name.find('entropy')",
+        "name[:4] == 'conv'", "name.split('_')[0] == 'cross'", "name.removesuffix('2d') == 'conv'", "__import__ and re.match(r'conv\\d', name)",
+        "re.match('(max|avg)_pool', name)", "name.upper() == 'CONV2D'", "name.replace('_', '') == 'maxpool2d'")],
+    ("operations_below", EMIT, "CONV2D = 7"),
+    ("operations_below", EMIT, "class FastConv2d:\n    pass"),
+    ("operations_below", EMIT, "class MaxPool2dKernel:\n    pass"),
+    ("operations_below", EMIT, "def visitRelu(x):\n    return x"),
+    *[("operations_asked_for", "train/fit.py", text) for text in (
+        "def f(x):\n    return isinstance(x, CrossEntropyLoss)", "def f(x):\n    match x:\n        case MSELoss():\n            return 1",
+        "from ..nn import Linear as Q", "K = Linear", "K = (Linear, ReLU)", "def f(x):\n    return x.name.startswith('cross')", "def f(x):\n    return 'entropy' in x.name")],
+    ("imports", "engines/shared.py", 'from .native.vmath import define'),
+    ("imports", "engines/__init__.py", "from .native import run"),
+    ("imports", REFERENCE, "from . import *"),
+    ("imports", EMIT, "from .. import *"),
+    *[("dynamic", EMIT, text) for text in (
+        "import sys as s\nx = s.modules", "import sys\nx = getattr(sys, 'modules')", "import zipimport", "import pydoc", "x = __loader__", "import types\nx = types.FunctionType",
+        "import ctypes\nctypes.pythonapi.PyRun_SimpleString(b'')")],
+    ("sizes", EMIT, "f = lambda x: [\n" + "    x,\n" * 60 + "]"),
+    ("sizes", EMIT, "x = 1; y = 2"),
+    ("ignored", EMIT, "# mypy: ignore-errors"),
+    ("ignored", EMIT, "# mypy: disable-error-code=assignment"),
+    ("ignored", EMIT, "# ruff: noqa"),
+    ("ignored", EMIT, "# flake8: noqa"),
+    ("ignored", EMIT, "# pyright: ignore"),
+    ("ignored", EMIT, "from typing import no_type_check\n\n\n@no_type_check\ndef f(x):\n    return x"),
     ("swallowed", EMIT, "try:\n    x = 1\nexcept:\n    raise"),
     ("swallowed", EMIT, "try:\n    x = 1\nexcept Exception:\n    pass"),
     ("swallowed", EMIT, "try:\n    x = 1\nexcept (ValueError, BaseException):\n    x = 2"),
@@ -99,10 +125,11 @@ PLANTS = [
 def test_a_planted_fault_is_found(name: str, file: str, fault: str, tmp_path: Path) -> None:
     planted = tmp_path / file
     planted.parent.mkdir(parents=True, exist_ok=True)
-    planted.write_text((SOURCE / file).read_text())
+    source = (SOURCE / file).read_text() if (SOURCE / file).exists() else '"""New."""\n'
+    planted.write_text(source)
     before = {f.partition(": ")[2] for f in CHECKS[name](tmp_path)}
-    planted.write_text((SOURCE / file).read_text() + "\n\n" + fault + "\n")
-    lines = len((SOURCE / file).read_text().splitlines())
+    planted.write_text(source + "\n\n" + fault + "\n")
+    lines = len(source.splitlines())
     new = [f for f in CHECKS[name](tmp_path) if int(f.split(":")[1]) > lines or f.partition(": ")[2] not in before]
     assert new, f"{name} does not see\n{fault}"
 

@@ -51,7 +51,7 @@ MISTAKES: list[tuple[Callable[[], object], str]] = [
     (lambda: nn.Formula(cr.ops.linear, w=np.ma.masked_equal([[1.0, 2.0]], 2), b=(3,)), "w: .*masked"),
     (lambda: nn.Formula(cr.ops.scale, a="255"), "a='255'"),
     (lambda: nn.Formula(cr.ops.scale, z=3), "z=3"),
-    (lambda: nn.Sequential(nn.Linear(10**30, 1)), r"0\.weight with shape"),
+    (lambda: nn.Sequential(nn.Linear(10**30, 1)), r"in_features=10+: .*below 2"),
     (lambda: nn.Sequential(nn.Linear(10**10, 10**10)), r"0\.weight with shape"),
 ]
 

@@ -102,6 +102,7 @@ def test_normalize_has_any_number_of_axes(axes: int) -> None:
     np.testing.assert_allclose(nn.normalize(MEAN, STD, scale=2, axes=axes)(x), want, rtol=1e-13, atol=1e-13)
 
 
+MASKED = np.ma.masked_array(np.ones(3), [0, 1, 0])
 REFUSED: list[tuple[Callable[[], object], str]] = [
     (lambda: nn.normalize("a", 1), "mean='a'"),
     (lambda: nn.normalize([], 1), r"mean=\[\]"),
@@ -266,3 +267,95 @@ def test_tensors_that_are_no_parameters_are_named(saved: Path, tmp_path: Path) -
             cr.load(tmp_path / "wrong.safetensors")
     save_file(good, tmp_path / "right.safetensors", {"chainrule": text})
     assert cr.load(tmp_path / "right.safetensors")(np.ones((1, 2), np.float32)) == 3
+
+
+# What else may be wrong with files and arguments ------------------------------------------------------------------------
+
+
+def test_pictures_of_16_bits_keep_their_shades(tmp_path: Path) -> None:
+    from PIL import Image
+
+    shades = np.linspace(0, 65535, 16).reshape(4, 4).astype(np.uint16)
+    Image.fromarray(shades).save(tmp_path / "s.png")
+    assert data.read_images(tmp_path / "s.png")[0, 0].reshape(-1).tolist() == list(range(0, 256, 17))
+    for kind in (np.int32, np.float32):
+        Image.fromarray((shades / 65535).astype(kind)).save(tmp_path / "s.tiff")
+        with pytest.raises(cr.DataError, match=r"s\.tiff: its pixels are .*accepted: 1, 8 or 16 bits"):
+            data.read_images(tmp_path / "s.tiff")
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [struct.pack(">IIII", 0x803, 2**31, 2**31, 28), struct.pack(">IIIII", 0x804, *[2**16] * 4), struct.pack(">I", 0x8FF) + bytes(1020)],
+)
+def test_an_idx_header_that_promises_too_much_is_refused(raw: bytes, tmp_path: Path) -> None:
+    (tmp_path / "bad-ubyte").write_bytes(raw)
+    with pytest.raises(cr.DataError, match=r"bad-ubyte: .*accepted: "):
+        data.read_images(tmp_path / "bad-ubyte")
+
+
+@pytest.mark.parametrize("number", [np.int64(3), np.uint8(3), np.float32(3), 3.0])
+def test_a_setting_of_any_kind_of_number_is_saved(number: object, tmp_path: Path) -> None:
+    own = cr.op("g(x[n,D], w[D]; s=2) -> y[n,D]\n y[n,i] = s*x[n,i]*w[i]")
+    net = nn.Sequential(nn.Formula(own, w=(np.int64(3),), s=number)).init(0)
+    cr.save(net, tmp_path / "m")
+    x = np.ones((1, 3), np.float32)
+    assert net.values["0.w"].shape == (3,) and np.array_equal(cr.load(tmp_path / "m")(x), net(x))
+
+
+@pytest.mark.parametrize("name", ["", ".", "a\0b", "a" * 300, None, "missing/m"])
+def test_a_path_that_cannot_be_written_is_an_answer(name: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(cr.DataError, match=r"cannot be written .*accepted: "):
+        cr.save(network(), name)  # type: ignore[arg-type]
+    assert not list(tmp_path.iterdir())
+
+
+MASKED = np.ma.masked_array(np.ones(3), [0, 1, 0])
+REFUSED: list[tuple[Callable[[], object], str]] = [
+    (lambda: setattr(network(), "classes", ["a\ud800"] * 10), "^classes: "),
+    (lambda: setattr(network(), "classes", np.array(2)), "^classes="),
+    (lambda: network().init("1"), "^seed="),  # type: ignore[arg-type]
+    (lambda: network().init(1.5), "^seed="),  # type: ignore[arg-type]
+    (lambda: network().loops(None), "^shape=None"),  # type: ignore[arg-type]
+    (lambda: cr.load(5), "^5: no such file"),  # type: ignore[arg-type]
+    (lambda: cr.derive(cr.ops.relu, [1]), r"^\[1\]: "),  # type: ignore[arg-type]
+    (lambda: cr.ops.relu.gradient(5), "^5: "),  # type: ignore[arg-type]
+    (lambda: cr.ops.relu.gradient("x"), "^'x': "),
+    (lambda: cr.optim.SGD(lr=10**400), "^lr=1000"),
+    (lambda: nn.Linear(10**400, 1), "^in_features=1000"),
+    *[(lambda t=t: cr.ops.relu(np.ones((2, 3)), threads=t), "^threads=") for t in (2.5, "2", np.float64(2), np.nan, -3, 0, True)],
+    (lambda: cr.ops.relu([MASKED, MASKED]), "^x: .*masked"),
+    (lambda: cr.op("f(x[n,A,B]) -> y[n,A,B]\n y[n,a,b] = x[n,a,b]")([[MASKED, MASKED]]), "^x: .*masked"),
+    (lambda: cr.ops.relu([[1.0, np.ma.masked]]), "^x: .*masked"),
+]
+
+
+@pytest.mark.parametrize("call, problem", REFUSED, ids=[f"{k} {p}" for k, (_, p) in enumerate(REFUSED)])
+def test_what_cannot_be_is_answered(call: Callable[[], object], problem: str) -> None:
+    with pytest.raises(cr.ChainruleError, match=problem) as e:
+        call()
+    assert "accepted: " in str(e.value)
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    assert cr.optim.SGD(lr=np.float32(0.5)).lr == 0.5 and cr.optim.SGD(lr=np.int64(1)).lr == 1.0
+
+
+def test_pictures_that_are_not_square_keep_rows_and_columns(tmp_path: Path) -> None:
+    from PIL import Image
+
+    from chainrule.train.run import images_for
+
+    picture = np.zeros((36, 24), np.uint8)
+    picture[:18] = 255  # the upper half
+    Image.fromarray(picture).save(tmp_path / "tall.png")
+    read = data.read_images(tmp_path / "tall.png")
+    assert read.shape == (1, 1, 36, 24) and np.array_equal(read[0, 0], picture), "grey stays grey"
+    assert data.read_images(tmp_path / "tall.png", (12, 18)).shape == (1, 1, 12, 18)
+    net = nn.Sequential(nn.Flatten(), nn.Linear(12 * 18, 3)).init(0)
+    net.input = nn.Input(cr.ops.scale, "whole", (1, 12, 18))
+    pixels = images_for(net, tmp_path / "m", tmp_path / "tall.png")
+    assert pixels.shape == (1, 1, 12, 18) and pixels[0, 0, 2].min() > 250 and pixels[0, 0, 9].max() < 5
+    Image.fromarray(np.zeros((5, 7, 3), np.uint8)).save(tmp_path / "colour.png")
+    assert data.read_images(tmp_path / "colour.png").shape == (1, 3, 5, 7)

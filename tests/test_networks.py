@@ -67,7 +67,7 @@ def test_the_same_seed_gives_the_same_network_and_the_same_bits_on_any_threads()
         assert all(np.array_equal(state[k], states[0][k]) for k in state)
 
 
-@pytest.mark.parametrize("momentum, decay", [(0.0, 0.0), (0.9, 0.0), (0.5, 0.01)])
+@pytest.mark.parametrize("momentum, decay", [(0.0, 0.0), (0.0, 0.01), (0.9, 0.0), (0.5, 0.01)])
 def test_updates_are_pytorchs_sgd(momentum: float, decay: float) -> None:
     net = nn.Sequential(nn.Linear(3, 4)).init(0, np.float64)
     rng = np.random.default_rng(0)
@@ -185,7 +185,7 @@ def test_training_refuses_what_it_cannot_use_and_loses_nothing() -> None:
     x, t = np.ones((6, 3), np.float32), np.array([0, 1, 2, 3, 0, 1])
     before = net.state_dict()
     fit = lambda x, t, lr=0.1, **kw: cr.fit(net, nn.CrossEntropyLoss(), cr.optim.SGD(lr), (x, t), **kw)  # noqa: E731
-    with pytest.raises(cr.ShapeError, match="target 4"):
+    with pytest.raises(cr.ArgumentError, match=r"target\[4\] = 4"):
         fit(x, np.array([0, 1, 2, 3, 4, 1]))
     with pytest.raises(cr.ShapeError, match="not pairs"):
         fit(x, t[:5])

@@ -152,3 +152,47 @@ def test_each_width_has_code_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None
         monkeypatch.setenv("CHAINRULE_TARGET", name)
         lanes[name] = f.code((5, 2)).layout.lanes
     assert lanes == {k: v for k, v in {"sse2": 4, "avx2": 8, "avx512": 16}.items() if k in here}
+
+
+STEPS = "recurrent(x[n,T,C], u[H,H], w[H,C], h0[n,H]) -> h3[n,H]\n" + "".join(
+    f" h{k + 1}[n,i] = tanh(sum[j](u[i,j]*h{k}[n,j]) + sum[c](w[i,c]*x[n,{k},c]))\n" for k in range(3)
+)
+ALIKE = [
+    own(STEPS, x=("N", 3, 5), u=(7, 7), w=(7, 5), h0=("N", 7)),
+    own(
+        "strided(x[n,A,B], w[K,L]) -> y[n,(A-5*K+4)//7+1,(B-5*L+4)//7+1]\n y[n,i,j] = sum[u,v](w[u,v]*x[n,7*i+5*u,7*j+5*v])",
+        x=("N", 33, 26),
+        w=(3, 2),
+    ),
+    own(
+        "shifts(x[n,D]) -> y[n,D]\n a[n,i:D] = sum(x[n,i+1])\n b[n,i:D] = sum(x[n,i+2])\n c[n,i:D] = sum(x[n,i-1])\n y[n,i] = a[n,i]*b[n,i]*c[n,i]",
+        x=("N", 9),
+    ),
+    *(c for c in CASES if c.id in ("conv2d-stride3", "conv2d-stride2-dilation3", "attention", "bilinear")),
+]
+
+
+@pytest.mark.parametrize("samples", [1, 17])
+@pytest.mark.parametrize("case", ALIKE, ids=lambda c: c.id)
+def test_groups_of_one_form_have_the_same_code(case: Case, samples: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    from chainrule.engines.native import module
+    from chainrule.engines.native.emit import Kernel
+
+    arrays = case.arrays(samples)
+    gradient = case.op.gradient(case.wrt)
+    values = case.op.evaluate(arrays, case.numbers, "reference")
+    seeds = {gradient.seed[k]: np.ones(np.shape(v)) for k, v in values.items()}
+    shared = 0
+    for op, given in ((case.op, arrays), (Op(gradient.definition), arrays | seeds)):
+        shapes = {k: a.shape for k, a in given.items()}
+        bound = bind(op.definition, shapes, case.numbers, free_samples=op.lane_ready)
+        spec = op.spec(bound, np.dtype(np.float32), samples if op.lane_ready else None, {})
+        plan, _ = planned(spec, monkeypatch)
+        made = module._Module(plan, "float", current(), spec.chunks, {})
+        texts: dict[object, str] = {}
+        for g in (g for phase in plan.phases for g in (*phase.lanes, *phase.plain)):
+            text = Kernel(g, plan.storage, "float", made.lanes, spec.chunks).text().replace(f"@{g.name}(", "@(", 1)
+            form = g.form(plan.storage)
+            shared += form in texts
+            assert texts.setdefault(form, text) == text
+    assert shared or case not in ALIKE[:2], "there are such groups"

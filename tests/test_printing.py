@@ -8,9 +8,10 @@ import re
 import pytest
 
 import chainrule as cr
+from chainrule.language.functions import FUNCTIONS, OPERATORS, REDUCTIONS
 from chainrule.language.index import Poly
 from chainrule.language.ranges import define
-from chainrule.language.show import definition_text, header_text, line_text
+from chainrule.language.show import definition_text, header_text, latex_line, line_text
 from chainrule.language.tree import Definition, Tensor
 from tests.cases import CASES, Case
 
@@ -34,6 +35,7 @@ RIGHT_SIDES = [
     "(a[n,i] + b[n,i]) * (i - 3)",
     "a[n,i] * (2*i)",
     "2 ** -i",
+    "a[n,-(i//2)+D-1] + a[n,D-1-i//3*2]",
     "a[n,i] * (-2*i)",
     "a[n,i] * (-i*D)",
     "a[n,i] - (-2*i)",
@@ -57,6 +59,10 @@ LATEX = [
     ("(a[n,i] + b[n,i]) ** c[n,i]", r"\left(a_{n,i} + b_{n,i}\right)^{c_{n,i}}"),
     ("a[n,D-1-i]", r"a_{n,D-1-i}"),
     ("sqrt(a[n,i])", r"\sqrt{a_{n,i}}"),
+    ("a[n,i] * 2 * 3 * b[n,i]", r"a_{n,i} \cdot 2 \cdot 3 \, b_{n,i}"),
+    ("exp(a[n,i])", r"\mathrm{e}^{a_{n,i}}"),
+    ("log(a[n,i])**2", r"\left(\ln\left(a_{n,i}\right)\right)^{2}"),
+    ("abs(a[n,i])**2", r"\left|a_{n,i}\right|^{2}"),
     ("sum[j](a[n,j] + b[n,j])", r"\sum\limits_{j} \left(a_{n,j} + b_{n,j}\right)"),
     ("sum[j](a[n,j]) * b[n,i]", r"\left(\sum\limits_{j} a_{n,j}\right) \, b_{n,i}"),
     ("(a[n,i] <= b[n,i])", r"\left[a_{n,i} \le b_{n,i}\right]"),
@@ -141,15 +147,15 @@ def test_unsound_latex_would_be_noticed(text: str) -> None:
 MORE_LATEX = [
     ("x1[n,i]**2", r"\left(x^{(1)}_{n,i}\right)^{2}"),
     ("(x1[n,i]/2)**2", r"\left(\frac{x^{(1)}_{n,i}}{2}\right)^{2}"),
-    ("exp(x1[n,i])**2", r"\left(e^{x^{(1)}_{n,i}}\right)^{2}"),
+    ("exp(x1[n,i])**2", r"\left(\mathrm{e}^{x^{(1)}_{n,i}}\right)^{2}"),
     ("x1[n,i]*-2 - -x1[n,i]", r"x^{(1)}_{n,i} \, \left(-2\right) - \left(-x^{(1)}_{n,i}\right)"),
     ("1e-5*x1[n,i]", r"10^{-5} \, x^{(1)}_{n,i}"),
     ("1.5e-07", r"1.5 \cdot 10^{-7}"),
     ("max[u:k,v:k](x1[n,i+u-v])", r"\max\limits_{0 \le u < k,\; 0 \le v < k} x^{(1)}_{n,i+u-v}"),
     ("mean[u:k](x1[n,i+u])", r"\operatorname{mean}_{0 \le u < k} x^{(1)}_{n,i+u}"),
     ("sum[j:D-1](x1[n,j])", r"\sum\limits_{0 \le j < D-1} x^{(1)}_{n,j}"),
-    ("sum[i2](x1[n,i2])*2", r"\left(\sum\limits_{i_{2}} x^{(1)}_{n,i_{2}}\right) \, 2"),
-    ("-sum[j](-x1[n,j])*2", r"\left(-\sum\limits_{j} \left(-x^{(1)}_{n,j}\right)\right) \, 2"),
+    ("sum[i2](x1[n,i2])*2", r"\left(\sum\limits_{i_{2}} x^{(1)}_{n,i_{2}}\right) \cdot 2"),
+    ("-sum[j](-x1[n,j])*2", r"\left(-\sum\limits_{j} \left(-x^{(1)}_{n,j}\right)\right) \cdot 2"),
     ("sum(x1[n,(i-k)%D])", r"\sum x^{(1)}_{n,\left(\left(i-k\right) \bmod D\right)}"),
 ]  # fmt: skip
 
@@ -219,3 +225,39 @@ def test_no_step_shows_a_letter_that_is_bound_twice_over() -> None:
                 assert "is in use around" not in str(e), e
                 read += "output 'step' has no formula" in str(e)
     assert read > 50
+
+
+FUNCTION_SIGNS = {
+    "exp": r"\mathrm{e}^{a_{n,i}}", "log": r"\ln\left(a_{n,i}\right)", "sqrt": r"\sqrt{a_{n,i}}", "abs": r"\left|a_{n,i}\right|",
+    "sign": r"\operatorname{sign}\left(a_{n,i}\right)", "sin": r"\sin\left(a_{n,i}\right)", "cos": r"\cos\left(a_{n,i}\right)",
+    "tan": r"\tan\left(a_{n,i}\right)", "tanh": r"\tanh\left(a_{n,i}\right)", "sigmoid": r"\sigma\left(a_{n,i}\right)",
+    "erf": r"\operatorname{erf}\left(a_{n,i}\right)", "maximum": r"\max\left(a_{n,i}, b_{n,i}\right)", "minimum": r"\min\left(a_{n,i}, b_{n,i}\right)",
+    "where": r"\operatorname{where}\left(a_{n,i}, b_{n,i}, 0\right)", "delta": r"\delta_{a_{n,i},b_{n,i}}",
+}  # fmt: skip
+OPERATOR_SIGNS = {
+    "+": r"a_{n,i} + b_{n,i}", "-": r"a_{n,i} - b_{n,i}", "*": r"a_{n,i} \, b_{n,i}", "/": r"\frac{a_{n,i}}{b_{n,i}}", "**": r"a_{n,i}^{b_{n,i}}", "neg": r"-a_{n,i}",
+    "==": r"\left[a_{n,i} = b_{n,i}\right]", "!=": r"\left[a_{n,i} \ne b_{n,i}\right]", "<": r"\left[a_{n,i} < b_{n,i}\right]",
+    "<=": r"\left[a_{n,i} \le b_{n,i}\right]", ">": r"\left[a_{n,i} > b_{n,i}\right]", ">=": r"\left[a_{n,i} \ge b_{n,i}\right]",
+}  # fmt: skip
+REDUCTION_SIGNS = {
+    "sum": r"\sum\limits_{j} a_{n,j}", "max": r"\max\limits_{j} a_{n,j}", "min": r"\min\limits_{j} a_{n,j}",
+    "mean": r"\operatorname{mean}_{j} a_{n,j}", "argmax": r"\operatorname{arg\,max}_{j} a_{n,j}",
+}  # fmt: skip
+
+
+def test_every_word_of_the_language_has_its_own_sign() -> None:
+    assert set(FUNCTION_SIGNS) == set(FUNCTIONS) and set(OPERATOR_SIGNS) == set(OPERATORS) and set(REDUCTION_SIGNS) == set(REDUCTIONS)
+    three = {1: "a[n,i]", 2: "a[n,i], b[n,i]", 3: "a[n,i], b[n,i], 0"}
+    rows = [(f"{f}({three[FUNCTIONS[f].arity]})", tex) for f, tex in FUNCTION_SIGNS.items()]
+    rows += [("-a[n,i]" if o == "neg" else f"a[n,i] {o} b[n,i]", tex) for o, tex in OPERATOR_SIGNS.items()]
+    rows += [(f"{r}[j](a[n,j]) + b[n,i]", rf"{tex} + b_{{n,i}}") for r, tex in REDUCTION_SIGNS.items()]
+    rows += [("a[n,i] - 1e-7", r"a_{n,i} - 10^{-7}"), ("a[n,i] * -1e-7", r"a_{n,i} \, \left(-10^{-7}\right)"), ("2.5e30 + a[n,i]", r"2.5 \cdot 10^{30} + a_{n,i}")]  # fmt: skip
+    for right, tex in rows:
+        d = define(f"f(a[n,D], b[n,D]) -> y[n,D]\n y[n,i] = {right}")
+        assert latex_line(d.lines[0], d.axes) == f"y_{{n,i}} = {tex}", right
+    for right, tex in (
+        ("i%(D+1)*a[n,i]", r"\left(i \bmod \left(D+1\right)\right)"),
+        ("(i+1)%D*a[n,i]", r"\left(\left(i+1\right) \bmod D\right)"),
+    ):
+        d = define(f"f(a[n,D]) -> y[n,D]\n y[n,i] = {right}")
+        assert latex_line(d.lines[0], d.axes) == rf"y_{{n,i}} = {tex} \, a_{{n,i}}"

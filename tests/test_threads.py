@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -530,3 +531,57 @@ def test_helpers_that_are_busy_are_not_waited_for() -> None:
 
 def test_the_door_to_the_engine_is_one_file() -> None:
     assert set(program.__all__) >= {"Runner", "Spec", "Port", "Code", "aligned", "compile_spec"} and driver.LINES == 6
+
+
+@pytest.mark.parametrize("arenas", [False, True])
+def test_an_interrupt_while_memory_is_taken_leaves_the_runner_sound(arenas: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    from chainrule.engines.native import run
+
+    def make() -> cr.Op:
+        return cr.op("g(x[n,D], w[D,D]) -> y[n,D]\n a[n,i] = exp(x[n,i])\n m[i] = mean[n](a[n,i])\n y[n,i] = sum[j](w[i,j]*a[n,j])*a[n,i] - m[i]")
+
+    rng = np.random.default_rng(0)
+    w, real = rng.normal(size=(40, 40)), run.address
+    sizes = [rng.normal(size=(n, 40)) for n in (100, 200, 150, 300)]  # one program serves them all
+    want = [make()(x, w, threads=2) for x in sizes]
+    for stop in range(30):
+        op, seen = make(), []
+
+        def address(a: np.ndarray, stop: int = stop, seen: list = seen) -> int:
+            if threading.current_thread() is not threading.main_thread():  # helpers hear no signals
+                return real(a)
+            seen.append(a)
+            if len(seen) == stop and (a.dtype == np.uint8 or not arenas):
+                raise KeyboardInterrupt
+            return real(a)
+
+        monkeypatch.setattr(run, "address", address)
+        for x, y in zip(sizes, want, strict=True):
+            try:
+                found = op(x, w, threads=2)
+            except KeyboardInterrupt:
+                assert np.array_equal(op(sizes[0], w, threads=2), want[0]), "fewer samples than were to come"
+                runner = next(iter(op._runners.values()))
+                kept = {name: real(a) for name, a in runner.memory.items()}
+                assert all(kept.get(name, at) == at for (name, *_), at in zip(runner.code.layout.slots, runner.frame, strict=False))
+                found = op(x, w, threads=2)
+            assert np.array_equal(found, y)
+        monkeypatch.setattr(run, "address", real)
+
+
+def test_a_handler_may_want_helpers_while_helpers_are_started() -> None:
+    python(
+        """
+        a = cr.op("g(x[n,D]) -> y[n,D]\\n y[n,i] = exp(x[n,i])"); b = cr.op("h(x[n,D]) -> y[n,D]\\n y[n,i] = sin(x[n,i])")
+        x = np.ones((3000, 10))
+        a(x, threads=1), b(x, threads=1)
+        start, inside = threading.Thread.start, []
+        def begin(self):
+            if not inside:
+                inside.append(1)
+                b(x, threads=8)
+            start(self)
+        threading.Thread.start = begin
+        assert same(a(x, threads=8), np.exp(x)) or np.allclose(a(x, threads=8), np.exp(x), rtol=1e-15)
+        """
+    )

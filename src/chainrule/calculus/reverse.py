@@ -15,7 +15,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
 from ..language.index import Poly
-from ..language.show import expression, line_text
+from ..language.show import alone, definition_text, expression, line_text
+from ..language.source import make_room
 from ..language.tree import (
     ZERO,
     Call,
@@ -70,6 +71,9 @@ class Gradient:
     seed: dict[str, str]
     of: dict[str, str]
     steps: dict[str, tuple[Step, ...]]
+
+    def __str__(self) -> str:
+        return definition_text(self.definition)
 
 
 @dataclass(frozen=True)
@@ -131,10 +135,9 @@ class _Reverse:
                 own = Contribution.plain(line.letters, line.ranges, Read(seeds[line.tensor], tuple(map(Poly.name, line.letters))))
                 if pending.contributions:
                     pending.contributions.insert(0, own)
-                    given = Read(self.adjoint[line.tensor], own.index), own.body
-                    pending.steps.append(
-                        Step(f"{expression(given[0], self.axes)} += {expression(given[1], self.axes)}", "what is given for this output itself")
-                    )
+                    ranges = dict(zip(line.letters, line.ranges, strict=True))
+                    given = partial(_contribution_text, self.adjoint[line.tensor], own.index, d.axes[line.tensor], own.body, ranges, self.axes)
+                    pending.steps.append(Step(given, "what is given for this output itself"))
                     backward.append(self.finish(line.tensor, steps))
                 else:
                     self.adjoint[line.tensor] = seeds[line.tensor]
@@ -163,6 +166,7 @@ class _Reverse:
     def finish(self, tensor: str, steps: dict[str, tuple[Step, ...]]) -> Line:
         """All contributions to one tensor as one line."""
         pending, name = self.pending[tensor], self.adjoint[tensor]
+        make_room(len(pending.contributions) + 50)  # they stand in one another, as the sum of so many terms
         line, record = gather(name, self.d.axes[tensor], pending.contributions, self.axes, frozenset(self.taken))
         self.axes[name] = line.ranges
         moves = [Step(*move) for move in record]
@@ -244,13 +248,17 @@ class _Reverse:
         if pending.line is not self.line:
             pending.line = self.line
             pending.steps.append(Step(partial(line_text, self.line, self.axes), "the forward formula"))
-        move = partial(_contribution_text, self.adjoint[tensor], index, adjoint, tuple(bound), self.axes)
+        move = partial(_contribution_text, self.adjoint[tensor], index, self.d.axes[tensor], adjoint, dict(bound), self.axes)
         pending.steps.append(Step(move, "chain rule: adjoint times local derivative"))
 
 
-def _contribution_text(name: str, index: tuple[Poly, ...], body: Expr, letters: tuple[str, ...], axes: dict[str, tuple[Poly, ...]]) -> str:
+def _contribution_text(
+    name: str, index: tuple[Poly, ...], target: tuple[Poly, ...], body: Expr, letters: Mapping[str, Poly], axes: dict[str, tuple[Poly, ...]]
+) -> str:
     at = f"{name}[{', '.join(map(str, index))}]" if index else name
-    return f"{at} += {expression(body, axes)}" + (f" for every {','.join(letters)}" if letters else "")
+    known = {(p.letter, s) for p, s in zip(index, target, strict=True)} | alone(body, axes)
+    said = [x if (x, r) in known else f"{x}:{r}" for x, r in letters.items()]
+    return f"{at} += {expression(body, axes)}" + (f" for every {','.join(said)}" if said else "")
 
 
 def _needed(lines: tuple[Line, ...], wanted: set[str]) -> tuple[Line, ...]:

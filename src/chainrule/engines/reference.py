@@ -7,7 +7,7 @@ and with exact `fractions.Fraction` objects (dtype object) for formulas without 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from functools import reduce
 
@@ -187,9 +187,10 @@ class _Place:
     def fold(self, kind: str, body: np.ndarray, ok: np.ndarray) -> np.ndarray:
         """Reduce the last axis; the first of equal winners wins, NaN wins over all."""
         if kind == "sum":
-            return self.number(np.where(ok, body, self.number(0)).sum(axis=-1))
+            wide = np.float64 if self.dtype == np.float32 else None
+            return self.number(np.where(ok, body, self.number(0)).sum(axis=-1, dtype=wide))
         if kind == "prod":
-            return self.number(np.where(ok, body, self.number(1)).prod(axis=-1))
+            return self.number(np.where(ok, body, self.number(1)).prod(axis=-1, dtype=wide))
         sign = -1 if kind == "min" else 1
         rank = np.real(body) if self.dtype.kind == "c" else body
         ranks = sign * rank
@@ -207,7 +208,7 @@ class _Place:
         part = Reduce("max" if e.kind == "argmax" else e.kind, rest, e.ranges[1:], e.body)
         places = [_Place(self.tensors, self.exact, self.dtype, self.axes, self.sizes, self.held | {first: k}) for k in range(sizes[first])]
         if e.kind == "sum":
-            return reduce(lambda a, b: a + b, (p.reduction(part) for p in places))
+            return _pairwise(p.reduction(part) for p in places)
         if e.kind == "prod":
             return reduce(lambda a, b: a * b, (p.reduction(part) for p in places))
         best, at = None, None
@@ -223,6 +224,16 @@ class _Place:
             best, at = np.where(better, value, best), np.where(better, where, at)
         assert at is not None
         return at
+
+
+def _pairwise(values: Iterable[np.ndarray]) -> np.ndarray:
+    """Their sum, taken in pairs, and pairs of pairs: rounding grows with the logarithm of their number."""
+    sums: list[np.ndarray] = []
+    for k, v in enumerate(values, 1):
+        while k % 2 == 0:
+            k, v = k // 2, sums.pop() + v
+        sums.append(v)
+    return reduce(lambda a, b: b + a, reversed(sums))
 
 
 def _largest(ranks: np.ndarray, ok: np.ndarray) -> np.ndarray:

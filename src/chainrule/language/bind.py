@@ -11,10 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import ArgumentError, ElementTypeError, ShapeError
+from .functions import COMPARISONS
 from .index import Poly
 from .show import header_text, tensor_text
-from .tree import Call, Definition, Expr, Index, Line, Read, Reduce, direct_reads, subs, walk
+from .tree import Call, Const, Definition, Expr, Index, Line, Read, Reduce, direct_reads, subs, walk, whole
 
+Side = tuple[Expr, Mapping[str, tuple[int, int]]]  # of a comparison, with the ranges of the names around it
 MOST = 1 << 62  # index arithmetic of the engines is in 64 bits: everything that comes up in it stays below this
 
 
@@ -22,13 +24,23 @@ MOST = 1 << 62  # index arithmetic of the engines is in 64 bits: everything that
 class Bound:
     """A definition at given sizes: lines over letters alone, and every tensor's shape.
 
-    `keep` names sizes left symbolic (the number of samples, where machine code takes it at run time).
+    `keep` names sizes left symbolic (the number of samples, where machine code takes it at run time). reach: whole numbers of the
+    data stay below it, or the comparisons of what is computed of them could leave 64 bits.
     """
 
     definition: Definition
     values: tuple[tuple[str, int | float], ...]
     lines: tuple[Line, ...]
     shapes: Mapping[str, tuple[int, ...]]
+    reach: int = MOST
+
+    def check(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Whole numbers so large that what is computed of them would leave 64 bits are refused."""
+        for name, a in arrays.items() if self.reach < MOST else ():
+            if a.dtype.kind in "iu" and a.size and max(int(a.max()), -int(a.min())) >= self.reach:
+                at = tuple(int(k) for k in np.argwhere((a >= self.reach) | (a <= -self.reach))[0])
+                shown = f"{name}[{', '.join(map(str, at))}]" if at else name
+                raise ArgumentError(f"{shown} = {a[at]}: too large for what {self.definition.name} computes of it; accepted: below {self.reach}")
 
 
 def settings_of(d: Definition, given: Mapping[str, object]) -> dict[str, int | float]:
@@ -96,12 +108,17 @@ def with_whole_numbers(
     d: Definition, arrays: Mapping[str, np.ndarray], settings: Mapping[str, int | float], shapes: Mapping[str, tuple[int, ...]] | None = None
 ) -> dict[str, np.ndarray]:
     """The arrays, with those of inputs declared `int` checked and as int64. shapes: those of all inputs, if not all arrays are given."""
-    declared = [t for t in d.inputs if t.whole is not None and t.name in arrays]
-    if not declared:
+    if not any(t.whole is not None and t.name in arrays for t in d.inputs):
         return dict(arrays)
-    sizes = sizes_of(d, shapes or {k: a.shape for k, a in arrays.items()}, settings_of(d, settings))
-    limits = {t.name: min((_number(d, p, sizes, t.name) for p in t.whole or ()), default=None) for t in declared}
-    return dict(arrays) | {name: whole_numbers(name, arrays[name], limit) for name, limit in limits.items()}
+    limits = whole_limits(d, shapes or {k: a.shape for k, a in arrays.items()}, settings)
+    return dict(arrays) | {name: whole_numbers(name, arrays[name], limit) for name, limit in limits.items() if name in arrays}
+
+
+def whole_limits(d: Definition, shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, int | float]) -> dict[str, int | None]:
+    """{input declared to hold whole numbers: what they lie below, if anything} at these shapes of all inputs."""
+    declared = [t for t in d.inputs if t.whole is not None]
+    sizes = sizes_of(d, shapes, settings_of(d, settings)) if declared else {}
+    return {t.name: min((_number(d, p, sizes, t.name) for p in t.whole or ()), default=None) for t in declared}
 
 
 def whole_numbers(name: str, a: np.ndarray, below: int | None = None) -> np.ndarray:
@@ -109,7 +126,7 @@ def whole_numbers(name: str, a: np.ndarray, below: int | None = None) -> np.ndar
     accepted = "whole numbers" if below is None else f"whole numbers 0 to {below - 1}"
     if a.dtype.kind not in "biufO":
         raise ElementTypeError(f"{name} with dtype {a.dtype}: not numbers to count with; accepted: {accepted}")
-    values = a.astype(np.int64) if a.dtype.kind == "b" else a
+    values: np.ndarray = a.astype(np.int64) if a.dtype.kind == "b" else a.astype(np.float32) if a.dtype == np.float16 else a
     try:
         with np.errstate(invalid="ignore"):
             wrong = (values != values // 1) | (abs(values) >= MOST)  # NaN and infinities differ from their whole part
@@ -202,17 +219,19 @@ def bind(
                 f"{given}: {d.name}'s {name} would have shape {found[name]} with {_listed(values)}; accepted: inputs large enough that every axis has at least 1 place"
             )
     lines = []
+    sides: list[Side] = []
     for line in d.lines:
         try:
             expr = subs(line.expr, swap)
         except ZeroDivisionError as e:
             raise ArgumentError(f"{d.name}: {e} with {_listed(values)}; accepted: settings that do not divide by zero") from None
         ranges = tuple(p.subs(swap) for p in line.ranges)
-        whole = tuple(Poly.of(_number(d, p, values, line.tensor)) for p in line.ranges)
-        prove(d, Line(line.tensor, line.letters, whole, expr), found)
-        small(d, expr, {x: (0, int(r.constant or 0) - 1) for x, r in zip(line.letters, whole, strict=True)}, found, int(values.get(d.sample_size, 1)))
+        sized = tuple(Poly.of(_number(d, p, values, line.tensor)) for p in line.ranges)
+        prove(d, Line(line.tensor, line.letters, sized, expr), found)
+        spans = {x: (0, int(r.constant or 0) - 1) for x, r in zip(line.letters, sized, strict=True)}
+        small(d, expr, spans, found, int(values.get(d.sample_size, 1)), sides)
         lines.append(Line(line.tensor, line.letters, ranges, expr))
-    return Bound(d, tuple(values.items()), tuple(lines), found)
+    return Bound(d, tuple(values.items()), tuple(lines), found, reach(d, sides))
 
 
 def prove(d: Definition, line: Line, shapes: Mapping[str, tuple[int, ...]]) -> None:
@@ -238,17 +257,41 @@ def prove(d: Definition, line: Line, shapes: Mapping[str, tuple[int, ...]]) -> N
             raise ShapeError(f"{node.tensor}: {d.name} reads a tensor that is not there; accepted: {', '.join(shapes)}")
 
 
-def small(d: Definition, e: Expr, ranges: Mapping[str, tuple[int, int]], shapes: Mapping[str, tuple[int, ...]], samples: int) -> None:
-    """No index, bound or product of sizes in an expression can leave 64 bits, whatever its letters are."""
+def reach(d: Definition, sides: Iterable[Side]) -> int:
+    """Below what the data's whole numbers must lie, that no side of a comparison leaves 64 bits."""
+    inputs = {t.name for t in d.inputs}
+    found = [(e, spans) for e, spans in sides if isinstance(e, Call) and whole(e, inputs.__contains__)]
+    return next((1 << k for k in range(62, 0, -1) if all(_largest(e, spans, 1 << k) < MOST for e, spans in found)), 1)
+
+
+def _largest(e: Expr, spans: Mapping[str, tuple[int, int]], data: int) -> int:
+    """A bound of a whole-number expression, and of all that comes up in it, where the data's numbers lie below `data`."""
+    if isinstance(e, Const):
+        return abs(int(e.value))
+    if isinstance(e, Index):
+        return e.expr.magnitude(spans)
+    if isinstance(e, Read):
+        return data
+    assert isinstance(e, Call)
+    sizes = [max(1, _largest(a, spans, data)) for a in e.args]
+    return math.prod(sizes) if e.fn == "*" else sum(sizes)
+
+
+def small(
+    d: Definition, e: Expr, ranges: Mapping[str, tuple[int, int]], shapes: Mapping[str, tuple[int, ...]], samples: int, sides: list[Side]
+) -> None:
+    """No index, bound or product of sizes in an expression can leave 64 bits, whatever its letters are. Adds the sides of comparisons."""
     if isinstance(e, Reduce):
         counts = [samples if r.letter == d.sample_size else int(r.constant or 0) for r in e.ranges]
         if math.prod(max(1, c) for c in counts) >= MOST:
             raise ShapeError(f"{d.name}: {e.kind}[{','.join(e.letters)}] counts more than 2**62 terms; accepted: smaller ranges")
-        small(d, e.body, {**ranges, **{x: (0, max(0, c - 1)) for x, c in zip(e.letters, counts, strict=True)}}, shapes, samples)
+        small(d, e.body, {**ranges, **{x: (0, max(0, c - 1)) for x, c in zip(e.letters, counts, strict=True)}}, shapes, samples, sides)
     elif isinstance(e, Call):
         for a in e.args:
-            small(d, a, ranges, shapes, samples)
+            small(d, a, ranges, shapes, samples, sides)
     known = {**ranges, d.sample_size: (0, samples)}
+    if isinstance(e, Call) and e.fn in COMPARISONS:
+        sides += [(a, known) for a in e.args]
     for p in (e.expr,) if isinstance(e, Index) else e.index if isinstance(e, Read) else ():
         size = math.prod(max(1, s) for s in shapes[e.tensor]) if isinstance(e, Read) else 1
         if p.magnitude(known) * 8 * size >= MOST:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import math
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import reduce
@@ -287,7 +288,7 @@ class _Parser:
             case ast.Constant(value=bool()):
                 self.fail(node, "True and False are not numbers here", "1 and 0")
             case ast.Constant(value=(int() | float()) as number):
-                if number == math.inf:
+                if number > sys.float_info.max:
                     self.fail(node, "this number is too large", "numbers below 1.8e308")
                 return Const(number)
             case ast.Name():

@@ -195,7 +195,9 @@ def _latex(e: Expr, axes: Axes) -> tuple[str, int]:
             return rf"\frac{{{latex(a, axes)}}}{{{latex(b, axes)}}}", BINDS["**"]
         case Call("**", (a, b)):
             base = latex(a, axes, ATOM)
-            twice = isinstance(a, Read) and "^" in base  # two superscripts on one name are none
+            # Two superscripts on one name are none, and behind a function's bracket one belongs to nobody.
+            named = isinstance(a, Call) and a.fn in FUNCTIONS and base.startswith(FUNCTIONS[a.fn].latex + r"\left(")
+            twice = named or (isinstance(a, Read) and "^" in base)
             return f"{bracketed(base) if twice else base}^{{{latex(b, axes)}}}", BINDS["**"]
         case Call("neg", (a,)):
             return f"-{latex(a, axes, BINDS['neg'] + 1 if _negative(a) else BINDS['*'])}", BINDS["neg"]
@@ -208,7 +210,8 @@ def _latex(e: Expr, axes: Axes) -> tuple[str, int]:
             right = latex(b, axes, binds + 1)
             # A sum in the middle of a product swallows what follows; brackets end it. A minus does not follow a sign.
             left = bracketed(latex(a, axes)) if fn == "*" and _open(a) else latex(a, axes, binds)
-            return f"{left} {OPERATORS[fn].latex} {bracketed(right) if right.startswith('-') else right}", binds
+            sign = r"\cdot" if fn == "*" and right[0].isdigit() else OPERATORS[fn].latex  # 2 beside 3 is no 23
+            return f"{left} {sign} {bracketed(right) if right.startswith('-') else right}", binds
     raise TypeError(e)
 
 
@@ -229,7 +232,7 @@ def _latex_function(fn: str, args: list[str]) -> tuple[str, int]:
     if fn in ("floor", "ceil"):
         return rf"\left\l{fn} {args[0]} \right\r{fn}", ATOM
     if fn == "exp":
-        return rf"e^{{{args[0]}}}", BINDS["**"]
+        return rf"\mathrm{{e}}^{{{args[0]}}}", BINDS["**"]  # upright: a tensor may be called e
     if fn == "delta":
         return rf"\delta_{{{','.join(args)}}}", ATOM
     return FUNCTIONS[fn].latex + bracketed(", ".join(args)), ATOM

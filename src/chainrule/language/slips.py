@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from .index import Poly
 from .show import expression
-from .tree import Call, Expr, Index, Read, Reduce, free_names, fresh_name, index_names, mul, neg, number_of, reads, rebuild, sub, add
+from .tree import Call, Expr, Index, Read, Reduce, add, free_names, fresh_name, index_names, mul, neg, number_of, reads, rebuild, sub
 
 # (how it is typed, what the language writes, what is wrong with it); text alone tells them.
 TYPED = (
@@ -76,7 +76,12 @@ def headed(text: str) -> str | None:
         for left, right in sides:
             for node in ast.walk(ast.parse(right.strip(), mode="eval")):
                 base = node.value if isinstance(node, ast.Subscript) else node
-                if isinstance(node, ast.Subscript) and isinstance(base, ast.Name) and base.id not in defined and base.id not in ("sum", "max", "min", "mean"):
+                if (
+                    isinstance(node, ast.Subscript)
+                    and isinstance(base, ast.Name)
+                    and base.id not in defined
+                    and base.id not in ("sum", "max", "min", "mean")
+                ):
                     inputs.setdefault(base.id, _shape(node))
             target = ast.parse(left.strip(), mode="eval").body
             base = target.value if isinstance(target, ast.Subscript) else target
@@ -128,9 +133,7 @@ def summed(e: Expr, letters: Collection[str]) -> Expr:
     return Reduce("sum", tuple(free), (Poly.name("?"),) * len(free), e) if free else e
 
 
-def filled(
-    tensor: str, letters: tuple[str, ...], e: Expr, axes: Mapping[str, tuple[Poly, ...]], sample: str
-) -> tuple[tuple[str, ...], Expr]:
+def filled(tensor: str, letters: tuple[str, ...], e: Expr, axes: Mapping[str, tuple[Poly, ...]], sample: str) -> tuple[tuple[str, ...], Expr]:
     """The line with letters for all axes of tensors that are written without, and sums over those that the left side lacks."""
     target = axes.get(tensor, ())
     used = set(index_names(e)) | set(letters)

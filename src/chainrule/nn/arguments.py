@@ -7,6 +7,7 @@ from typing import TypeGuard
 import numpy as np
 
 from ..errors import ArgumentError
+from ..language.bind import MOST
 
 Pair = int | tuple[int, int]
 
@@ -19,14 +20,15 @@ def is_whole(value: object) -> TypeGuard[int]:
 def pair(value: Pair, what: str, least: int) -> tuple[int, int]:
     """A number for rows and columns, or one for each."""
     both = (value, value) if is_whole(value) else value
-    if not isinstance(both, (tuple, list)) or len(both) != 2 or not all(is_whole(v) and v >= least for v in both):
-        raise ArgumentError(f"{what}={value!r}: not a size; accepted: a whole number of at least {least}, or a pair of them")
+    if not isinstance(both, (tuple, list)) or len(both) != 2 or not all(is_whole(v) and least <= v < MOST for v in both):
+        raise ArgumentError(f"{what}={value!r:.80}: not a size; accepted: a whole number of at least {least}, or a pair of them")
     return int(both[0]), int(both[1])
 
 
 def whole(value: int, what: str, least: int = 1) -> int:
-    if not is_whole(value) or value < least:
-        raise ArgumentError(f"{what}={value!r}: not usable; accepted: a whole number of at least {least}")
+    if not is_whole(value) or not least <= value < MOST:
+        most = " and below 2**62" if is_whole(value) and value >= MOST else ""
+        raise ArgumentError(f"{what}={value!r:.80}: not usable; accepted: a whole number of at least {least}{most}")
     return int(value)
 
 

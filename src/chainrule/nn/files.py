@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -26,21 +27,26 @@ def save(net: Sequential, path: str | Path) -> None:
     from safetensors.numpy import save as to_bytes
 
     raw = to_bytes({k: np.ascontiguousarray(v) for k, v in net.values.items()}, {KEY: json.dumps(described(net))})
-    path = Path(path)
-    part = path.with_name(path.name + ".part")
     try:
-        part.write_bytes(raw)
-        part.replace(path)
-    except OSError as e:
-        part.unlink(missing_ok=True)
-        raise DataError(f"{path}: the model cannot be written ({e.strerror}); accepted: a path in a folder with room and permission") from None
+        path = Path(path)
+        part = path.with_name(path.name + ".part")
+        try:
+            part.write_bytes(raw)
+            part.replace(path)
+        except OSError:
+            with contextlib.suppress(OSError):  # nothing may be there, under a name that cannot be
+                part.unlink()
+            raise
+    except (OSError, ValueError, TypeError) as e:  # no file's name at all, or a folder that will not take it
+        why = getattr(e, "strerror", None) or e
+        raise DataError(f"{path!s:.200}: the model cannot be written ({why}); accepted: a path in a folder with room and permission") from None
 
 
 def load(path: str | Path) -> Sequential:
     """The network that `save` wrote. Errors: DataError for a file that is missing, cut short, damaged or foreign."""
     from safetensors import SafetensorError, safe_open
 
-    if not Path(path).is_file():
+    if not isinstance(path, (str, Path)) or not Path(path).is_file():
         raise DataError(f"{path}: no such file; accepted: {WRITTEN}")
     try:
         with safe_open(str(path), "np") as f:

@@ -12,11 +12,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 
+import numpy as np
+
 from ..engines.native.program import ELEMENTS, Port, Spec
 from ..errors import ShapeError
 from ..language import tree
-from ..language.bind import bind, settings_of
+from ..language.bind import MOST, Bound, bind, settings_of, whole_limits, whole_numbers
 from ..language.index import Poly
+from ..language.source import make_room
 from ..language.tree import Definition, Line, rename_tensors, subs
 from ..operation.op import Op
 from ..ops.update import sgd, sgd_momentum
@@ -35,6 +38,7 @@ class Graph:
     lines: list[Line] = field(default_factory=list)
     shapes: dict[str, Shape] = field(default_factory=dict)
     sampled: set[str] = field(default_factory=set)
+    bounds: list[tuple[Bound, Mapping[str, str]]] = field(default_factory=list)  # of operations that compute with the data's whole numbers
 
     def add(self, d: Definition, names: Mapping[str, str], settings: Mapping[str, int | float], prefix: str, only: set[str] | None = None) -> None:
         """Append a definition's lines: its tensors get the names given, others `prefix:name`; `only` picks lines."""
@@ -43,6 +47,8 @@ class Graph:
                 self.shapes.setdefault(names[t.name], ())
         shapes = {t.name: self.full(names[t.name]) for t in d.inputs}
         bound = bind(d, shapes, settings_of(d, settings), free_samples=self.free)
+        if bound.reach < MOST:
+            self.bounds.append((bound, {t.name: names[t.name] for t in d.inputs}))
         full = {t: names.get(t, f"{prefix}:{t}") for t in d.axes}  # a colon: what is inside an operation meets no public name
         known = {x.tensor for x in self.lines}
         for line in bound.lines:
@@ -77,6 +83,7 @@ class Graph:
         inner = self.shapes[tensor] if sampled else self.full(tensor)
         letters = (*(("n",) if sampled else ()), *(f"i{k}" for k in range(len(inner))))
         ranges = (*((Poly.name(SAMPLES),) if sampled else ()), *map(Poly.of, inner))
+        make_room(len(parts) + 50)
         reads: list[tree.Expr] = [tree.Read(p, tuple(map(Poly.name, letters))) for p in parts]
         expr = reduce(lambda a, b: tree.Call("+", (a, b)), reads) if reads else tree.Const(0)
         self.lines.append(Line(name, letters, ranges, expr))
@@ -152,6 +159,26 @@ def forward(g: Graph, calls: Sequence[Call]) -> None:
             g.add(c.op.definition, c.names, c.settings, c.prefix)
         except ShapeError as e:
             raise ShapeError(f"layer {c.prefix} ({c.op.name}): {e}") from None
+
+
+def declared_whole(calls: Sequence[Call], name: str) -> bool:
+    """Whether some operation declares this tensor to hold whole numbers."""
+    return any(t.whole is not None and c.names[t.name] == name for c in calls for t in c.op.definition.inputs)
+
+
+def whole_arrays(g: Graph, calls: Sequence[Call], arrays: Mapping[str, np.ndarray], at: str = "") -> dict[str, np.ndarray]:
+    """The arrays, with those that some operation declares to hold whole numbers checked and as such; `at` is put before their names."""
+    out = dict(arrays)
+    for c in calls:
+        d = c.op.definition
+        if any(t.whole is not None and c.names[t.name] in out for t in d.inputs):
+            limits = whole_limits(d, {t.name: g.full(c.names[t.name]) for t in d.inputs}, c.settings)
+            for name, limit in limits.items():
+                if c.names[name] in out:
+                    out[c.names[name]] = whole_numbers(f"{at}{c.names[name]}", out[c.names[name]], limit)
+    for bound, names in g.bounds:
+        bound.check({f"{at}{names[t]}": out[names[t]] for t in names if names[t] in out})
+    return out
 
 
 def backward(g: Graph, calls: Sequence[Call], wanted: set[str]) -> dict[str, str]:

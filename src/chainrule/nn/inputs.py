@@ -59,9 +59,14 @@ def as_classes(names: object) -> tuple[str, ...] | None:
     """Class names in the order of class numbers, or None."""
     if names is None:
         return None
-    if isinstance(names, str) or not isinstance(names, (Sequence, np.ndarray)) or not len(names) or not all(isinstance(n, str) for n in names):
-        raise ArgumentError(f"classes={names!r}: not class names; accepted: a list of texts, one for each class (or None)")
-    return tuple(map(str, names))
+    rows = names.tolist() if isinstance(names, np.ndarray) else names
+    if isinstance(rows, str) or not isinstance(rows, Sequence) or not rows or not all(isinstance(n, str) for n in rows):
+        raise ArgumentError(f"classes={names!r:.80}: not class names; accepted: a list of texts, one for each class (or None)")
+    found = tuple(map(str, rows))
+    for n in found:
+        if not n.isprintable():
+            raise ArgumentError(f"classes: {n!r:.80} cannot be printed; accepted: names of printable characters")
+    return found
 
 
 def prepared(a: np.ndarray, name: str, dtype: np.dtype, others: str = "uint8") -> np.ndarray:

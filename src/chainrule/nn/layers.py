@@ -227,10 +227,10 @@ class Flatten(Layer):
 
 def _parameter(name: str, value: object, axes: int | None) -> Parameter:
     """A parameter of a formula from its shape, or from an array to start with."""
-    if isinstance(value, (tuple, list)) and all(isinstance(v, int) for v in value):
+    if isinstance(value, (tuple, list)) and value and all(isinstance(v, (int, np.integer)) for v in value):
         if len(value) != (len(value) if axes is None else axes) or not all(is_whole(v) and v >= 1 for v in value):
             raise ShapeError(f"{name}={tuple(value)}: not its shape; accepted: {axes} axes, each a whole number of at least 1 (or an array)")
-        return Parameter(name, tuple(value), 1 / math.sqrt(math.prod(value[1:])))
+        return Parameter(name, tuple(map(int, value)), 1 / math.sqrt(math.prod(value[1:])))
     a = to_array(value, name)
     if a.dtype.kind not in "fiub":
         raise ElementTypeError(f"{name} with dtype {a.dtype}: not numbers to start from; accepted: floats or whole numbers, or a shape")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from .. import ops
 from ..errors import ArgumentError
 from ..language.bind import whole_numbers
-from ..language.tree import Call, Index, Read, walk
+from ..language.index import Poly
+from ..language.tree import Call, Expr, Index, Read, Reduce, children
 from ..operation.arrays import to_array
 from ..operation.op import Op
 
@@ -18,18 +21,32 @@ class Loss:
     def __call__(self, prediction: object, target: object) -> float:
         return float(self.op(prediction, target))  # type: ignore[arg-type]  # a loss has one scalar output
 
-    def targets(self, t: object) -> object:
-        """Targets as the formula reads them: checked and whole, where it declares whole numbers."""
+    def targets(self, t: object, name: str = "target") -> object:
+        """Targets as the formula reads them: whole numbers, where it declares such."""
         declared = self.op.definition.inputs[1].whole is not None
-        return whole_numbers("target", to_array(t, "target")) if declared else t
+        return whole_numbers(name, to_array(t, name)) if declared else t
 
     @property
     def of_classes(self) -> bool:
-        """Whether its formula asks which output's number the target is."""
-        target = self.op.definition.inputs[1].name
-        nodes = [e for line in self.op.definition.lines for e in walk(line.expr)]
-        pairs = [e.args for e in nodes if isinstance(e, Call) and e.fn == "=="]
-        return any(isinstance(a, Index) and isinstance(b, Read) and b.tensor == target for p in pairs for a, b in (p, p[::-1]))
+        """Whether its formula asks which output's number the target is, and nothing else of the target."""
+        d = self.op.definition
+        outputs = d.inputs[0].axes[1:]
+        found = [_is_number(line.expr, d.inputs[1].name, outputs, {}) for line in d.lines]
+        return any(found) and None not in found
+
+
+def _is_number(e: Expr, target: str, outputs: tuple[Poly, ...], around: Mapping[str, Poly]) -> bool | None:
+    """Whether the target is compared with the number of an output in e; None where something else is done with it."""
+    if isinstance(e, Read):
+        return None if e.tensor == target else False
+    if isinstance(e, Reduce):
+        around = {**around, **dict(zip(e.letters, e.ranges, strict=True))}
+    if isinstance(e, Call) and e.fn in ("==", "delta"):
+        for a, b in (e.args, e.args[::-1]):
+            if isinstance(a, Index) and isinstance(b, Read) and b.tensor == target and around.get(a.expr.letter or "") in outputs:
+                return True
+    found = [_is_number(a, target, outputs, around) for a in children(e)]
+    return None if None in found else any(found)
 
 
 class CrossEntropyLoss(Loss):

@@ -11,10 +11,11 @@ import numpy as np
 from ..engines.native.program import ELEMENTS, Runner, aligned, compile_spec
 from ..engines.native.target import current
 from ..errors import ArgumentError, ElementTypeError, ShapeError
+from ..language.bind import whole_numbers
 from ..operation.arrays import FLOATS, common_type, cores, to_array
 from ..operation.op import Op, chunks_for
-from .arguments import whole
-from .graph import Graph, forward, layer_calls, ready_for_lanes, signature, to_spec
+from .arguments import is_whole, whole
+from .graph import Graph, declared_whole, forward, layer_calls, ready_for_lanes, signature, to_spec, whole_arrays
 from .inputs import Input, as_classes, as_transform, prepared
 from .layers import Layer, Parameter, as_layer
 from .values import Values, fitting, stored
@@ -103,7 +104,7 @@ class Sequential:
 
         What the network was trained on (`input`) is forgotten.
         """
-        rng, kind = np.random.default_rng(seed), number_type(dtype)
+        rng, kind = np.random.default_rng(whole(seed, "seed", 0)), number_type(dtype)
 
         def start(p: Parameter) -> np.ndarray:
             return rng.uniform(-p.bound, p.bound, p.shape) if p.initial is None else p.initial
@@ -160,22 +161,30 @@ class Sequential:
 
         transform: an operation in front of the first layer, instead of the one that `input` names for such inputs.
         """
-        a = prepared(to_array(x, "input"), "input", self.dtype)
+        a = self.taken_in(x, transform)
         if a.ndim < 2 or 0 in a.shape:
             raise ShapeError(f"input with shape {a.shape}: not a batch; accepted: samples first, at least one")
         transform = self.transform_for(a.dtype, transform)
         threads = None if threads is None else whole(threads, "threads")
-        runner, out, shape = self.runner(a, transform)
+        runner, out, shape, a = self.runner(a, transform)
         y = aligned(shape, self.dtype)
         runner.run(self.values | {"input": a, out: y}, len(a), threads=threads or (cores() if len(a) > 64 else 1))
         return y
+
+    def taken_in(self, x: object, transform: Op | None = None, name: str = "input") -> np.ndarray:
+        """Inputs as an array that programs read; as whole numbers, where the first operation declares them."""
+        a = to_array(x, name)
+        if a.dtype.kind == "f" and declared_whole(layer_calls(self.layers, {"input": a.ndim}, self.transform_for(a.dtype, transform))[0], "input"):
+            a = whole_numbers(name, a)
+        return prepared(a, name, self.dtype)
 
     def transform_for(self, dtype: np.dtype, given: Op | None = None) -> Op | None:
         """The operation in front of the first layer for inputs of a number type: the one given, else the network's own."""
         own = self.input.transform_for(dtype) if self.input else None
         return as_transform(given) or own
 
-    def runner(self, a: np.ndarray, transform: Op | None) -> tuple[Runner, str, tuple[int, ...]]:
+    def runner(self, a: np.ndarray, transform: Op | None) -> tuple[Runner, str, tuple[int, ...], np.ndarray]:
+        """(program, name and shape of what it puts out, the input as it takes it)."""
         calls, _ = layer_calls(self.layers, {"input": a.ndim}, transform)
         samples = None if ready_for_lanes(calls) else len(a)
         key = (a.shape[1:], samples, str(a.dtype), self.dtype, signature(calls), chunks_for(len(a), self.dtype), current())
@@ -184,10 +193,12 @@ class Sequential:
             ports = [g.port("input", ELEMENTS[str(a.dtype)]), *(g.port(k, ELEMENTS[str(self.dtype)]) for k in self.values)]
             code = compile_spec(to_spec(g, ports, [out], str(self.dtype), chunks_for(len(a), self.dtype)))
             self._runners.setdefault(key, (Runner(code), out))
-        return (*self._runners[key], g.full(out))
+        return (*self._runners[key], g.full(out), whole_arrays(g, calls, {"input": a})["input"])
 
     def loops(self, shape: tuple[int, ...]) -> str:
         """The loop nests compiled for inputs of this shape, each with the formula it came from."""
+        if not isinstance(shape, (tuple, list)) or len(shape) < 2 or not all(is_whole(s) and s >= 1 for s in shape):
+            raise ShapeError(f"shape={shape!r:.80}: not a batch of inputs; accepted: sizes of at least 1, samples first")
         return "\n".join(self.runner(np.broadcast_to(np.zeros((), self.dtype), shape), None)[0].code.layout.notes)
 
     def config(self) -> list[dict[str, object]]:

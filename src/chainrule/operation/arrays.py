@@ -27,13 +27,20 @@ def to_array(value: object, name: str) -> np.ndarray:
         if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
             return np.from_dlpack(value)  # type: ignore[arg-type]  # it has __dlpack__, as tested above
         if isinstance(value, (list, tuple)):
-            value = [_unmasked(v, name) if isinstance(v, np.ma.MaskedArray) else v for v in value]
+            value = _without_masks(value, name)
         a = np.asanyarray(value)
         return _unmasked(a, name) if isinstance(a, np.ma.MaskedArray) else np.asarray(a)
     except (ValueError, TypeError, RuntimeError, BufferError) as e:
         raise ElementTypeError(
             f"{name}: {type(value).__name__} is not an array ({e}); accepted: NumPy arrays, or what has __array__ or __dlpack__"
         ) from None
+
+
+def _without_masks(value: object, name: str) -> object:
+    """Nested lists with plain arrays for masked ones that mask nothing."""
+    if isinstance(value, (list, tuple)):
+        return [_without_masks(v, name) for v in value]
+    return _unmasked(value, name) if isinstance(value, np.ma.MaskedArray) else value
 
 
 def _unmasked(a: np.ma.MaskedArray, name: str) -> np.ndarray:

@@ -122,6 +122,8 @@ def derive(op: Op, wrt: str) -> Derivation:
     >>> print(derive(linear, "w").formula)
     dw[o,k] = sum[n](dy[n,o] * x[n,k])
     """
+    if not isinstance(wrt, str):
+        raise ArgumentError(f"{wrt!r:.80}: not the name of an input; accepted: one of {', '.join(t.name for t in op.definition.inputs)}")
     gradient = op.gradient((wrt,))
     steps: list[Step] = []
     for line in gradient.definition.lines[gradient.forward :]:

@@ -13,7 +13,7 @@ from ..calculus.reverse import Gradient, reverse
 from ..engines import reference
 from ..engines.native.program import ELEMENTS, Code, Port, Runner, Spec, aligned, compile_spec, contiguous
 from ..engines.native.target import current
-from ..errors import ArgumentError
+from ..errors import ArgumentError, ShapeError
 from ..language.bind import Bound, bind, lane_ready, settings_of, with_whole_numbers
 from ..language.families import Form
 from ..language.lazy import cached_property
@@ -25,6 +25,7 @@ from .arrays import common_type, cores, to_array
 from .template import Template
 
 MOST_BOUNDS = 64
+CHUNK_BLOCKS = 32  # of samples in lanes, at most in one chunk
 PARALLEL_WORK = 2_000_000  # elements touched above which a call uses all cores
 
 
@@ -165,6 +166,8 @@ class Op:
         >>> double(np.ones((1, 2)), k=3)
         array([[3., 3.]])
         """
+        if threads is not None and (isinstance(threads, bool) or not isinstance(threads, (int, np.integer)) or threads < 1):
+            raise ArgumentError(f"threads={threads!r}: not a number of threads; accepted: a whole number of at least 1")
         op, arrays, settings = self.meant(args, given)
         values = op.evaluate(arrays, settings, engine, threads)
         out = tuple(values[t.name] for t in op.definition.outputs)
@@ -174,7 +177,7 @@ class Op:
         self, arrays: Mapping[str, np.ndarray], settings: Mapping[str, int | float], engine: str = "native", threads: int | None = None
     ) -> dict[str, np.ndarray]:
         """Outputs by name; inputs declared to hold whole numbers are checked."""
-        arrays = with_whole_numbers(self.definition, arrays, settings)
+        arrays = {k: counted(a) for k, a in with_whole_numbers(self.definition, arrays, settings).items()}
         if engine == "reference":
             return self.by_reference(arrays, settings)
         if engine != "native":
@@ -183,6 +186,7 @@ class Op:
         shapes = {k: a.shape for k, a in arrays.items()}
         samples = self.samples(shapes) if self.lane_ready else None
         runner, bound = self.runner(shapes, settings, dtype, samples, {k: str(a.dtype) for k, a in arrays.items()})
+        bound.check(arrays)
         outputs = {t.name: aligned(tuple(bound.shapes[t.name]), dtype) for t in self.definition.outputs}
         ready = {
             k: contiguous(a if str(a.dtype) in ELEMENTS and (a.dtype == dtype or a.dtype.kind in "iu") else a.astype(dtype))
@@ -196,6 +200,7 @@ class Op:
     def by_reference(self, arrays: Mapping[str, np.ndarray], settings: Mapping[str, int | float]) -> dict[str, np.ndarray]:
         dtype = common_type(arrays, self.name, exact=True)
         bound = self.bound({k: a.shape for k, a in arrays.items()}, settings, False)
+        bound.check(arrays)
         values = reference.run(bound, arrays, dtype)
         return {t.name: values[t.name] if values[t.name].shape else values[t.name][()] for t in self.definition.outputs}
 
@@ -258,10 +263,8 @@ class Op:
         return "\n".join(self.code(*args, **given).layout.notes)
 
     def code(self, *args: object, **given: object) -> Code:
-        as_arrays = [np.broadcast_to(np.float32(0), a) if isinstance(a, tuple) else a for a in args]
         names = self.template.outline.inputs if self.template else {t.name for t in self.definition.inputs}
-        by_name = {k: np.broadcast_to(np.float32(0), v) if isinstance(v, tuple) and k in names else v for k, v in given.items()}
-        op, arrays, settings = self.meant(as_arrays, by_name)
+        op, arrays, settings = self.meant([_of_shape(a) for a in args], {k: _of_shape(v) if k in names else v for k, v in given.items()})
         if op is not self:
             return op.code(**arrays, **settings)
         arrays = with_whole_numbers(self.definition, arrays, settings)
@@ -273,7 +276,7 @@ class Op:
 
     def gradient(self, wrt: Sequence[str]) -> Gradient:
         """The derived definition of ∂E/∂x for each x in wrt."""
-        key = tuple(wrt)
+        key = self.inputs_of(wrt)
         if key not in self._gradients:
             self.known(key)
             self._gradients[key] = reverse(self.definition, key)
@@ -286,6 +289,13 @@ class Op:
             self._tangents[key] = forward(self.definition, key)
         return self._tangents[key]
 
+    def inputs_of(self, wrt: object) -> tuple[str, ...]:
+        """Names of inputs in a row."""
+        if isinstance(wrt, str) or not isinstance(wrt, Iterable) or not all(isinstance(x, str) for x in wrt):
+            names = ", ".join(t.name for t in self.definition.inputs)
+            raise ArgumentError(f"{wrt!r:.80}: not names of inputs; accepted: a list of some of {names}")
+        return tuple(wrt)
+
     def derived(self, definition: Definition) -> Op:
         """The operation of a derived definition, kept so that its machine code is found again."""
         return self._derived.setdefault(definition, Op(definition))
@@ -297,10 +307,28 @@ class Op:
                 raise ArgumentError(f"{x!r}: {self.name} has no such input; accepted: {', '.join(names)}")
 
 
+def _of_shape(value: object) -> object:
+    """An array of a shape that takes no memory; anything else as it is."""
+    if not isinstance(value, tuple):
+        return value
+    try:
+        return np.broadcast_to(np.float32(0), value)
+    except (ValueError, TypeError):
+        raise ShapeError(f"{value!r:.80}: not the shape of an array; accepted: sizes of at least 0 that memory could hold") from None
+
+
+def counted(a: np.ndarray) -> np.ndarray:
+    """Whole numbers in a type that both engines count in, where they fit into one."""
+    if a.dtype.kind not in "iu" or str(a.dtype) in ELEMENTS or (a.dtype == np.uint64 and a.max(initial=0) >= 1 << 63):
+        return a
+    return a.astype(np.int64)
+
+
 def chunks_for(samples: int, dtype: np.dtype) -> int:
     """Into how many parts a batch is cut: a matter of its size alone, never of the number of threads."""
     blocks = -(-samples // current().lanes(dtype.itemsize))
-    return 1 if blocks <= 1 else 4 if blocks <= 8 else 16
+    few = 1 if blocks <= 1 else 4 if blocks <= 8 else 16
+    return max(few, 1 << (-(-blocks // CHUNK_BLOCKS) - 1).bit_length())  # no sum over a chunk is so long that rounding matters
 
 
 def op(text: str, shown: Mapping[str, int] | None = None) -> Op:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError, ElementTypeError, NumericsError, ShapeError
-from ..nn.graph import Call, Graph, forward, layer_calls, ready_for_lanes
+from ..nn.graph import Call, Graph, forward, layer_calls, ready_for_lanes, whole_arrays
 from ..nn.inputs import prepared
 from ..nn.losses import Loss
 from ..nn.sequential import Sequential
@@ -40,10 +40,10 @@ def pair(value: object, name: str) -> tuple[object, object]:
     return value[0], value[1]
 
 
-def checked_pair(x: object, t: object, dtype: np.dtype, at: str = "") -> tuple[np.ndarray, np.ndarray]:
-    """Inputs and targets with as many of one as of the other; `at` is put before their names."""
+def checked_pair(net: Sequential, loss: Loss, x: object, t: object, transform: Op | None, at: str = "") -> tuple[np.ndarray, np.ndarray]:
+    """Inputs and targets as network and loss read them, as many of one as of the other; `at` is put before their names."""
     one, other = f"{at}input", f"{at}target"
-    a, b = prepared(to_array(x, one), one, dtype), prepared(to_array(t, other), other, dtype, "whole numbers")
+    a, b = net.taken_in(x, transform, one), prepared(to_array(loss.targets(t, other), other), other, net.dtype, "whole numbers")
     if a.ndim < 2 or b.ndim < 1 or len(a) != len(b) or 0 in a.shape or 0 in b.shape:
         raise ShapeError(
             f"{one} with shape {a.shape} and {other} with shape {b.shape}: not pairs; accepted: samples first, as many inputs as targets, at least one"
@@ -76,11 +76,12 @@ def taken(net: Sequential, loss: Loss, x: np.ndarray, t: np.ndarray, transform: 
     """Prove that network and loss take these arrays in such batches; the number of classes, if there are any."""
     full, rest = min(batch, len(x)), len(x) % batch
     try:
-        g, _, out = formulas(net, loss, (full, *x.shape[1:]), (full, *t.shape[1:]), transform)
+        g, calls, out = formulas(net, loss, (full, *x.shape[1:]), (full, *t.shape[1:]), transform)
         if rest and not g.free:
             formulas(net, loss, (rest, *x.shape[1:]), (rest, *t.shape[1:]), transform)
     except ShapeError as e:
         raise ShapeError(f"{at}{e}") from None
+    whole_arrays(g, calls, {"input": x, "target": t}, at)
     return classes_of(loss, t, g.shapes[out], at)
 
 

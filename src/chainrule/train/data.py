@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import math
 import os
 import struct
 import urllib.request
@@ -53,7 +54,9 @@ def read_idx(path: str | Path) -> np.ndarray:
     if len(raw) < 4 + 4 * axes:
         raise DataError(f"{path}: cut short in its header ({len(raw)} bytes for {axes} axes); accepted: a whole file")
     shape = struct.unpack(f">{axes}I", raw[4 : 4 + 4 * axes])
-    want = 4 + 4 * axes + int(np.prod(shape, dtype=np.int64)) * kind.itemsize
+    want = 4 + 4 * axes + math.prod(shape) * kind.itemsize
+    if axes > 8:
+        raise DataError(f"{path}: its header promises {axes} axes; accepted: up to 8")
     if len(raw) != want:
         raise DataError(f"{path}: {len(raw)} bytes, but its header promises {shape}, which is {want}; accepted: a whole file")
     return np.frombuffer(raw, kind, offset=4 + 4 * axes).reshape(shape)
@@ -198,8 +201,12 @@ def read_images(path: str | Path, size: tuple[int, int] | None = None, channels:
 
     try:
         with Image.open(path) as picture:
-            grey = picture.mode in ("1", "L", "LA", "I", "I;16", "F")
-            made = picture.convert(MODES[channels or (1 if grey else 3)])
+            pixels, grey = picture.copy(), picture.mode in ("1", "L", "LA")
+            if picture.mode.startswith("I;16"):  # 0 to 65535, of which Pillow's own conversion keeps what is below 256
+                pixels, grey = Image.fromarray((np.asarray(picture, np.uint16) / 257 + 0.5).astype(np.uint8)), True
+            elif picture.mode in ("I", "F"):
+                raise DataError(f"{path}: its pixels are {'32-bit whole numbers' if picture.mode == 'I' else 'floats'}; accepted: 1, 8 or 16 bits")
+            made = pixels.convert(MODES[channels or (1 if grey else 3)])
             made = made if size is None else made.resize((size[1], size[0]), Image.Resampling.BILINEAR)
     except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as e:
         raise DataError(f"{path}: not a picture that can be read ({e}); accepted: a PNG, JPEG or IDX file") from None

@@ -130,8 +130,8 @@ def fit(
     epochs, batch_size, seed = whole(epochs, "epochs", 0), whole(batch_size, "batch_size", 1), whole(seed, "seed", 0)
     threads = None if threads is None else whole(threads, "threads", 1)
     names, which = net.classes if classes is None else as_classes(classes), as_loss(loss)
-    x, t = checked_pair(*pair(train, "train"), net.dtype)
-    held = checked_pair(*pair(val, "val"), net.dtype, "val ") if val is not None else None
+    x, t = checked_pair(net, which, *pair(train, "train"), transform)
+    held = checked_pair(net, which, *pair(val, "val"), transform, "val ") if val is not None else None
     step = TrainStep(net, which, opt, x, t, batch_size, transform, threads)
     count = _validated(step, *held) if held is not None else None
     if names is not None and step.classes is not None and len(names) != step.classes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from dataclasses import dataclass
 
 from ..errors import ArgumentError
@@ -21,6 +22,12 @@ class SGD:
 
     def __post_init__(self) -> None:
         for name in ("lr", "momentum", "weight_decay"):
-            v = getattr(self, name)
-            if not isinstance(v, (int, float)) or isinstance(v, bool) or not math.isfinite(v) or v < 0:
-                raise ArgumentError(f"{name}={v!r}: not usable; accepted: a number of at least 0")
+            given = getattr(self, name)
+            real = isinstance(given, numbers.Real) and not isinstance(given, bool)
+            try:
+                v = float(given) if real else math.nan
+            except OverflowError:
+                v = math.inf
+            if not 0 <= v < math.inf:
+                raise ArgumentError(f"{name}={given!r:.80}: not usable; accepted: a number of at least 0")
+            object.__setattr__(self, name, v)

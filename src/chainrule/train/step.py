@@ -9,7 +9,7 @@ import numpy as np
 
 from ..engines.native.program import ELEMENTS, Code, Runner, aligned, compile_spec
 from ..nn.arguments import whole
-from ..nn.graph import Graph, backward, layer_calls, signature, to_spec, updates
+from ..nn.graph import Call, Graph, backward, layer_calls, signature, to_spec, updates, whole_arrays
 from ..nn.inputs import Input, kind_of
 from ..nn.losses import Loss, as_loss
 from ..nn.sequential import Sequential
@@ -27,6 +27,7 @@ class Built:
     outputs: tuple[str, ...]
     update: dict[str, str]
     prediction: tuple[int, ...]
+    calls: Sequence[Call]
 
 
 def build(
@@ -36,9 +37,9 @@ def build(
     g, calls, out = formulas(net, loss, shape, target, transform)
     grads = backward(g, calls, set(wanted))
     if optimizer is None:
-        return Built(g, (LOSS, *(grads[w] for w in wanted)), {}, g.shapes[out])
+        return Built(g, (LOSS, *(grads[w] for w in wanted)), {}, g.shapes[out], calls)
     update = updates(g, list(wanted), optimizer.momentum > 0)
-    return Built(g, (LOSS, *update), update, g.shapes[out])
+    return Built(g, (LOSS, *update), update, g.shapes[out], calls)
 
 
 def compiled(built: Built, net: Sequential, types: dict[str, str], batch: int, indexed: bool, momentum: bool) -> Code:
@@ -70,7 +71,7 @@ def value_and_grad(net: Sequential, loss: object) -> Callable[..., tuple[float, 
     runners: dict[object, tuple[Runner, Built]] = {}
 
     def evaluate(x: object, t: object, threads: int | None = None, transform: Op | None = None) -> tuple[float, dict[str, np.ndarray]]:
-        a, b = checked_pair(x, which.targets(t), net.dtype)
+        a, b = checked_pair(net, which, x, t, transform)
         threads = None if threads is None else whole(threads, "threads")
         transform = net.transform_for(a.dtype, transform)
         wanted = [*net.values, *(["input"] if a.dtype.kind == "f" else [])]
@@ -81,6 +82,7 @@ def value_and_grad(net: Sequential, loss: object) -> Callable[..., tuple[float, 
             code = compiled(built, net, {"input": str(a.dtype), "target": str(b.dtype)}, len(a), False, False)
             runners.setdefault(key, (Runner(code), built))
         runner, built = runners[key]
+        whole_arrays(built.graph, built.calls, {"input": a, "target": b})
         classes_of(which, b, built.prediction)
         outputs = {name: aligned(built.graph.full(name), net.dtype) for name in built.outputs}
         one = np.ones((), net.dtype)
@@ -113,7 +115,7 @@ class TrainStep:
         self.net, self.dtype, self.loss = net, net.dtype, as_loss(loss)
         self.optimizer = named(optimizer, SGD, "optimizer", "optim.SGD(lr=…)")
         self.threads = cores() if threads is None else whole(threads, "threads")
-        self.x, self.t = checked_pair(x, self.loss.targets(t), net.dtype)
+        self.x, self.t = checked_pair(net, self.loss, x, t, transform)
         finite(self.x, "input")
         finite(self.t, "target")
         self.batch = min(whole(batch, "batch"), len(self.x))
@@ -146,6 +148,7 @@ class TrainStep:
             )
             self.runners[key] = Runner(code)
             self.targets = built.update
+            whole_arrays(built.graph, built.calls, {"input": self.x, "target": self.t})
             self.classes = classes_of(self.loss, self.t, built.prediction)
         return self.runners[key]
 

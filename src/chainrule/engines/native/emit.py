@@ -38,6 +38,8 @@ class Kernel(Memory):
         for s in g.statements:
             self.note(f"# {s.origin}")
         self.outer(0, {}, {})
+        for t in sorted(g.wide):
+            self.narrow(t)
         self.emit("ret void")
         if self.leaves:
             self.label("leave")
@@ -147,6 +149,8 @@ class Kernel(Memory):
                 self.reduce(s, unrolled, env, points, None)
                 continue
             if s.kind == "map":
+                if s.out not in self.group.stored and s.out not in self.group.partial:
+                    self.note(f"{s.out}[{','.join(map(str, s.target))}] = {expression(s.body, {})}  # in registers")
                 results = {p: self.value_of(s.body, e, a, p) for p, (e, a) in points.items()}
             else:
                 results = self.reduced(s, unrolled, env, points)
@@ -170,7 +174,7 @@ class Kernel(Memory):
             if s.kind == "argmax":
                 slots[p].append(self.alloca(self.vtype, self.width * self.bytes))
                 self.put(slots[p][1], self.constant(-1.0))
-        cut = blocks(s, unrolled, self.group.lanes, self.width if s.out in self.group.partial else 1)
+        cut = blocks(s, unrolled, self.group.lanes, len(points), self.width if s.out in self.group.partial else 1)
         if cut and cut.exact:
             return self.in_exact_blocks(s, unrolled, env, points, slots, cut)
         self.reduce(s, unrolled, env, points, slots, cut)
@@ -255,7 +259,7 @@ class Kernel(Memory):
         if s.kind != "map" and not self.quiet:
             what = f"{s.out}[{','.join(map(str, s.target))}] +=" if s.scatter else f"{s.kind} of"
             only = f" where {' and '.join(self.tested)}" if self.tested else ""
-            taps = f" ({','.join(unrolled)} written out)" if unrolled else ""
+            taps = f" ({', '.join(f'{x} in 0..{extent[x]}' for x in unrolled)} written out)" if unrolled else ""
             tile = f" for a tile of {','.join(tiled)}" if tiled else ""
             self.note(f"{what} {expression(s.body, {})}{only}{taps}{tile}")
         self.depth = depth
@@ -391,6 +395,9 @@ class Kernel(Memory):
     def term(self, s: Statement, here: Env, active: int, p: Point, slots: dict[Point, list[str]] | None) -> None:
         if slots is None:
             added = self.value_of(s.body, here, active, p)
+            if s.out in self.group.wide:
+                self.add_wide(s, here, active, added)
+                return
             before = self.fetch(self.storage[s.out], s.target, here, active, fresh=True)
             self.store(s, here, active, self.binary("fadd", before, added))
             return

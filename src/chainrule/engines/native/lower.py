@@ -70,6 +70,7 @@ class Statement:
         return out
 
 
+MOST_SAMPLES = 1 << 31  # what a batch is taken to be at most where its size is open (Runner proves the arrays that come)
 SAMPLES = -1  # extent of the sample letter where the number of samples is known only at run time
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ...language.index import Poly
-from .group import Storage
+from .group import CHUNK, Storage, wide
 from .lower import Statement, step_of
-from .text import Env
+from .text import Env, Place
 from .values import Point, Value, Values
 
 
@@ -23,16 +25,21 @@ class Memory(Values):
         if not self.quiet:
             self.notes.append("  " * self.depth + text)
 
+    def flat(self, st: Storage, index: tuple[Poly, ...]) -> Poly:
+        """The place of an index, counted from where the group is given the tensor."""
+        at = st.flat(index)
+        return at - self.shift[st.name] if self.shift.get(st.name) else at
+
     def fetch(self, st: Storage, index: tuple[Poly, ...], here: Env, active: int, fresh: bool = False) -> Value:
         """The value at an index. `fresh`: do not trust what was read before (it may have been written since)."""
-        if st.layout == "partial":
+        if st.layout == "partial" and not (index and index[0].letter == CHUNK):
             parts = [self.load(st, st.flat(index) + c * st.places, here, active, fresh) for c in range(self.chunks)]
             while len(parts) > 1:
                 parts = [self.binary("fadd", parts[k], parts[k + 1]) if k + 1 < len(parts) else parts[k] for k in range(0, len(parts), 2)]
             return parts[0]
         if not st.sample:
-            return self.load(st, st.flat(index), here, active, fresh)
-        flat = st.flat(index[1:])
+            return self.load(st, self.flat(st, index), here, active, fresh)
+        flat = self.flat(st, index[1:])
         if self.group.lanes and st.layout == "lanes":
             key = ("lanes", st.name, self.affine(flat, here))
             at = self.pointer(self.base[st.name], self.element, key[2], self.width)
@@ -140,7 +147,7 @@ class Memory(Values):
         st = self.storage[s.out]
         if not (self.group.lanes and st.layout == "rows" and st.sample):
             return False
-        flat = st.flat(s.target[1:])
+        flat = self.flat(st, s.target[1:])
         if self.square(st, flat) is None or len(points) != self.width:
             return False
         rows = self.transposed([self.vector(v) for v in results.values()])
@@ -187,7 +194,7 @@ class Memory(Values):
     def store(self, s: Statement, here: Env, active: int, value: Value) -> None:
         st = self.storage[s.out]
         if st.sample and self.group.lanes:
-            flat = st.flat(s.target[1:] if len(s.target) > len(st.shape) else s.target)
+            flat = self.flat(st, s.target[1:] if len(s.target) > len(st.shape) else s.target)
             v = self.vector(value)
             if st.layout == "lanes":
                 at = self.pointer(self.base[s.out], self.element, self.affine(flat, here), self.width)
@@ -199,7 +206,7 @@ class Memory(Values):
                 one = self.value(f"extractelement {self.vtype} {v}, i32 {k}") if self.width > 1 else v
                 self.emit(f"store {st.element} {one}, ptr {at}, align {self.bytes}")
             return
-        flat = st.flat(s.target)
+        flat = self.flat(st, s.target)
         stride = step_of(flat, self.group.vector)
         a = self.affine(flat, here)
         at = self.pointer(self.base[s.out], self.element, a, 1)
@@ -217,6 +224,51 @@ class Memory(Values):
                 one = self.value(f"extractelement {self.vtype} {v}, i32 {k}")
                 at = self.pointer(self.base[s.out], self.element, (a[0], a[1] + k * stride), 1)
                 self.emit(f"store {self.element} {one}, ptr {at}, align {self.bytes}")
+
+    # Scatters that add up in doubles -----------------------------------------------------------------------------------
+
+    def add_wide(self, s: Statement, here: Env, active: int, value: Value) -> None:
+        """Add a value to the doubles beside the tensor."""
+        st = self.storage[s.out]
+        base = self.base[wide(s.out)]
+        flat = st.flat(s.target[1:] if st.sample and len(s.target) > len(st.shape) else s.target)
+        a = self.affine(flat, here)
+        if st.sample and self.group.lanes:
+            doubles = f"<{self.width} x double>" if self.width > 1 else "double"
+            at = self.pointer(base, "double", a, self.width)
+            self.emit_sum(doubles, at, self.value(f"fpext {self.vtype} {self.vector(value)} to {doubles}"))
+            return
+        stride = step_of(flat, self.group.vector)
+        for k in range(active if self.group.vector and self.width > 1 else 1):
+            one = self.value(f"extractelement {self.vtype} {value[0]}, i32 {k}") if value[1] and self.width > 1 else value[0]
+            at = self.pointer(base, "double", (a[0], a[1] + k * stride), 1)
+            self.emit_sum("double", at, self.value(f"fpext {self.element} {one} to double"))
+
+    def emit_sum(self, kind: str, at: str, value: str) -> None:
+        old = self.value(f"load {kind}, ptr {at}, align 8")
+        self.emit(f"store {kind} {self.value(f'fadd {kind} {old}, {value}')}, ptr {at}, align 8")
+
+    def narrow(self, tensor: str) -> None:
+        """Put the doubles into the tensor."""
+        st = self.storage[tensor]
+        count = st.places * (self.width if st.sample and self.group.lanes else 1)
+
+        def copy(size: int) -> Callable[[Place], None]:
+            doubles, floats = (f"<{size} x {kind}>" if size > 1 else kind for kind in ("double", self.element))
+
+            def one(p: Place) -> None:
+                k = self.sum(Poly.name("place"), {"place": p})
+                source = self.pure(f"getelementptr inbounds double, ptr {self.base[wide(tensor)]}, i64 {k}")
+                target = self.pure(f"getelementptr inbounds {self.element}, ptr {self.base[tensor]}, i64 {k}")
+                v = self.value(f"load {doubles}, ptr {source}, align 8")
+                self.emit(f"store {floats} {self.value(f'fptrunc {doubles} {v} to {floats}')}, ptr {target}, align {self.bytes}")
+
+            return one
+
+        whole = count - count % 8
+        self.loop(0, whole, 8, 0, max(0, whole - 8), copy(8), sure=whole > 0)
+        self.loop(whole, count, 1, whole, max(whole, count - 1), copy(1), sure=count > whole)
+        self.note(f"{tensor} = {wide(tensor)}  (in doubles until here)")
 
     def add_up(self, s: Statement, points: dict[Point, tuple[Env, int]], results: dict[Point, Value]) -> None:
         """Add the lanes of each accumulator to the chunk's partial sum; lanes beyond the last sample do not count."""
@@ -241,7 +293,7 @@ class Memory(Values):
                     totals += [self.value(f"extractelement {self.vtype} {whole}, i32 {i}") for i in range(len(part))]
         store = self.storage[s.out]
         for (e, _), t in zip(points.values(), totals, strict=True):
-            at = self.pointer(self.base[s.out], self.element, self.affine(store.flat(s.target), e), 1)
+            at = self.pointer(self.base[s.out], self.element, self.affine(self.flat(store, s.target), e), 1)
             old = self.value(f"load {self.element}, ptr {at}, align {self.bytes}")
             new = self.value(f"fadd {self.element} {old}, {t}")
             self.emit(f"store {self.element} {new}, ptr {at}, align {self.bytes}")

@@ -41,6 +41,7 @@ class _Module:
         self.declared: set[str] = set()
         self.functions: set[tuple[str, int]] = set()
         self.alike: dict[str, str] = {}  # text of a function without its name -> its name
+        self.forms: dict[tuple[object, ...], Group] = {}  # what a function is made of -> the first group that is
         self.functions_of: dict[str, str] = {}  # group -> function
         self.notes: list[str] = []
         used = [t for p in plan.phases for g in (*p.lanes, *p.plain) for t in g.tensors]
@@ -59,7 +60,8 @@ class _Module:
                         life[t] = (min(life.get(t, (k, k))[0], k), k)
             placed: list[tuple[int, int, tuple[int, int]]] = []
             for t, (a, b) in sorted(life.items(), key=lambda kv: (kv[1][0], -self.plan.storage[kv[0]].places)):
-                size = -(-self.plan.storage[t].places * self.lanes * self.bytes // LINE) * LINE + LINE
+                st = self.plan.storage[t]
+                size = -(-st.places * self.lanes * element_bytes(st.element) // LINE) * LINE + LINE
                 at = 0
                 for start, end, (c, d) in sorted(placed):
                     if not (b < c or d < a) and at < end and start < at + size:
@@ -94,15 +96,24 @@ class _Module:
         return "\n".join([*sorted(self.declared), *self.parts]) + "\n", layout
 
     def kernel(self, level: int, g: Group) -> None:
-        """The function of a group."""
+        """The function of a group, or one that does the same."""
+        kind = "for each block of samples, in lanes" if g.lanes else "over whole tensors" + (f", vectors along {g.vector}" if g.vector else "")
+        shared = any(self.alias.get(a) in g.tensors for a in g.tensors)
+        form = (shared, g.form(self.plan.storage))
+        if form in self.forms:
+            first = self.forms[form]
+            self.functions_of[g.name] = self.functions_of[first.name]
+            of = [f"# {s.origin}" for s in g.statements]
+            self.notes += [f"phase {level}, {kind}:", *("  " + n for n in of), f"  (the loops are those of {first.statements[0].out})", ""]
+            return
+        self.forms[form] = g
         kernel = Kernel(g, self.plan.storage, self.element, self.lanes, self.chunks)
         text = kernel.text()
-        if any(self.alias.get(a) in g.tensors for a in g.tensors):
+        if shared:
             text = text.replace("ptr noalias", "ptr", 99)  # an update in place: two names for one memory
         self.functions_of[g.name] = self.once(g.name, text)
         self.declared |= kernel.declared
         self.functions |= kernel.functions
-        kind = "for each block of samples, in lanes" if g.lanes else "over whole tensors" + (f", vectors along {g.vector}" if g.vector else "")
         self.notes += [f"phase {level}, {kind}:", *("  " + n for n in kernel.notes), ""]
 
     def once(self, name: str, text: str) -> str:
@@ -125,6 +136,7 @@ class _Module:
     def call(self, g: Group, lines: list[str], tag: str, first: str, lo: str, hi: str) -> None:
         """Code that sets a group's scatters to 0 and runs it; needs %frame, %arena, %block, %chunk where they apply."""
         args = []
+        shifts = g.shifts(self.plan.storage)
         for k, t in enumerate(g.tensors):
             st = self.plan.storage[t]
             name = f"{tag}.{k}"
@@ -133,13 +145,16 @@ class _Module:
             else:
                 lines += self.slot(name, self.slots[t])
                 step = {"lanes": "%block", "partial": "%chunk"}.get(st.layout if g.lanes else "plain")
-                size = st.places * self.bytes * (self.lanes if st.layout == "lanes" else 1)
+                size = st.places * element_bytes(st.element) * (self.lanes if st.layout == "lanes" else 1)
                 if step:
                     lines.append(f"  %{name}.o = mul nsw i64 {step}, {size}")
                     lines.append(f"  %{name} = getelementptr inbounds i8, ptr %{name}.b, i64 %{name}.o")
                 else:
                     lines.append(f"  %{name} = getelementptr inbounds i8, ptr %{name}.b, i64 0")
-            args.append(f", ptr %{name}")
+            if shifts.get(t):
+                unit = element_bytes(st.element) * (self.lanes if st.layout == "lanes" else 1)
+                lines.append(f"  %{name}.h = getelementptr i8, ptr %{name}, i64 {shifts[t] * unit}")
+            args.append(f", ptr %{name}{'.h' if shifts.get(t) else ''}")
         for t in self.plan.zeroed.get(g.name, ()):
             st = self.plan.storage[t]
             size = st.places * element_bytes(st.element) * (self.lanes if st.layout == "lanes" else 1)

@@ -20,7 +20,7 @@ class Pool:
     """Helpers and the queue they wait at."""
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()  # a signal handler may come here in the middle of it, and start threads of its own
         self.jobs: queue.SimpleQueue[tuple[Job, int]] = queue.SimpleQueue()
         self.count = 0
 
@@ -34,11 +34,15 @@ class Pool:
     def grow(self, wanted: int) -> None:
         with self.lock:
             while self.count < wanted:
+                helper = threading.Thread(target=_help, args=(self.jobs,), name="chainrule", daemon=True)
+                self.count += 1  # before the start, in the middle of which a handler may want helpers too
                 try:
-                    threading.Thread(target=_help, args=(self.jobs,), name="chainrule", daemon=True).start()
-                except (RuntimeError, MemoryError):  # no more threads to be had: those that there are do the work
+                    helper.start()
+                except BaseException as e:
+                    self.count -= helper.ident is None
+                    if not isinstance(e, (RuntimeError, MemoryError)):  # no more threads to be had: those that there are do the work
+                        raise
                     return
-                self.count += 1
 
 
 def _help(jobs: queue.SimpleQueue[tuple[Job, int]]) -> None:

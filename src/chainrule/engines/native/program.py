@@ -25,6 +25,7 @@ from .target import Target, current, initialized
 
 __all__ = ["DTYPES", "ELEMENTS", "Code", "Layout", "Port", "Runner", "Spec", "aligned", "assemble", "compile_spec", "contiguous", "translate"]
 
+LARGE = 6_000_000  # characters of text from which on quick compiling matters more than the last percent
 _made: dict[str, Code] = {}
 _lock = threading.RLock()
 
@@ -63,18 +64,18 @@ def translate(spec: Spec, target: Target) -> tuple[str, Layout]:
     external = {
         p.name: Storage(p.name, p.shape, p.layout if p.sample else "plain", p.element, p.sample, p.indexed) for p in spec.inputs + spec.outputs
     }
-    given = Inputs(external, frozenset(p.name for p in spec.outputs), spec.sample, shapes, dict(spec.update))
+    given = Inputs(external, frozenset(p.name for p in spec.outputs), spec.sample, shapes, dict(spec.update), spec.chunks)
     return build(plan(statements, given, target, spec.element), spec.element, target, spec.chunks, dict(spec.update))
 
 
-def _machine(target: Target) -> llvm.TargetMachine:
+def _machine(target: Target, opt: int = 2) -> llvm.TargetMachine:
     initialized()
-    return llvm.Target.from_default_triple().create_target_machine(cpu=target.cpu, features=target.features, opt=2)
+    return llvm.Target.from_default_triple().create_target_machine(cpu=target.cpu, features=target.features, opt=opt)
 
 
 def assemble(text: str, target: Target) -> bytes:
     """Object code for LLVM text."""
-    machine = _machine(target)
+    machine = _machine(target, 2 if len(text) < LARGE else 1)
     try:
         module = llvm.parse_assembly(text)
         module.verify()

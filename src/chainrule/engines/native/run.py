@@ -137,21 +137,23 @@ class Runner:
             raise ChainruleError("run: the process was forked in the middle of it; accepted: a fork between two calls")
 
     def reserve(self, batch: int, threads: int) -> None:
-        """Memory for everything that is not the caller's."""
+        """Memory for everything that is not the caller's. Whatever ends this halfway, the next run starts it anew."""
         layout = self.code.layout
         if batch > self.batch:
-            element = DTYPES[self.code.spec.element]
+            self.batch = -1
             blocks = -(-batch // layout.lanes)
-            for k, (name, kind, places, _) in enumerate(layout.slots):
+            for k, (name, kind, places, element) in enumerate(layout.slots):
                 if name not in self.proof.names:
                     count = {"lanes": blocks * layout.lanes, "rows": batch, "partial": layout.chunks, "plain": 1}[kind]
                     if kind in ("lanes", "rows") or name not in self.memory:
-                        self.memory[name] = aligned((count * places,), element)
+                        self.memory[name] = aligned((count * places,), DTYPES[element])
                     self.frame[k] = address(self.memory[name])
             self.batch = batch
         if self.arenas is None or len(self.arenas) < threads * layout.arena:
-            self.arenas = aligned((threads * layout.arena + LINE,), np.dtype(np.uint8))
-            self.frame[len(layout.slots) + driver.ARENA] = address(self.arenas)
+            self.arenas = None
+            arenas = aligned((threads * layout.arena + LINE,), np.dtype(np.uint8))
+            self.frame[len(layout.slots) + driver.ARENA] = address(arenas)
+            self.arenas = arenas
 
 
 _runners: weakref.WeakSet[Runner] = weakref.WeakSet()

@@ -11,21 +11,22 @@ Nothing in a plan depends on the number of threads, so neither do the bits.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from ...errors import ShapeError
 from ...language.bind import MOST
 from ...language.functions import COMPARISONS
 from ...language.index import Poly
-from ...language.tree import Call, Expr, Index, Read, map_indices, reads, rebuild, rename_tensors, walk, whole
-from .group import Group, Storage
-from .lower import SAMPLES, Statement
-from .solve import apply, open_short_indices, residues
+from ...language.tree import Call, Index, Read, reads, rename_tensors, walk, whole
+from .adapt import FEW_CHUNKS, added_up, finished, one_axis, renamed
+from .group import Group, Storage, wide
+from .lower import MOST_SAMPLES, SAMPLES, Statement
+from .solve import apply, emptied, open_short_indices, residues
 from .target import Target
 from .tiles import LIGHT, choose
 
-MOST_SAMPLES = 1 << 31  # what a batch is taken to be at most where its size is open (Runner proves the arrays that come)
+FEW_TERMS = 64  # added to one place, that rounding does not matter
 MOST_TOGETHER = 1000  # operations written out for one point of a group: more would not fit the registers, and compile slowly
 
 
@@ -54,6 +55,7 @@ class Inputs:
     sample: str | None  # name of the number of samples, where vectors may run over samples
     shapes: Mapping[str, tuple[int, ...]]
     update: Mapping[str, str]  # output -> input whose memory it takes over
+    chunks: int = 1  # parts of a batch
 
 
 def plan(statements: list[Statement], given: Inputs, target: Target, element: str) -> Plan:
@@ -74,6 +76,10 @@ class _Planner:
         self.broken = False
         self.readers: dict[str, dict[str, str]] = {}
         self.splits: dict[str, bool] = {}
+        self.counts: dict[str, int] = {}  # statement -> operations written out
+        self.known = dict(given.shapes)
+        self.seen = 0  # tensors in storage when `known` was made
+        self.choices: dict[tuple[object, ...], Group] = {}
         self.users: dict[str, set[str]] = {}  # tensor -> the statements that read it
 
     def run(self) -> Plan:
@@ -172,12 +178,12 @@ class _Planner:
             if kinds[s.out] == "partial":
                 name = f"{s.out}@partial"
                 kinds[name], kinds[s.out] = "partial", "plain"
-                out += [replace(s, out=name), _finished(s, name, "the chunks' sums, added up")]
+                out += [replace(s, out=name), added_up(s, name, self.given.chunks)]
             elif s.out in external and s.out in self.sampled and external[s.out].layout == "rows":
                 name = inner[s.out] = f"{s.out}@lanes"
                 self.sampled.add(name)
                 kinds[name] = "sample"
-                finish.append(_finished(s, name, "a copy, as NumPy has it"))
+                finish.append(finished(s, name, "a copy, as NumPy has it"))
                 out.append(replace(s, out=name))
             else:
                 out.append(s)
@@ -240,18 +246,24 @@ class _Planner:
         """Put statements over the same index space together where each reads the others only at its own point."""
         groups: list[list[Statement]] = []
         home: dict[str, int] = {}
+        spaces: dict[tuple[int, ...], list[int]] = {}  # extents -> the groups over such a space, in order
+        self.counts.clear()
         for s in here:
             before = s.tensors | self.readers.get(s.out, {}).keys()
             deps = [home[t] for t in before if t in home]
             at = max(deps, default=-1)
             best = None
-            for k in range(len(groups) - 1, max(at, 0) - 1, -1):
+            alike = spaces.setdefault(s.extents, [])
+            for k in reversed(alike):
+                if k < at:
+                    break
                 if self.joins(s, groups[k], kinds):
                     best = k
                     break
             if best is None:
                 groups.append([s])
                 best = len(groups) - 1
+                alike.append(best)
             else:
                 groups[best].append(s)
             home[s.out] = best
@@ -270,7 +282,7 @@ class _Planner:
             return False
         if kinds[s.out] in ("plain", "whole") and any(x.equal for x in (s, *group)):
             return False  # these may become scatters, which are groups of their own
-        if s.extents != first.extents or not _simple(s) or not all(map(_simple, group)):
+        if not _simple(s) or not all(map(_simple, group)):
             return False
         if sum(_heavy(x) for x in group) + _heavy(s) > 1 or sum(map(self.written, group)) + self.written(s) > MOST_TOGETHER:
             return False
@@ -295,7 +307,9 @@ class _Planner:
 
     def written(self, s: Statement) -> int:
         """About how many operations are written out for one point of s; a copy goes lane by lane."""
-        return sum(1 for _ in walk(s.body)) * (1 if _heavy(s) else s.trips) + 16 * self.lanes * self.is_copy(s)
+        if s.out not in self.counts:
+            self.counts[s.out] = sum(1 for _ in walk(s.body)) * (1 if _heavy(s) else s.trips) + 16 * self.lanes * self.is_copy(s)
+        return self.counts[s.out]
 
     def parted(self, s: Statement) -> bool:
         """Whether s is cut into residue classes."""
@@ -306,7 +320,7 @@ class _Planner:
     def split(self, members: list[Statement], kinds: dict[str, str], lanes: bool) -> list[Group]:
         """One group for each residue class that its equations ask for."""
         letters = members[0].letters
-        aligned = [members[0]] + [_renamed(s, dict(zip(s.letters, letters, strict=True))) for s in members[1:]]
+        aligned = [members[0]] + [renamed(s, dict(zip(s.letters, letters, strict=True))) for s in members[1:]]
         opened = [open_short_indices(s, self.shapes()) for s in aligned]
         inside = {s.out for s in aligned}
         stored = frozenset(t for t in inside if t in self.given.outputs or not self.users.get(t, set()) <= inside)
@@ -315,7 +329,7 @@ class _Planner:
         if any(apply(o.statement, c, kinds.get(o.statement.out) != "partial").scatter for c in every for o in opened):
             every = [{}]  # a scatter clears its whole tensor first: a class that became one would wipe out the others
         for classes in every:
-            statements = [apply(o.statement, classes, kinds.get(o.statement.out) != "partial") for o in opened]
+            statements = [emptied(apply(o.statement, classes, kinds.get(o.statement.out) != "partial")) for o in opened]
             if any(s.scatter for s in statements) and len(statements) > 1:
                 groups += [g for s in members for g in self.split([s], kinds, lanes)]
                 return groups
@@ -331,11 +345,32 @@ class _Planner:
                 name, lanes, tuple(x for x, _ in shown), tuple(e for _, e in shown), tuple(statements), stored,
                 frozenset(t for t in inside if kinds.get(t) == "partial"), {}, None, ((),) * len(statements), self.given.sample,
             )  # fmt: skip
-            group = choose(flattened(group, self.storage), self.storage, self.lanes, self.target.registers)
+            group = self.chosen(one_axis(group, self.storage))
             if any(s.scatter for s in statements):
-                self.zeroed[name] = frozenset(s.out for s in statements)
+                group = self.scattering(group)
             groups.append(group)
         return groups
+
+    def chosen(self, g: Group) -> Group:
+        """The group with its tiles; what was chosen for one group holds for all of its form."""
+        form = g.form(self.storage)
+        if form in self.choices:
+            c = self.choices[form]
+            return replace(g, letters=c.letters, extents=c.extents, tile=c.tile, vector=c.vector, unroll=c.unroll)
+        self.choices[form] = choose(g, self.storage, self.lanes, self.target.registers)
+        return self.choices[form]
+
+    def scattering(self, g: Group) -> Group:
+        """A scatter begins with zeros. Where one place of single precision may get many terms, they add up in doubles."""
+        (s,) = g.statements
+        few = SAMPLES not in s.extents + s.red_extents and math.prod(s.extents) * s.trips <= FEW_TERMS
+        st = self.storage[s.out]
+        if self.element == "double" or few:
+            self.zeroed[g.name] = frozenset({s.out})
+            return g
+        self.storage[wide(s.out)] = replace(st, name=wide(s.out), element="double")
+        self.zeroed[g.name] = frozenset({wide(s.out)})
+        return replace(g, wide=frozenset({s.out}))
 
     def proven(self, s: Statement) -> None:
         """Nothing that is computed of the letters leaves 64 bits: changes of variables make numbers that the formula did not have."""
@@ -350,47 +385,15 @@ class _Planner:
                 raise ShapeError(f"{p}: comes up in {s.origin} and reaches numbers beyond 64 bits; accepted: smaller sizes and settings")
 
     def shapes(self) -> Mapping[str, tuple[int, ...]]:
-        known = dict(self.given.shapes)
+        known = self.known
+        if len(self.storage) == self.seen:
+            return known
+        self.seen = len(self.storage)
         for name, st in self.storage.items():
             if name not in known:
-                known[name] = ((SAMPLES,) if st.sample else ()) + st.shape
+                many = (self.given.chunks,) if st.layout == "partial" and self.given.chunks > FEW_CHUNKS else ()
+                known[name] = ((SAMPLES,) if st.sample else many) + st.shape
         return known
-
-
-def flattened(g: Group, storage: Mapping[str, Storage]) -> Group:
-    """A group over whole tensors that goes through all of them place by place, as one loop over all places."""
-    index = tuple(map(Poly.name, g.letters))
-    if g.lanes or len(g.letters) < 2 or any(s.kind != "map" or s.target != index for s in g.statements):
-        return g
-    for s in g.statements:
-        for node in walk(s.body):
-            if isinstance(node, Index) and node.expr.names & set(g.letters):
-                return g
-            if (
-                isinstance(node, Read)
-                and node.index
-                and (node.index != index or (node.tensor in storage and storage[node.tensor].shape != g.extents))
-            ):
-                return g
-        if storage[s.out].shape != g.extents:
-            return g
-    swap = {index: (Poly.name("e"),)}
-    extents = (math.prod(g.extents),)
-    statements = tuple(replace(s, letters=("e",), extents=extents, target=(Poly.name("e"),), body=_reindexed(s.body, swap)) for s in g.statements)
-    return replace(g, letters=("e",), extents=extents, statements=statements)
-
-
-def _reindexed(e: Expr, swap: Mapping[tuple[Poly, ...], tuple[Poly, ...]]) -> Expr:
-    if isinstance(e, Read):
-        return Read(e.tensor, swap.get(e.index, e.index))
-    return rebuild(e, lambda a: _reindexed(a, swap))
-
-
-def _finished(s: Statement, name: str, what: str) -> Statement:
-    """s.out as a copy of the tensor `name` over the same letters."""
-    index = tuple(map(Poly.name, s.letters))
-    origin = f"{s.out}[{','.join(s.letters)}] = {name}[{','.join(s.letters)}]  ({what})"
-    return Statement(s.out, s.letters, s.extents, index, "map", (), (), (), (), Read(name, index), origin)
 
 
 def _names(r: Read) -> set[str]:
@@ -407,22 +410,3 @@ def _heavy(s: Statement) -> bool:
 
 def _pointwise(s: Statement, tensor: str) -> bool:
     return all(tuple(p.letter for p in r.index) == s.letters for r in reads(s.body) if r.tensor == tensor)
-
-
-def _renamed(s: Statement, swap: Mapping[str, str]) -> Statement:
-    """The statement with its letters renamed; reduced letters that clash step aside."""
-    if all(a == b for a, b in swap.items()):
-        return s
-    full = dict(swap)
-    taken = set(swap.values())
-    for x in s.red:
-        new = x
-        while new in taken:
-            new += "'"
-        full[x] = new
-        taken.add(new)
-    change: Callable[[Poly], Poly] = lambda p: p.subs({a: Poly.name(b) for a, b in full.items()})  # noqa: E731
-    return replace(
-        s, letters=tuple(full[x] for x in s.letters), red=tuple(full[x] for x in s.red), target=tuple(map(change, s.target)),
-        guards=tuple(map(change, s.guards)), equal=tuple(map(change, s.equal)), body=map_indices(s.body, change),
-    )  # fmt: skip

@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from ...language.index import Poly, Quotient
-from ...language.tree import Index, Read, map_indices, walk
-from .lower import Statement, linear
+from ...language.tree import ZERO, Index, Read, map_indices, walk
+from .lower import MOST_SAMPLES, SAMPLES, Statement, linear
 
 
 @dataclass(frozen=True)
@@ -225,6 +225,17 @@ def _solve_one(s: Statement, eq: Poly) -> Statement | None:
     s = replace(s, red=s.red[:k] + s.red[k + 1 :], red_extents=s.red_extents[:k] + s.red_extents[k + 1 :])
     s = _subs(s, {x: value})
     return replace(s, guards=(*s.guards, value, bound - value))
+
+
+def emptied(s: Statement) -> Statement:
+    """The statement as zeros, if its conditions hold nowhere (a residue class that no window meets)."""
+    if s.kind != "sum" or s.scatter or 0 in s.extents:
+        return s
+    spans = {x: (0, MOST_SAMPLES if e == SAMPLES else e - 1) for x, e in zip(s.letters + s.red, s.extents + s.red_extents, strict=True)}
+    never = 0 in s.red_extents or any(g.interval(spans)[1] < 0 for g in s.guards)
+    if not never and not any(lo > 0 or hi < 0 for lo, hi in (q.interval(spans) for q in s.equal)):
+        return s
+    return replace(s, kind="map", red=(), red_extents=(), guards=(), equal=(), body=ZERO)
 
 
 def _scatter(s: Statement) -> Statement:

@@ -17,12 +17,15 @@ from .group import Group, Storage
 from .lower import SAMPLES, Statement, linear, step_of
 
 MOST_WRITTEN = 400  # multiply-adds written out in one tile
+FEW_POINTS = 4  # a tile of so few values waits for memory
 LIGHT = 32  # a reduction of so few terms is written out whole
 MOST_FAST = 1200  # multiply-adds written out in one tile and its border cases that still fit the instruction cache
 FAST_BYTES = 24 << 10  # what is taken for granted of the first-level cache
-LONG = 320  # a sum of at least so many terms is taken in blocks, or rounding would grow with its length
-BLOCK = 128  # about how many terms a block has
-MANY = 64  # blocks whose plain addition loses no more than a block does
+LONG = 160  # a sum of at least so many terms is taken in blocks, or rounding would grow with its length
+BLOCK = 128  # about how many terms a block has,
+SHORT = 32  # and where a block costs little beside what waits for memory
+MANY = 64  # blocks whose plain addition loses no more than a block does,
+FEW_BLOCKS = 24  # and of short ones
 NEAR_BYTES = 640 << 10  # and of the second
 
 
@@ -258,21 +261,27 @@ class Blocks:
     exact: bool
 
 
-def blocks(s: Statement, unrolled: tuple[str, ...], lanes: bool, sums: int = 1) -> Blocks | None:
-    """The blocks of a long sum; None for a short one. sums: of how many its total is made (lanes whose roundings even out)."""
+def blocks(s: Statement, unrolled: tuple[str, ...], lanes: bool, points: int, sums: int = 1) -> Blocks | None:
+    """The blocks of a long sum; None for a short one.
+
+    points: values of the tile. sums: of how many the total is made (lanes, whose roundings even out). Where few products are
+    made for each value in memory, a block's end costs nothing beside them.
+    """
     order, extent = reduction_order(s, unrolled, lanes)
     counts = [LONG if extent[x] == SAMPLES else extent[x] for x in order]
     loops = [k for k, x in enumerate(order) if x not in unrolled]
-    if s.kind != "sum" or s.scatter or math.prod(counts) < (LONG if len(product_factors(s.body)) > 1 else BLOCK) * sums or not loops:
+    cheap = len(product_factors(s.body)) == 1 or points <= FEW_POINTS
+    size = SHORT if cheap else BLOCK
+    if s.kind != "sum" or s.scatter or math.prod(counts) < (2 * SHORT if cheap else LONG * sums) or not loops:
         return None
-    exact = any(extent[x] == SAMPLES for x in order) or math.prod(counts) > MANY * BLOCK
+    exact = any(extent[x] == SAMPLES for x in order) or math.prod(counts) > (FEW_BLOCKS if cheap else MANY) * size
     after = {k: math.prod(counts[k + 1 :]) for k in loops}
     for k in reversed(loops):
-        if BLOCK // 3 <= after[k] <= 2 * BLOCK:
+        if size // 3 <= after[k] <= (size if cheap else 2 * size):
             return Blocks(k, 0, exact)
-    k = next(k for k in loops if after[k] < BLOCK)
+    k = next(k for k in loops if after[k] < size)
     guarded = any(order[k] in g.names for g in s.guards)  # its border may be written out: it stays one loop
-    return Blocks(k, 0 if guarded and after[k] >= 8 else max(2, BLOCK // after[k]), exact)
+    return Blocks(k, 0 if guarded and after[k] >= 8 else max(2, size // after[k]), exact)
 
 
 def reduction_order(s: Statement, unrolled: tuple[str, ...], lanes: bool) -> tuple[list[str], dict[str, int]]:

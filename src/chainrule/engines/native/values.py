@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import operator
 import struct
 from collections.abc import Mapping
 
+from ...language.bind import MOST
 from ...language.index import Poly
 from ...language.tree import Call, Const, Expr, Index, Read, whole
 from . import vmath
@@ -18,6 +20,7 @@ Point = tuple[int, ...]
 INTRINSIC = {"sqrt": "sqrt", "abs": "fabs", "floor": "floor", "ceil": "ceil", "round": "rint"}
 BINARY = {"+": "fadd", "-": "fsub", "*": "fmul", "/": "fdiv"}
 WHOLE = {"==": "eq", "delta": "eq", "!=": "ne", "<": "slt", "<=": "sle", ">": "sgt", ">=": "sge"}
+OPERATOR = {"==": operator.eq, "delta": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 COMPARE = {"==": "oeq", "delta": "oeq", "!=": "une", "<": "olt", "<=": "ole", ">": "ogt", ">=": "oge"}
 
 
@@ -33,6 +36,7 @@ class Values(Text):
         self.suffix = ("f32" if element == "float" else "f64") if self.width == 1 else f"v{self.width}f{self.bytes * 8}"
         self.functions: set[tuple[str, int]] = set()
         self.declared: set[str] = set()
+        self.shift = group.shifts(storage)
         self.base = {t: f"%p{k}" for k, t in enumerate(group.tensors)}
         self.held: dict[tuple[str, Point], Value] = {}
         self.notes: list[str] = []
@@ -190,10 +194,15 @@ class Values(Text):
 
     def compared(self, e: Call, here: Env, active: int, p: Point) -> tuple[str, bool]:
         """A comparison of whole numbers, in whole numbers: a float holds them only up to 2**24."""
+        numbers = [x.value for x in e.args if isinstance(x, Const)]
+        if len(numbers) == 2:  # both are known; they may be of any size
+            return str(bool(OPERATOR[e.fn](*numbers))).lower(), False
         kept = self.element, self.vtype, self.bytes, self.suffix
         self.element, self.bytes = "i64", 8
         self.vtype, self.suffix = (f"<{self.width} x i64>", f"v{self.width}i64") if self.width > 1 else ("i64", "i64")
-        a, b = (self.integer(x, here, active, p) for x in e.args)
+        # What stands opposite lies within 62 bits: a larger number compares as the largest does.
+        sides = [Const(max(-MOST, min(MOST, int(x.value)))) if isinstance(x, Const) else x for x in e.args]
+        a, b = (self.integer(x, here, active, p) for x in sides)
         wide = a[1] or b[1]
         left, right = (self.vector(a), self.vector(b)) if wide else (a[0], b[0])
         flag = self.value(f"icmp {WHOLE[e.fn]} {self.vtype if wide else 'i64'} {left}, {right}")
