@@ -14,23 +14,24 @@ from functools import reduce
 import numpy as np
 
 from ..errors import ElementTypeError
-from ..language.bind import Bound, countable
+from ..language.bind import countable
 from ..language.brackets import conditions
 from ..language.functions import ALL, COMPARISONS, STEPS
 from ..language.index import Poly
+from ..language.program import Program
 from ..language.tree import Call, Const, Expr, Index, Read, Reduce, direct_reads, whole
 
 CELLS = 1 << 21  # above this many cells a reduction is walked letter by letter instead of held as one array
 _erf = np.frompyfunc(math.erf, 1, 1)
 
 
-def run(bound: Bound, arrays: Mapping[str, np.ndarray], dtype: np.dtype) -> dict[str, np.ndarray]:
-    """Every tensor of the definition, computed line by line. dtype object means exact fractions."""
+def run(program: Program, arrays: Mapping[str, np.ndarray], dtype: np.dtype) -> dict[str, np.ndarray]:
+    """Every tensor of the program, computed line by line. dtype object means exact fractions."""
     values: dict[str, np.ndarray] = {k: _typed(a, dtype) for k, a in arrays.items()}
-    countable(bound.lines, dtype == np.float32)
+    countable(program.closed, dtype == np.float32)
     exact = {k: a.astype(np.int64) for k, a in arrays.items() if a.dtype.kind in "iu"}
     with np.errstate(all="ignore"):
-        for line in bound.lines:
+        for line in program.closed:
             sizes = {x: int(r.constant or 0) for x, r in zip(line.letters, line.ranges, strict=True)}
             place = _Place(values, exact, dtype, tuple(sizes), sizes, {})
             full = np.broadcast_to(place.value(line.expr), tuple(sizes.values()))

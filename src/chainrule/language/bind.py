@@ -5,42 +5,18 @@ from __future__ import annotations
 import itertools
 import math
 import numbers
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
 
 import numpy as np
 
-from ..errors import ArgumentError, ElementTypeError, ShapeError
+from ..errors import ArgumentError, ShapeError
 from .functions import COMPARISONS
 from .index import Poly
+from .program import MOST, Program, Reach
 from .show import header_text, tensor_text
-from .tree import Call, Const, Definition, Expr, Index, Line, Read, Reduce, direct_reads, subs, walk, whole
+from .tree import Call, Const, Definition, Expr, Index, Line, Read, Reduce, Tensor, direct_reads, reads, rebuild, subs, walk, whole
 
 Side = tuple[Expr, Mapping[str, tuple[int, int]]]  # of a comparison, with the ranges of the names around it
-MOST = 1 << 62  # index arithmetic of the engines is in 64 bits: everything that comes up in it stays below this
-
-
-@dataclass(frozen=True)
-class Bound:
-    """A definition at given sizes: lines over letters alone, and every tensor's shape.
-
-    `keep` names sizes left symbolic (the number of samples, where machine code takes it at run time). reach: whole numbers of the
-    data stay below it, or the comparisons of what is computed of them could leave 64 bits.
-    """
-
-    definition: Definition
-    values: tuple[tuple[str, int | float], ...]
-    lines: tuple[Line, ...]
-    shapes: Mapping[str, tuple[int, ...]]
-    reach: int = MOST
-
-    def check(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Whole numbers so large that what is computed of them would leave 64 bits are refused."""
-        for name, a in arrays.items() if self.reach < MOST else ():
-            if a.dtype.kind in "iu" and a.size and max(int(a.max()), -int(a.min())) >= self.reach:
-                at = tuple(int(k) for k in np.argwhere((a >= self.reach) | (a <= -self.reach))[0])
-                shown = f"{name}[{', '.join(map(str, at))}]" if at else name
-                raise ArgumentError(f"{shown} = {a[at]}: too large for what {self.definition.name} computes of it; accepted: below {self.reach}")
 
 
 def settings_of(d: Definition, given: Mapping[str, object]) -> dict[str, int | float]:
@@ -104,43 +80,6 @@ def sizes_of(d: Definition, shapes: Mapping[str, tuple[int, ...]], settings: Map
     return values
 
 
-def with_whole_numbers(
-    d: Definition, arrays: Mapping[str, np.ndarray], settings: Mapping[str, int | float], shapes: Mapping[str, tuple[int, ...]] | None = None
-) -> dict[str, np.ndarray]:
-    """The arrays, with those of inputs declared `int` checked and as int64. shapes: those of all inputs, if not all arrays are given."""
-    if not any(t.whole is not None and t.name in arrays for t in d.inputs):
-        return dict(arrays)
-    limits = whole_limits(d, shapes or {k: a.shape for k, a in arrays.items()}, settings)
-    return dict(arrays) | {name: whole_numbers(name, arrays[name], limit) for name, limit in limits.items() if name in arrays}
-
-
-def whole_limits(d: Definition, shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, int | float]) -> dict[str, int | None]:
-    """{input declared to hold whole numbers: what they lie below, if anything} at these shapes of all inputs."""
-    declared = [t for t in d.inputs if t.whole is not None]
-    sizes = sizes_of(d, shapes, settings_of(d, settings)) if declared else {}
-    return {t.name: min((_number(d, p, sizes, t.name) for p in t.whole or ()), default=None) for t in declared}
-
-
-def whole_numbers(name: str, a: np.ndarray, below: int | None = None) -> np.ndarray:
-    """The values as int64; an error names the first that is no whole number, or not one from 0 to below - 1, and its place."""
-    accepted = "whole numbers" if below is None else f"whole numbers 0 to {below - 1}"
-    if a.dtype.kind not in "biufO":
-        raise ElementTypeError(f"{name} with dtype {a.dtype}: not numbers to count with; accepted: {accepted}")
-    values: np.ndarray = a.astype(np.int64) if a.dtype.kind == "b" else a.astype(np.float32) if a.dtype == np.float16 else a
-    try:
-        with np.errstate(invalid="ignore"):
-            wrong = (values != values // 1) | (abs(values) >= MOST)  # NaN and infinities differ from their whole part
-            wrong |= (values < 0) | (values >= below) if below is not None else False
-    except (TypeError, ValueError, OverflowError, ZeroDivisionError):
-        raise ElementTypeError(f"{name} with dtype {a.dtype}: not numbers to count with; accepted: {accepted}") from None
-    wrong = np.asarray(wrong, bool)
-    if wrong.any():
-        at = tuple(int(k) for k in np.argwhere(wrong)[0])
-        shown = f"{name}[{', '.join(map(str, at))}]" if at else name
-        raise ArgumentError(f"{shown} = {a[at]}: declared to hold whole numbers{'' if below is None else ' that an axis has'}; accepted: {accepted}")
-    return values.astype(np.int64)
-
-
 def lane_ready(d: Definition) -> bool:
     """Whether every line speaks of one sample at a time, or sums over samples: then vectors may run over samples.
 
@@ -202,13 +141,53 @@ def _listed(values: Mapping[str, int | float]) -> str:
 
 def bind(
     d: Definition, shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, int | float] | None = None, free_samples: bool = False
-) -> Bound:
-    """Put numbers in place of sizes and settings, and prove every read outside a reduction to be inside its tensor.
+) -> Program:
+    """Put numbers in place of sizes and whole settings, and prove every read outside a reduction to be inside its tensor.
 
-    free_samples leaves the number of samples a name in the lines: they then hold for any number.
+    Other settings become inputs of the program, `scalars`. free_samples leaves the number of samples a name in the lines: they then
+    hold for any number.
     """
     values = sizes_of(d, shapes, settings_of(d, settings or {}))
-    swap = {k: v for k, v in values.items() if not (free_samples and k == d.sample_size)}
+    free = free_samples and any(d.sample_size in p.names for axes in d.axes.values() for p in axes)
+    swap = {k: v for k, v in values.items() if not (free and k == d.sample_size) and k not in d.floats}
+    found = shapes_of(d, shapes, values) | dict.fromkeys(d.floats, ())
+    lines = []
+    sides: list[Side] = []
+    for line in d.lines:
+        try:
+            expr = with_scalars(subs(line.expr, swap), d.floats)
+        except ZeroDivisionError as e:
+            raise ArgumentError(f"{d.name}: {e} with {_listed(values)}; accepted: settings that do not divide by zero") from None
+        ranges = tuple(p.subs(swap) for p in line.ranges)
+        sized = tuple(Poly.of(_number(d, p, values, line.tensor)) for p in line.ranges)
+        prove(d, Line(line.tensor, line.letters, sized, expr), found)
+        spans = {x: (0, int(r.constant or 0) - 1) for x, r in zip(line.letters, sized, strict=True)}
+        small(d, expr, spans, found, int(values.get(d.sample_size, 1)), sides)
+        lines.append(Line(line.tensor, line.letters, ranges, expr))
+
+    def sized_tensor(t: Tensor) -> Tensor:
+        whole = None if t.whole is None else tuple(Poly.of(_number(d, p, values, t.name)) for p in t.whole)
+        return Tensor(t.name, tuple(p.subs(swap) for p in t.axes), whole)
+
+    used = {r.tensor for x in lines for r in reads(x.expr)}
+    scalars = tuple(k for k, _ in d.settings if k in d.floats and k in used)
+    below = reach(d, sides)
+    return Program(
+        d.name,
+        (*map(sized_tensor, d.inputs), *(Tensor(k, ()) for k in scalars)),
+        tuple(map(sized_tensor, d.outputs)),
+        tuple(lines),
+        found,
+        d.sample_size if free else "",
+        int(values.get(d.sample_size, 1)),
+        scalars,
+        (),
+        (Reach(d.name, frozenset(t.name for t in d.inputs), below),) if below < MOST else (),
+    )
+
+
+def shapes_of(d: Definition, shapes: Mapping[str, tuple[int, ...]], values: Mapping[str, int | float]) -> dict[str, tuple[int, ...]]:
+    """The shape of every tensor at these sizes and settings."""
     found: dict[str, tuple[int, ...]] = {}
     declared = {t.name for t in d.inputs + d.outputs}
     for name, axes in d.axes.items():
@@ -218,20 +197,14 @@ def bind(
             raise ShapeError(
                 f"{given}: {d.name}'s {name} would have shape {found[name]} with {_listed(values)}; accepted: inputs large enough that every axis has at least 1 place"
             )
-    lines = []
-    sides: list[Side] = []
-    for line in d.lines:
-        try:
-            expr = subs(line.expr, swap)
-        except ZeroDivisionError as e:
-            raise ArgumentError(f"{d.name}: {e} with {_listed(values)}; accepted: settings that do not divide by zero") from None
-        ranges = tuple(p.subs(swap) for p in line.ranges)
-        sized = tuple(Poly.of(_number(d, p, values, line.tensor)) for p in line.ranges)
-        prove(d, Line(line.tensor, line.letters, sized, expr), found)
-        spans = {x: (0, int(r.constant or 0) - 1) for x, r in zip(line.letters, sized, strict=True)}
-        small(d, expr, spans, found, int(values.get(d.sample_size, 1)), sides)
-        lines.append(Line(line.tensor, line.letters, ranges, expr))
-    return Bound(d, tuple(values.items()), tuple(lines), found, reach(d, sides))
+    return found
+
+
+def with_scalars(e: Expr, names: Collection[str]) -> Expr:
+    """e with the settings of these names read as tensors of no axes: numbers that are known when it runs."""
+    if isinstance(e, Index):
+        return Read(e.expr.letter, ()) if e.expr.letter in names else e
+    return rebuild(e, lambda a: with_scalars(a, names)) if names else e
 
 
 def prove(d: Definition, line: Line, shapes: Mapping[str, tuple[int, ...]]) -> None:

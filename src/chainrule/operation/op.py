@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,23 +11,21 @@ import numpy as np
 
 from ..calculus.forward import Tangent, forward
 from ..calculus.reverse import Gradient, reverse
-from ..engines import reference
-from ..engines.native.program import ELEMENTS, Code, Port, Runner, Spec, aligned, compile_spec, contiguous
+from ..engines.native.program import Code
 from ..engines.native.target import current
+from ..engines.session import counted
 from ..errors import ArgumentError, ShapeError
-from ..language.bind import Bound, bind, lane_ready, settings_of, with_whole_numbers
+from ..language.bind import lane_ready, settings_of
 from ..language.families import Form
 from ..language.lazy import cached_property
 from ..language.parse import outline
+from ..language.program import Program
 from ..language.ranges import define
 from ..language.show import definition_text, header_text, latex_line
 from ..language.tree import Definition
-from .arrays import common_type, cores, to_array
+from .arrays import to_array
+from .call import Ready, Recent, reference
 from .template import Template
-
-MOST_BOUNDS = 64
-CHUNK_BLOCKS = 32  # of samples in lanes, at most in one chunk
-PARALLEL_WORK = 2_000_000  # elements touched above which a call uses all cores
 
 
 @dataclass(eq=False)
@@ -42,8 +41,8 @@ class Op:
     _gradients: dict[tuple[str, ...], Gradient] = field(default_factory=dict, repr=False)
     _tangents: dict[tuple[str, ...], Tangent] = field(default_factory=dict, repr=False)
     _derived: dict[Definition, Op] = field(default_factory=dict, repr=False)
-    _runners: dict[object, Runner] = field(default_factory=dict, repr=False)
-    _bounds: dict[object, Bound] = field(default_factory=dict, repr=False)
+    _calls: Recent[tuple[Ready, tuple[int | str, ...], Mapping[str, int | float]]] = field(default_factory=Recent, repr=False)
+    _ready: Recent[Ready] = field(default_factory=Recent, repr=False)
     _forms: dict[tuple[Form, str], Op] = field(default_factory=dict, repr=False)
 
     @property
@@ -134,6 +133,12 @@ class Op:
         return " \\\\\n".join(latex_line(line, self.definition.axes) for line in self.definition.lines)
 
     @cached_property
+    def floats(self) -> frozenset[str]:
+        """Settings whose value is given anew in each call."""
+        several = self.template.outline.families.settings if self.template else ()
+        return self.definition.floats.difference(several)
+
+    @cached_property
     def lane_ready(self) -> bool:
         return lane_ready(self.definition)
 
@@ -166,111 +171,83 @@ class Op:
         >>> double(np.ones((1, 2)), k=3)
         array([[3., 3.]])
         """
-        if threads is not None and (isinstance(threads, bool) or not isinstance(threads, (int, np.integer)) or threads < 1):
-            raise ArgumentError(f"threads={threads!r}: not a number of threads; accepted: a whole number of at least 1")
-        op, arrays, settings = self.meant(args, given)
-        values = op.evaluate(arrays, settings, engine, threads)
-        out = tuple(values[t.name] for t in op.definition.outputs)
+        key = self.kind_of_call(args, given) if engine == "native" and threads is None else None
+        if key is not None and (found := self._calls.get(key)) is not None:
+            ready, names, settings = found
+            arrays = [args[k] if isinstance(k, int) else given[k] for k in names]
+            out = ready.run(arrays, {**settings, **given} if ready.scalars else settings, None)  # type: ignore[arg-type]  # a key is of arrays and numbers
+        else:
+            if threads is not None and (isinstance(threads, bool) or not isinstance(threads, (int, np.integer)) or threads < 1):
+                raise ArgumentError(f"threads={threads!r}: not a number of threads; accepted: a whole number of at least 1")
+            op, known, settings = self.meant(args, given)
+            values = op.evaluate(known, settings, engine, threads)
+            out = tuple(values[t.name] for t in op.definition.outputs)
+            where: dict[str, int | str] = {k: k for k in given} | {k: i for i, k in enumerate(self.inputs[: len(args)])}
+            if key is not None and all((args[where[k]] if isinstance(where[k], int) else given[k]) is a for k, a in known.items()):  # type: ignore[call-overload]  # by place or by name
+                self._calls.put(key, (op.ready(known, settings), tuple(where[k] for k in known), settings))
         return out[0] if len(out) == 1 else out
+
+    def kind_of_call(self, args: Sequence[object], given: Mapping[str, object]) -> tuple[object, ...] | None:
+        """What a repeated call is known by: shapes, types and whole settings; None where it has to be looked at closer."""
+        key: list[object] = []
+        for a in args:
+            if type(a) is np.ndarray:
+                key += a.shape, a.dtype
+            elif a is None:
+                key.append(None)
+            else:
+                return None
+        for k, v in given.items():
+            if type(v) is np.ndarray:
+                key += k, a.shape, a.dtype
+            elif k in self.floats:
+                if type(v) not in (int, float) or not -math.inf < v < math.inf:
+                    return None
+                key += k, float
+            elif type(v) is int or (type(v) is tuple and all(type(x) is int for x in v)):
+                key += k, v
+            else:
+                return None
+        return tuple(key)
 
     def evaluate(
         self, arrays: Mapping[str, np.ndarray], settings: Mapping[str, int | float], engine: str = "native", threads: int | None = None
     ) -> dict[str, np.ndarray]:
         """Outputs by name; inputs declared to hold whole numbers are checked."""
-        arrays = {k: counted(a) for k, a in with_whole_numbers(self.definition, arrays, settings).items()}
+        arrays = {k: counted(a) for k, a in arrays.items()}
         if engine == "reference":
-            return self.by_reference(arrays, settings)
+            return reference(self.definition, arrays, settings)
         if engine != "native":
             raise ArgumentError(f"engine={engine!r}: there is no such engine; accepted: 'native' or 'reference'")
-        dtype = common_type(arrays, self.name)
-        shapes = {k: a.shape for k, a in arrays.items()}
-        samples = self.samples(shapes) if self.lane_ready else None
-        runner, bound = self.runner(shapes, settings, dtype, samples, {k: str(a.dtype) for k, a in arrays.items()})
-        bound.check(arrays)
-        outputs = {t.name: aligned(tuple(bound.shapes[t.name]), dtype) for t in self.definition.outputs}
-        ready = {
-            k: contiguous(a if str(a.dtype) in ELEMENTS and (a.dtype == dtype or a.dtype.kind in "iu") else a.astype(dtype))
-            for k, a in arrays.items()
-        }
-        work = sum(a.size for a in (*ready.values(), *outputs.values()))
-        count = threads or (cores() if work > PARALLEL_WORK // 64 else 1)
-        runner.run(ready | outputs, samples or 1, threads=count)
-        return {k: v if v.shape else v[()] for k, v in outputs.items()}  # type: ignore[misc]  # v[()] is a NumPy number, as good as an array of no axes
+        values = self.ready(arrays, settings).run([arrays[t.name] for t in self.definition.inputs], settings, threads)
+        return {t.name: v for t, v in zip(self.definition.outputs, values, strict=True)}
 
-    def by_reference(self, arrays: Mapping[str, np.ndarray], settings: Mapping[str, int | float]) -> dict[str, np.ndarray]:
-        dtype = common_type(arrays, self.name, exact=True)
-        bound = self.bound({k: a.shape for k, a in arrays.items()}, settings, False)
-        bound.check(arrays)
-        values = reference.run(bound, arrays, dtype)
-        return {t.name: values[t.name] if values[t.name].shape else values[t.name][()] for t in self.definition.outputs}
+    def ready(self, arrays: Mapping[str, np.ndarray], settings: Mapping[str, int | float]) -> Ready:
+        """The operation for arrays of these shapes and types, made once."""
+        whole = tuple((k, v) for k, v in settings.items() if k not in self.floats)
+        key = (tuple((k, a.shape, a.dtype) for k, a in arrays.items()), whole, current())
+        return self._ready.get(key) or self._ready.put(key, Ready(self.definition, arrays, settings, self.lane_ready))
 
-    def samples(self, shapes: Mapping[str, tuple[int, ...]]) -> int | None:
-        for t in self.definition.inputs:
-            if t.axes and t.axes[0].letter == self.definition.sample_size and shapes[t.name]:
-                return shapes[t.name][0]
-        return None
+    def program(self, *args: object, **given: object) -> Program:
+        """The operation at the sizes of these arrays (or shapes).
 
-    def bound(self, shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, int | float], free: bool) -> Bound:
-        """The definition at these sizes, proven once for them; the sizes of the last MOST_BOUNDS kinds of call are kept."""
-        key = (tuple(shapes.values()), tuple(settings.items()), free)
-        found = self._bounds.get(key)
-        if found is None:
-            found = bind(self.definition, shapes, settings, free_samples=free)
-            while len(self._bounds) >= MOST_BOUNDS:
-                self._bounds.pop(next(iter(self._bounds)), None)
-            self._bounds[key] = found
-        return found
-
-    def spec(self, bound: Bound, dtype: np.dtype, samples: int | None, types: Mapping[str, str]) -> Spec:
-        """The program of this operation alone."""
-        d = self.definition
-        ports = []
-        for t in d.inputs + d.outputs:
-            sampled = samples is not None and bool(t.axes) and t.axes[0].letter == d.sample_size
-            element = ELEMENTS.get(types.get(t.name, ""), ELEMENTS[str(dtype)])
-            ports.append(Port(t.name, tuple(bound.shapes[t.name][sampled:]), element if element.startswith("i") else ELEMENTS[str(dtype)], sampled))
-        k = len(d.inputs)
-        return Spec(
-            bound.lines,
-            tuple(ports[:k]),
-            tuple(ports[k:]),
-            ELEMENTS[str(dtype)],
-            d.sample_size if samples is not None else None,
-            chunks_for(samples or 1, dtype),
-        )
-
-    def runner(
-        self,
-        shapes: Mapping[str, tuple[int, ...]],
-        settings: Mapping[str, int | float],
-        dtype: np.dtype,
-        samples: int | None,
-        types: Mapping[str, str],
-    ) -> tuple[Runner, Bound]:
-        known = tuple((k, s[1:] if samples is not None and self.is_sampled(k) else s) for k, s in shapes.items())
-        key = (known, tuple(settings.items()), dtype, chunks_for(samples or 1, dtype), samples is None, tuple(types.items()), current())
-        bound = self.bound(shapes, settings, samples is not None)
-        if key not in self._runners:  # of several threads that come here at once, the first one's runner serves all
-            self._runners.setdefault(key, Runner(compile_spec(self.spec(bound, dtype, samples, types))))
-        return self._runners[key], bound
-
-    def is_sampled(self, name: str) -> bool:
-        axes = self.definition.axes[name]
-        return bool(axes) and axes[0].letter == self.definition.sample_size
+        >>> print(op("double(x[n,D]) -> y[n,D]\\n y[n,i] = 2 * x[n,i]").program((4, 3)))
+        double(x[n,3]) -> y[n,3]
+            y[n,i] = 2 * x[n,i]
+        """
+        return self.ready_for(args, given).program
 
     def loops(self, *args: object, **given: object) -> str:
         """The loop nests that were compiled for these arrays (or shapes), each with the formula it came from."""
         return "\n".join(self.code(*args, **given).layout.notes)
 
     def code(self, *args: object, **given: object) -> Code:
-        names = self.template.outline.inputs if self.template else {t.name for t in self.definition.inputs}
-        op, arrays, settings = self.meant([_of_shape(a) for a in args], {k: _of_shape(v) if k in names else v for k, v in given.items()})
-        if op is not self:
-            return op.code(**arrays, **settings)
-        arrays = with_whole_numbers(self.definition, arrays, settings)
-        shapes = {k: a.shape for k, a in arrays.items()}
-        samples = self.samples(shapes) if self.lane_ready else None
-        return self.runner(shapes, settings, common_type(arrays, self.name), samples, {k: str(a.dtype) for k, a in arrays.items()})[0].code
+        return self.ready_for(args, given).machine.code
+
+    def ready_for(self, args: Sequence[object], given: Mapping[str, object]) -> Ready:
+        """The operation as a call with these arrays (or shapes) means it."""
+        op, arrays, settings = self.meant([_of_shape(a) for a in args], {k: _of_shape(v) if k in self.inputs else v for k, v in given.items()})
+        return op.ready({k: counted(a) for k, a in arrays.items()}, settings)
 
     # Calculus --------------------------------------------------------------------------------------------------------
 
@@ -315,20 +292,6 @@ def _of_shape(value: object) -> object:
         return np.broadcast_to(np.float32(0), value)
     except (ValueError, TypeError):
         raise ShapeError(f"{value!r:.80}: not the shape of an array; accepted: sizes of at least 0 that memory could hold") from None
-
-
-def counted(a: np.ndarray) -> np.ndarray:
-    """Whole numbers in a type that both engines count in, where they fit into one."""
-    if a.dtype.kind not in "iu" or str(a.dtype) in ELEMENTS or (a.dtype == np.uint64 and a.max(initial=0) >= 1 << 63):
-        return a
-    return a.astype(np.int64)
-
-
-def chunks_for(samples: int, dtype: np.dtype) -> int:
-    """Into how many parts a batch is cut: a matter of its size alone, never of the number of threads."""
-    blocks = -(-samples // current().lanes(dtype.itemsize))
-    few = 1 if blocks <= 1 else 4 if blocks <= 8 else 16
-    return max(few, 1 << (-(-blocks // CHUNK_BLOCKS) - 1).bit_length())  # no sum over a chunk is so long that rounding matters
 
 
 def op(text: str, shown: Mapping[str, int] | None = None) -> Op:

@@ -6,9 +6,6 @@ values --Runner(code)--> values'
 
 from __future__ import annotations
 
-import os
-import threading
-
 import llvmlite.binding as llvm
 
 from ...errors import ChainruleError
@@ -23,34 +20,48 @@ from .schedule import Inputs, plan
 from .spec import DTYPES, ELEMENTS, Code, Layout, Port, Spec
 from .target import Target, current, initialized
 
-__all__ = ["DTYPES", "ELEMENTS", "Code", "Layout", "Port", "Runner", "Spec", "aligned", "assemble", "compile_spec", "contiguous", "translate"]
+__all__ = [
+    "DTYPES",
+    "ELEMENTS",
+    "Code",
+    "Layout",
+    "Port",
+    "Runner",
+    "Spec",
+    "aligned",
+    "assemble",
+    "compile_spec",
+    "contiguous",
+    "hold",
+    "key_of",
+    "release",
+    "translate",
+]
 
 LARGE = 6_000_000  # characters of text from which on quick compiling matters more than the last percent
-_made: dict[str, Code] = {}
-_lock = threading.RLock()
+
+
+def key_of(spec: Spec, target: Target) -> str:
+    """What a program is made of, as a key: formulas, types, layout, processor and compiler."""
+    signature = [(x.tensor, x.letters, x.ranges, x.expr) for x in spec.lines]
+    return cache.key_of(signature, spec.inputs, spec.outputs, spec.element, spec.sample, spec.chunks, spec.update, target)
 
 
 def compile_spec(spec: Spec) -> Code:
-    """Machine code for a program: from this process, from the cache on disk, or made now."""
+    """Machine code for a program: from the cache on disk, or made now."""
     target = current()
-    signature = [(x.tensor, x.letters, x.ranges, x.expr) for x in spec.lines]
-    key = cache.key_of(signature, spec.inputs, spec.outputs, spec.element, spec.sample, spec.chunks, spec.update, target)
-    with _lock:
-        if key in _made:
-            return _made[key]
-        found = cache.load(key)
-        if found is not None:
-            try:
-                layout, code = found
-                _made[key] = Code(spec, layout, *_link(code, target))
-                return _made[key]
-            except RuntimeError:
-                pass
-        text, layout = translate(spec, target)
-        code = assemble(text, target)
-        cache.store(key, layout, code)
-        _made[key] = Code(spec, layout, *_link(code, target))
-        return _made[key]
+    key = key_of(spec, target)
+    found = cache.load(key)
+    if found is not None:
+        try:
+            layout, code = found
+            return Code(spec, layout, *_link(code, target))
+        except RuntimeError:
+            pass
+    text, layout = translate(spec, target)
+    code = assemble(text, target)
+    cache.store(key, layout, code)
+    return Code(spec, layout, *_link(code, target))
 
 
 def translate(spec: Spec, target: Target) -> tuple[str, Layout]:
@@ -102,20 +113,15 @@ def _link(code: bytes, target: Target) -> tuple[int, object]:
     return address, engine
 
 
-def _hold() -> None:
-    """Nobody forks in the middle of a compilation: LLVM and llvmlite would stay locked in the child."""
-    _lock.acquire()
+_llvmlite = getattr(getattr(llvm.ffi, "lib", None), "_lock", None)  # its own lock, around each of its calls
+
+
+def hold() -> None:
+    """Before a fork: LLVM would stay locked in the child."""
     if _llvmlite is not None:
         _llvmlite.__enter__()
 
 
-def _release() -> None:
+def release() -> None:
     if _llvmlite is not None:
         _llvmlite.__exit__()
-    _lock.release()
-
-
-_llvmlite = getattr(getattr(llvm.ffi, "lib", None), "_lock", None)  # its own lock, around each of its calls
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_hold, after_in_parent=_release, after_in_child=_release)

@@ -7,7 +7,7 @@ import os
 import threading
 import weakref
 from array import array
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -91,6 +91,28 @@ class Runner:
                 return self._run(arrays, total, threads, batch, order, watch, whole)
             finally:
                 self.holder = 0
+
+    def quick(self, arrays: Sequence[np.ndarray], slots: Sequence[int], total: int, threads: int) -> None:
+        """One step on arrays that are known to be what the program was compiled for; each has its place in the frame."""
+        with self.lock:
+            if self.holder:
+                return Runner(self.code).quick(arrays, slots, total, threads)
+            self.holder = threading.get_ident()
+            try:
+                count = max(1, min(threads, self.code.layout.tasks, pool.MOST_THREADS))
+                self.reserve(total, count)
+                frame = self.frame
+                for slot, a in zip(slots, arrays, strict=True):
+                    frame[slot] = address(a)
+                frame[len(frame) - driver.WORDS + driver.STEPS :] = 1, total, total, 0, 0, 0
+                self._call(array("q", frame), count, False)
+            finally:
+                self.holder = 0
+
+    @property
+    def bytes(self) -> int:
+        """Memory that is kept between runs."""
+        return sum(a.nbytes for a in list(self.memory.values())) + (0 if self.arenas is None else self.arenas.nbytes)
 
     def _run(
         self, arrays: Mapping[str, np.ndarray], total: int, threads: int, batch: int, order: np.ndarray | None, watch: str, whole: bool

@@ -1,0 +1,168 @@
+"""The one door to the engines: a program goes in with arrays, values come out.
+
+    program + number types --key--> Machine (compiled once, kept while it is used) --run--> values
+
+The session owns what every caller shares: compiled code with its memory, the lock under which code is made, and the rule by which
+what was not used for long goes. Helper threads belong to the process (native/pool.py).
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+from collections.abc import Mapping
+
+import numpy as np
+
+from ..errors import ElementTypeError
+from ..language.program import Program
+from . import reference
+from .native import program as native
+from .native.program import ELEMENTS, Code, Port, Runner, Spec, contiguous
+from .native.target import current
+
+MOST_PROGRAMS = 128  # kept at once; a program is a few hundred kilobytes of code
+MOST_BYTES = 256 << 20  # of memory that programs keep between calls
+MOST_SPARE = 4  # runners of one program kept for callers that come at the same time
+CHUNK_BLOCKS = 32  # of samples in lanes, at most in one chunk
+_clock = itertools.count()
+
+
+class Machine:
+    """Compiled code and its memories: one for each call at a time, so that threads and signal handlers never wait for each other."""
+
+    def __init__(self, code: Code):
+        self.code = code
+        self.free = [Runner(code)]
+        self.used = next(_clock)
+
+    @property
+    def bytes(self) -> int:
+        """Memory that is kept between calls."""
+        return sum(r.bytes for r in list(self.free))
+
+    def run(self, arrays: Mapping[str, np.ndarray], total: int, **how: object) -> np.ndarray:
+        """Runner.run in memory that nobody else uses meanwhile."""
+        runner = self.taken()
+        try:
+            return runner.run(arrays, total, **how)  # type: ignore[arg-type]  # how: the arguments of Runner.run
+        finally:
+            self.back(runner)
+
+    def quick(self, arrays: list[np.ndarray], slots: tuple[int, ...], total: int, threads: int) -> None:
+        """Runner.quick in memory that nobody else uses meanwhile."""
+        runner = self.taken()
+        try:
+            runner.quick(arrays, slots, total, threads)
+        finally:
+            self.back(runner)
+
+    def taken(self) -> Runner:
+        self.used = next(_clock)
+        try:
+            return self.free.pop()
+        except IndexError:
+            return Runner(self.code)
+
+    def back(self, runner: Runner) -> None:
+        if len(self.free) < MOST_SPARE:
+            self.free.append(runner)
+
+
+class Session:
+    """Programs by what they are made of."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.kept: dict[str, Machine] = {}
+
+    def machine(self, spec: Spec) -> Machine:
+        """The code for a spec: made now, found on disk, or kept from before."""
+        key = native.key_of(spec, current())
+        with self.lock:
+            found = self.kept.get(key)
+            if found is None:
+                found = Machine(native.compile_spec(spec))
+                self.kept[key] = found
+                self.evict()
+            found.used = next(_clock)
+            return found
+
+    def evict(self) -> None:
+        """Let go what was not used for longest, where there is too much. Whoever still holds a machine may go on with it."""
+        order = sorted(self.kept, key=lambda k: self.kept[k].used)
+        held = {k: self.kept[k].bytes for k in order}
+        for k in order[:-1]:
+            if len(self.kept) <= MOST_PROGRAMS and sum(held.values()) <= MOST_BYTES:
+                return
+            del self.kept[k], held[k]
+
+    def clear(self) -> None:
+        """Forget all compiled programs; what is on disk stays there."""
+        with self.lock:
+            self.kept.clear()
+
+
+def spec_of(program: Program, dtype: np.dtype, types: Mapping[str, str], batch: int = 0, indexed: bool = False) -> Spec:
+    """What the native engine compiles. types: of inputs that hold whole numbers. batch: samples that come at once (else those that the
+    program was bound for). indexed: samples are found through an order."""
+    element = ELEMENTS[str(dtype)]
+
+    def port(t, external: bool) -> Port:  # type: ignore[no-untyped-def]  # t is a Tensor
+        sampled = program.sampled(t)
+        stored = ELEMENTS.get(types.get(t.name, ""), element)
+        return Port(
+            t.name, program.shapes[t.name][sampled:], stored if stored.startswith("i") else element, sampled, external and indexed and sampled
+        )
+
+    inputs = tuple(port(t, t.name in types) for t in program.inputs)
+    outputs = tuple(port(t, False) for t in program.outputs)
+    samples = batch or program.samples if program.sample else 1
+    return Spec(program.lines, inputs, outputs, element, program.sample or None, chunks_for(samples, dtype), program.update)
+
+
+def chunks_for(samples: int, dtype: np.dtype) -> int:
+    """Into how many parts a batch is cut: a matter of its size alone, never of the number of threads."""
+    blocks = -(-samples // current().lanes(dtype.itemsize))
+    few = 1 if blocks <= 1 else 4 if blocks <= 8 else 16
+    return max(few, 1 << (-(-blocks // CHUNK_BLOCKS) - 1).bit_length())  # no sum over a chunk is so long that rounding matters
+
+
+def by_reference(program: Program, arrays: Mapping[str, np.ndarray], dtype: np.dtype) -> dict[str, np.ndarray]:
+    """Every tensor of a program by the reference engine."""
+    return reference.run(program, arrays, dtype)
+
+
+def stored(a: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """An input as machine code reads it: whole numbers in a type that both engines count in, everything else in the type of the arithmetic."""
+    if a.dtype != dtype:
+        a = counted(a)
+        if a.dtype.kind not in "iu" or str(a.dtype) not in ELEMENTS:
+            a = a.astype(dtype)
+    return contiguous(a)
+
+
+def counted(a: np.ndarray) -> np.ndarray:
+    """Whole numbers in a type that both engines count in, where they fit into one."""
+    if a.dtype.kind not in "iu" or str(a.dtype) in ELEMENTS or (a.dtype == np.uint64 and a.max(initial=0) >= 1 << 63):
+        return a
+    return a.astype(np.int64)
+
+
+session = Session()
+
+
+def _hold() -> None:
+    """Nobody forks in the middle of a compilation: LLVM and llvmlite would stay locked in the child."""
+    session.lock.acquire()
+    native.hold()
+
+
+def _release() -> None:
+    native.release()
+    session.lock.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_hold, after_in_parent=_release, after_in_child=_release)

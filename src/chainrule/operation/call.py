@@ -1,0 +1,104 @@
+"""A call of an operation: sizes are derived and code is made once for each set of shapes; what is left is addresses and machine code.
+
+shapes, types, whole settings --Ready--> program, machine
+arrays --Ready.run--> outputs
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from typing import Generic, TypeVar
+
+import numpy as np
+
+from ..engines.native.program import ELEMENTS, Spec, aligned
+from ..engines.session import Machine, by_reference, session, spec_of, stored
+from ..language.bind import bind
+from ..language.program import Program
+from ..language.tree import Definition
+from .arrays import common_type, cores
+
+PARALLEL_WORK = 30_000  # elements touched above which a call uses all cores
+SMALL = 1 << 14  # bytes of an output that need not lie on a cache line
+MOST_READY = 64  # sets of shapes that an operation remembers
+V = TypeVar("V")
+
+
+class Recent(Generic[V]):
+    """The last few values by key. Threads may come at once: one of them then makes a value in vain."""
+
+    def __init__(self, most: int = MOST_READY):
+        self.most, self.kept = most, dict[object, V]()
+        self.get = self.kept.get
+
+    def put(self, key: object, value: V) -> V:
+        while len(self.kept) >= self.most:
+            self.kept.pop(next(iter(self.kept), None), None)
+        self.kept[key] = value
+        return value
+
+
+class Ready:
+    """An operation at given shapes, types and whole settings."""
+
+    def __init__(self, definition: Definition, arrays: Mapping[str, np.ndarray], settings: Mapping[str, int | float], lanes: bool):
+        self.dtype = common_type(arrays, definition.name)
+        self.program = bind(definition, {k: a.shape for k, a in arrays.items()}, settings, free_samples=lanes)
+        self.checks = bool(self.program.reaches) or any(t.whole is not None for t in self.program.inputs)
+        known = self.program.taken(arrays) if self.checks else arrays
+        types = {k: str(a.dtype if a.dtype.kind in "iu" and str(a.dtype) in ELEMENTS else self.dtype) for k, a in known.items()}
+        self.spec: Spec = spec_of(self.program, self.dtype, types)
+        self.outputs = tuple((t.name, self.program.shapes[t.name]) for t in self.program.outputs)
+        self.wide = [np.prod(s, dtype=float) * self.dtype.itemsize > SMALL for _, s in self.outputs]
+        self.work = sum(a.size for a in arrays.values()) + sum(int(np.prod(s)) for _, s in self.outputs)
+        self.scalars = self.program.scalars
+        self.inputs = tuple(t.name for t in definition.inputs)
+        self.same = all(a.dtype == known[k].dtype and str(a.dtype) == types[k] for k, a in arrays.items())
+        self.place(session.machine(self.spec))
+
+    def place(self, machine: Machine) -> Machine:
+        """Find the places of the program's tensors in its frame."""
+        self.kept = weakref.ref(machine)
+        at = {name: k for k, (name, *_) in enumerate(machine.code.layout.slots)}
+        names = (*self.inputs, *self.scalars, *(name for name, _ in self.outputs))
+        self.chosen = tuple(k for k, name in enumerate(names) if name in at)
+        self.slots = tuple(at[names[k]] for k in self.chosen)
+        self.all = len(self.chosen) == len(names)
+        return machine
+
+    @property
+    def machine(self) -> Machine:
+        return self.kept() or self.place(session.machine(self.spec))
+
+    def run(self, arrays: Sequence[np.ndarray], settings: Mapping[str, int | float], threads: int | None) -> tuple[np.ndarray, ...]:
+        """The outputs for arrays in the header's order, which have the shapes and types that this was made for."""
+        machine = self.kept() or self.place(session.machine(self.spec))
+        if self.checks:
+            arrays = tuple(self.program.taken(dict(zip(self.inputs, arrays, strict=True))).values())
+        dtype = self.dtype
+        given = [a if self.same and a.flags.num & 0x101 == 0x101 else stored(a, dtype) for a in arrays]
+        for name in self.scalars:
+            given.append(np.array(settings[name], dtype))
+        out = [aligned(s, dtype) if wide else np.empty(s, dtype) for (_, s), wide in zip(self.outputs, self.wide, strict=True)]
+        given += out
+        machine.quick(
+            given if self.all else [given[k] for k in self.chosen],
+            self.slots,
+            self.program.samples,
+            threads or (cores() if self.work > PARALLEL_WORK else 1),
+        )
+        return tuple(a if a.shape else a[()] for a in out)
+
+
+def reference(definition: Definition, arrays: Mapping[str, np.ndarray], settings: Mapping[str, int | float]) -> dict[str, np.ndarray]:
+    """Outputs by name, by the reference engine."""
+    dtype = common_type(arrays, definition.name, exact=True)
+    program: Program = bind(definition, {k: a.shape for k, a in arrays.items()}, settings)
+    given = program.taken(arrays)
+    for name in program.scalars:
+        number = settings[name] if name in settings else dict(definition.settings)[name]
+        given[name] = np.array(Fraction(str(number)) if dtype == object else number, dtype)
+    values = by_reference(program, given, dtype)
+    return {t.name: values[t.name] if values[t.name].shape else values[t.name][()] for t in definition.outputs}
