@@ -13,7 +13,7 @@ import numpy as np
 
 from chainrule import Op
 from chainrule.engines.native import program
-from chainrule.operation import op as operation
+from chainrule.operation import call
 from tests.cases import CASES, Case, own
 
 NONE = 0  # PROT_NONE
@@ -59,8 +59,8 @@ def run(case: Case, samples: int, dtype: type) -> None:
         want = op.evaluate(given, case.numbers, "reference")
         for at_end in (True, False):
             made = lambda shape, kind, at_end=at_end: fenced(shape, kind, 64, at_end)  # noqa: E731
-            program.aligned = made
-            operation.aligned = lambda shape, kind, at_end=at_end: fenced(shape, kind, kind.itemsize, at_end)
+            program.aligned, call.SMALL = made, -1
+            call.aligned = lambda shape, kind, at_end=at_end: fenced(shape, kind, kind.itemsize, at_end)
             fresh = Op(op.definition)
             found = fresh.evaluate({k: like(a, at_end) for k, a in given.items()}, case.numbers, threads=2)
             for k, v in want.items():

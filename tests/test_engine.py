@@ -11,6 +11,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.engines.native import cache, program
+from chainrule.engines.session import session
 from chainrule.operation.loops import loops_for
 
 TEXT = "cached(x[n,D]; k=2) -> y[n,D]\n y[n,i] = k * x[n,i] + 0.125"
@@ -19,13 +20,13 @@ TEXT = "cached(x[n,D]; k=2) -> y[n,D]\n y[n,i] = k * x[n,i] + 0.125"
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("CHAINRULE_CACHE", str(tmp_path / "code"))
-    monkeypatch.setattr(program, "_made", {})
+    session.clear()
     return tmp_path / "code"
 
 
 def compiled_again(monkeypatch: pytest.MonkeyPatch) -> bool:
     """Evaluate as a new process would; did it compile?"""
-    monkeypatch.setattr(program, "_made", {})
+    session.clear()
     called = []
     translate = program.translate
     monkeypatch.setattr(program, "translate", lambda *a: called.append(1) or translate(*a))

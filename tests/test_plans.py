@@ -13,8 +13,8 @@ from chainrule.engines.native import program
 from chainrule.engines.native.group import Group
 from chainrule.engines.native.schedule import Plan
 from chainrule.engines.native.target import current
-from chainrule.language.bind import bind
-from chainrule.operation import op as operation
+from chainrule.engines.session import chunks_for
+from chainrule.operation import call
 from tests.cases import CASES, Case, own
 
 
@@ -58,10 +58,7 @@ def test_groups_of_one_phase_do_not_depend_on_each_other(case: Case, monkeypatch
     values = case.op.evaluate(arrays, case.numbers, "reference")
     seeds = {gradient.seed[k]: np.ones(np.shape(v)) for k, v in values.items()}
     for op, given in ((case.op, arrays), (Op(gradient.definition), arrays | seeds)):
-        samples = op.samples({k: np.shape(a) for k, a in given.items()}) if op.lane_ready else None
-        bound = bind(op.definition, {k: np.shape(a) for k, a in given.items()}, case.numbers, free_samples=samples is not None)
-        spec = op.spec(bound, np.dtype(float), samples, {k: str(a.dtype) for k, a in given.items()})
-        plan, _ = planned(spec, monkeypatch)
+        plan, _ = planned(op.ready(given, case.numbers).spec, monkeypatch)
         independent(plan, {})
 
 
@@ -122,8 +119,8 @@ def test_how_a_batch_is_cut_is_a_matter_of_its_size_alone(monkeypatch: pytest.Mo
     kind = np.dtype(np.float32)
     lanes = current().lanes(4)
     for processors in (1, 3, 64):
-        monkeypatch.setattr(operation, "cores", lambda processors=processors: processors)
-        found = [operation.chunks_for(n, kind) for n in (1, lanes, lanes + 1, 8 * lanes, 8 * lanes + 1, 100 * lanes)]
+        monkeypatch.setattr(call, "cores", lambda processors=processors: processors)
+        found = [chunks_for(n, kind) for n in (1, lanes, lanes + 1, 8 * lanes, 8 * lanes + 1, 100 * lanes)]
         assert found == [1, 1, 4, 4, 16, 16]
 
 
@@ -184,9 +181,7 @@ def test_groups_of_one_form_have_the_same_code(case: Case, samples: int, monkeyp
     seeds = {gradient.seed[k]: np.ones(np.shape(v)) for k, v in values.items()}
     shared = 0
     for op, given in ((case.op, arrays), (Op(gradient.definition), arrays | seeds)):
-        shapes = {k: a.shape for k, a in given.items()}
-        bound = bind(op.definition, shapes, case.numbers, free_samples=op.lane_ready)
-        spec = op.spec(bound, np.dtype(np.float32), samples if op.lane_ready else None, {})
+        spec = op.ready({k: a.astype(np.float32) for k, a in given.items()}, case.numbers).spec
         plan, _ = planned(spec, monkeypatch)
         made = module._Module(plan, "float", current(), spec.chunks, {})
         texts: dict[object, str] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -11,9 +11,7 @@ import pytest
 import chainrule as cr
 from chainrule import nn
 from chainrule.engines import reference
-from chainrule.language.bind import Bound
-from chainrule.language.index import Poly
-from chainrule.language.tree import Definition, subs
+from chainrule.language import program
 from chainrule.nn.graph import SAMPLES
 from chainrule.nn.losses import as_loss
 from chainrule.train.step import LOSS, SEED, Built, build
@@ -76,10 +74,8 @@ PROGRAMS = [
 
 
 def by_reference(built: Built, arrays: Mapping[str, np.ndarray], samples: int, dtype: type = np.float64) -> dict[str, np.ndarray]:
-    """Every tensor of a program's lines, with the number of samples put in."""
-    number = {SAMPLES: Poly.of(samples)}
-    lines = tuple(replace(x, expr=subs(x.expr, number), ranges=tuple(r.subs(number) for r in x.ranges)) for x in built.graph.lines)
-    return reference.run(Bound(Definition("program", (), (), (), ()), (), lines, {}), arrays, np.dtype(dtype))
+    """Every tensor of a program's lines."""
+    return reference.run(program.Program("program", (), (), tuple(built.graph.lines), {}, SAMPLES, samples), arrays, np.dtype(dtype))
 
 
 def same(got: object, want: np.ndarray, name: str, tolerance: float) -> None:

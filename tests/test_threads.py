@@ -499,7 +499,7 @@ def test_outputs_have_memory_of_their_own(step: TrainStep) -> None:
 def test_a_runner_knows_rows_of_a_whole_batch() -> None:
     op = cr.op("twice(x[n,D]) -> y[n,D]\n y[n,d] = 2*x[n,d]")
     x = np.ones((5, 3), np.float32)
-    runner = op.runner({"x": (5, 3)}, {}, np.dtype(np.float32), 5, {"x": "float32"})[0]
+    runner = op.ready({"x": x}, {}).machine
     y = np.zeros_like(x)
     runner.run({"x": x, "y": y}, 5)
     assert np.array_equal(y, 2 * x)
@@ -561,7 +561,7 @@ def test_an_interrupt_while_memory_is_taken_leaves_the_runner_sound(arenas: bool
                 found = op(x, w, threads=2)
             except KeyboardInterrupt:
                 assert np.array_equal(op(sizes[0], w, threads=2), want[0]), "fewer samples than were to come"
-                runner = next(iter(op._runners.values()))
+                (runner,) = op.ready({"x": sizes[0], "w": w}, {}).machine.free
                 kept = {name: real(a) for name, a in runner.memory.items()}
                 assert all(kept.get(name, at) == at for (name, *_), at in zip(runner.code.layout.slots, runner.frame, strict=False))
                 found = op(x, w, threads=2)

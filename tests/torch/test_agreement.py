@@ -81,7 +81,7 @@ def same(op: cr.Op, theirs: object, arrays: dict, settings: dict) -> None:
     want.backward(torch.tensor(dy))
     grads = pullback(dy)
     floating = [t for t in ts.values() if t.requires_grad]
-    for got, t in zip(grads if isinstance(grads, tuple) else (grads,), floating, strict=True):
+    for got, t in zip(grads, floating, strict=True):
         np.testing.assert_allclose(got, t.grad.numpy(), rtol=1e-9, atol=1e-11)
 
 

@@ -15,7 +15,6 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ..errors import ElementTypeError
 from ..language.program import Program
 from . import reference
 from .native import program as native

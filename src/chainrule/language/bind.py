@@ -203,7 +203,7 @@ def shapes_of(d: Definition, shapes: Mapping[str, tuple[int, ...]], values: Mapp
 def with_scalars(e: Expr, names: Collection[str]) -> Expr:
     """e with the settings of these names read as tensors of no axes: numbers that are known when it runs."""
     if isinstance(e, Index):
-        return Read(e.expr.letter, ()) if e.expr.letter in names else e
+        return Read(e.expr.letter, ()) if e.expr.letter is not None and e.expr.letter in names else e
     return rebuild(e, lambda a: with_scalars(a, names)) if names else e
 
 

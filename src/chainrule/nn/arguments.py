@@ -7,7 +7,7 @@ from typing import TypeGuard
 import numpy as np
 
 from ..errors import ArgumentError
-from ..language.bind import MOST
+from ..language.program import MOST
 
 Pair = int | tuple[int, int]
 

@@ -17,8 +17,9 @@ import numpy as np
 from ..engines.native.program import ELEMENTS, Port, Spec
 from ..errors import ShapeError
 from ..language import tree
-from ..language.bind import MOST, Bound, bind, settings_of, whole_limits, whole_numbers
+from ..language.bind import bind, settings_of
 from ..language.index import Poly
+from ..language.program import Program, whole_numbers
 from ..language.source import make_room
 from ..language.tree import Definition, Line, rename_tensors, subs
 from ..operation.op import Op
@@ -38,7 +39,7 @@ class Graph:
     lines: list[Line] = field(default_factory=list)
     shapes: dict[str, Shape] = field(default_factory=dict)
     sampled: set[str] = field(default_factory=set)
-    bounds: list[tuple[Bound, Mapping[str, str]]] = field(default_factory=list)  # of operations that compute with the data's whole numbers
+    bound: list[tuple[Program, Mapping[str, str]]] = field(default_factory=list)  # of operations that compute with the data's whole numbers
 
     def add(self, d: Definition, names: Mapping[str, str], settings: Mapping[str, int | float], prefix: str, only: set[str] | None = None) -> None:
         """Append a definition's lines: its tensors get the names given, others `prefix:name`; `only` picks lines."""
@@ -46,16 +47,17 @@ class Graph:
             if not t.axes:
                 self.shapes.setdefault(names[t.name], ())
         shapes = {t.name: self.full(names[t.name]) for t in d.inputs}
-        bound = bind(d, shapes, settings_of(d, settings), free_samples=self.free)
-        if bound.reach < MOST:
-            self.bounds.append((bound, {t.name: names[t.name] for t in d.inputs}))
+        known_settings = settings_of(d, settings)
+        bound = bind(d, shapes, known_settings, free_samples=self.free)
+        if bound.reaches:
+            self.bound.append((bound, {t.name: names[t.name] for t in d.inputs}))
         full = {t: names.get(t, f"{prefix}:{t}") for t in d.axes}  # a colon: what is inside an operation meets no public name
         known = {x.tensor for x in self.lines}
         for line in bound.lines:
             name = full[line.tensor]
             if name in known or (only is not None and line.tensor not in only):
                 continue
-            expr = rename_tensors(line.expr, full)
+            expr = rename_tensors(_settled(line.expr, known_settings), full)
             ranges = line.ranges
             if self.free and d.sample_size != SAMPLES:
                 change = {d.sample_size: Poly.name(SAMPLES)}
@@ -96,6 +98,13 @@ class Graph:
         if name in self.sampled and not self.free:
             return Port(name, self.full(name), element)
         return Port(name, self.shapes[name], element, name in self.sampled, indexed and name in self.sampled)
+
+
+def _settled(e: tree.Expr, settings: Mapping[str, int | float]) -> tree.Expr:
+    """e with numbers for the settings that it reads."""
+    if isinstance(e, tree.Read):
+        return tree.Const(settings[e.tensor]) if not e.index and e.tensor in settings else e
+    return tree.rebuild(e, lambda a: _settled(a, settings))
 
 
 @dataclass(frozen=True)
@@ -172,11 +181,12 @@ def whole_arrays(g: Graph, calls: Sequence[Call], arrays: Mapping[str, np.ndarra
     for c in calls:
         d = c.op.definition
         if any(t.whole is not None and c.names[t.name] in out for t in d.inputs):
-            limits = whole_limits(d, {t.name: g.full(c.names[t.name]) for t in d.inputs}, c.settings)
-            for name, limit in limits.items():
-                if c.names[name] in out:
-                    out[c.names[name]] = whole_numbers(f"{at}{c.names[name]}", out[c.names[name]], limit)
-    for bound, names in g.bounds:
+            for t in bind(d, {t.name: g.full(c.names[t.name]) for t in d.inputs}, c.settings).inputs:
+                name = c.names.get(t.name, "")
+                if t.whole is not None and name in out:
+                    below = min((int(p.constant or 0) for p in t.whole), default=None)
+                    out[name] = whole_numbers(f"{at}{name}", out[name], below)
+    for bound, names in g.bound:
         bound.check({f"{at}{names[t]}": out[names[t]] for t in names if names[t] in out})
     return out
 

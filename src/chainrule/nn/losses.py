@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from .. import ops
 from ..errors import ArgumentError
-from ..language.bind import whole_numbers
 from ..language.index import Poly
+from ..language.program import whole_numbers
 from ..language.tree import Call, Expr, Index, Read, Reduce, children
 from ..operation.arrays import to_array
 from ..operation.op import Op

@@ -8,12 +8,13 @@ from functools import partial
 
 import numpy as np
 
-from ..engines.native.program import ELEMENTS, Runner, aligned, compile_spec
+from ..engines.native.program import ELEMENTS, aligned
 from ..engines.native.target import current
+from ..engines.session import Machine, chunks_for, session
 from ..errors import ArgumentError, ElementTypeError, ShapeError
-from ..language.bind import whole_numbers
+from ..language.program import whole_numbers
 from ..operation.arrays import FLOATS, common_type, cores, to_array
-from ..operation.op import Op, chunks_for
+from ..operation.op import Op
 from .arguments import is_whole, whole
 from .graph import Graph, declared_whole, forward, layer_calls, ready_for_lanes, signature, to_spec, whole_arrays
 from .inputs import Input, as_classes, as_transform, prepared
@@ -55,7 +56,7 @@ class Sequential:
         self._values = Values({})
         self._input: Input | None = None
         self._classes: tuple[str, ...] | None = None
-        self._runners: dict[object, tuple[Runner, str]] = {}
+        self._runners: dict[object, tuple[Machine, str]] = {}
 
     @classmethod
     def of(cls, layers: Sequence[Layer], state: Mapping[str, object]) -> Sequential:
@@ -183,7 +184,7 @@ class Sequential:
         own = self.input.transform_for(dtype) if self.input else None
         return as_transform(given) or own
 
-    def runner(self, a: np.ndarray, transform: Op | None) -> tuple[Runner, str, tuple[int, ...], np.ndarray]:
+    def runner(self, a: np.ndarray, transform: Op | None) -> tuple[Machine, str, tuple[int, ...], np.ndarray]:
         """(program, name and shape of what it puts out, the input as it takes it)."""
         calls, _ = layer_calls(self.layers, {"input": a.ndim}, transform)
         samples = None if ready_for_lanes(calls) else len(a)
@@ -191,8 +192,7 @@ class Sequential:
         g, out = self.graph(a.shape, transform)
         if key not in self._runners:
             ports = [g.port("input", ELEMENTS[str(a.dtype)]), *(g.port(k, ELEMENTS[str(self.dtype)]) for k in self.values)]
-            code = compile_spec(to_spec(g, ports, [out], str(self.dtype), chunks_for(len(a), self.dtype)))
-            self._runners.setdefault(key, (Runner(code), out))
+            self._runners.setdefault(key, (session.machine(to_spec(g, ports, [out], str(self.dtype), chunks_for(len(a), self.dtype))), out))
         return (*self._runners[key], g.full(out), whole_arrays(g, calls, {"input": a})["input"])
 
     def loops(self, shape: tuple[int, ...]) -> str:

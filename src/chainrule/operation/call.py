@@ -44,10 +44,10 @@ class Ready:
     """An operation at given shapes, types and whole settings."""
 
     def __init__(self, definition: Definition, arrays: Mapping[str, np.ndarray], settings: Mapping[str, int | float], lanes: bool):
-        self.dtype = common_type(arrays, definition.name)
         self.program = bind(definition, {k: a.shape for k, a in arrays.items()}, settings, free_samples=lanes)
         self.checks = bool(self.program.reaches) or any(t.whole is not None for t in self.program.inputs)
         known = self.program.taken(arrays) if self.checks else arrays
+        self.dtype = common_type(known, definition.name)
         types = {k: str(a.dtype if a.dtype.kind in "iu" and str(a.dtype) in ELEMENTS else self.dtype) for k, a in known.items()}
         self.spec: Spec = spec_of(self.program, self.dtype, types)
         self.outputs = tuple((t.name, self.program.shapes[t.name]) for t in self.program.outputs)
@@ -81,7 +81,7 @@ class Ready:
         given = [a if self.same and a.flags.num & 0x101 == 0x101 else stored(a, dtype) for a in arrays]
         for name in self.scalars:
             given.append(np.array(settings[name], dtype))
-        out = [aligned(s, dtype) if wide else np.empty(s, dtype) for (_, s), wide in zip(self.outputs, self.wide, strict=True)]
+        out = [memory(s, dtype, wide) for (_, s), wide in zip(self.outputs, self.wide, strict=True)]
         given += out
         machine.quick(
             given if self.all else [given[k] for k in self.chosen],
@@ -92,13 +92,18 @@ class Ready:
         return tuple(a if a.shape else a[()] for a in out)
 
 
+def memory(shape: tuple[int, ...], dtype: np.dtype, wide: bool) -> np.ndarray:
+    """What an output is written to: machine code writes all of it."""
+    return aligned(shape, dtype) if wide else np.empty(shape, dtype)
+
+
 def reference(definition: Definition, arrays: Mapping[str, np.ndarray], settings: Mapping[str, int | float]) -> dict[str, np.ndarray]:
     """Outputs by name, by the reference engine."""
-    dtype = common_type(arrays, definition.name, exact=True)
     program: Program = bind(definition, {k: a.shape for k, a in arrays.items()}, settings)
     given = program.taken(arrays)
+    dtype = common_type(given, definition.name, exact=True)
     for name in program.scalars:
         number = settings[name] if name in settings else dict(definition.settings)[name]
-        given[name] = np.array(Fraction(str(number)) if dtype == object else number, dtype)
+        given[name] = np.array(Fraction(str(number)) if dtype.kind == "O" else number, dtype)
     values = by_reference(program, given, dtype)
     return {t.name: values[t.name] if values[t.name].shape else values[t.name][()] for t in definition.outputs}

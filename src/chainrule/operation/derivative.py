@@ -22,8 +22,8 @@ def moving(op: Op, arrays: Mapping[str, np.ndarray]) -> list[str]:
     return [t.name for t in op.definition.inputs if t.whole is None and arrays[t.name].dtype.kind not in "iub"]
 
 
-def vjp(op: Op, *args: object, engine: str = "native", **given: object) -> tuple[Arrays, Callable[..., Arrays]]:
-    """(y, pullback): pullback(dy) gives the gradient for every floating input, in the header's order.
+def vjp(op: Op, *args: object, engine: str = "native", **given: object) -> tuple[Arrays, Callable[..., tuple[np.ndarray, ...]]]:
+    """(y, pullback): pullback(dy) is a tuple, the gradient for every floating input in the header's order.
 
     >>> import numpy as np
     >>> from chainrule.ops import linear
@@ -39,7 +39,7 @@ def vjp(op: Op, *args: object, engine: str = "native", **given: object) -> tuple
     gradient = op.gradient(wrt)
     derived = op.derived(gradient.definition)
 
-    def pullback(*dys: object) -> Arrays:
+    def pullback(*dys: object) -> tuple[np.ndarray, ...]:
         given_dy = dys[0] if len(dys) == 1 and isinstance(dys[0], (tuple, list)) and len(names) > 1 else dys
         assert isinstance(given_dy, Sequence)
         if len(given_dy) != len(names):
@@ -48,8 +48,7 @@ def vjp(op: Op, *args: object, engine: str = "native", **given: object) -> tuple
         kind = np.result_type(*(arrays[k].dtype for k in wrt)) if wrt else np.dtype(float)
         seeds = {k: a.astype(kind) if a.dtype.kind in "iub" or not a.shape else a for k, a in seeds.items()}
         out = derived.evaluate(arrays | seeds, settings, engine)
-        found = tuple(out[gradient.of[k]] for k in wrt)
-        return found[0] if len(found) == 1 else found
+        return tuple(out[gradient.of[k]] for k in wrt)
 
     y = tuple(values[k] for k in names)
     return (y[0] if len(y) == 1 else y), pullback

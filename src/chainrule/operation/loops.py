@@ -43,6 +43,6 @@ def loops_for(op: Op, sizes: Sequence[str] = (), backward: bool = False) -> str:
     if not backward:
         return op.loops(**shapes, **settings)
     gradient = op.gradient([t.name for t in op.definition.inputs])
-    outputs = op.by_reference({k: np.zeros(s) for k, s in shapes.items()}, settings)
+    outputs = op.evaluate({k: np.zeros(s) for k, s in shapes.items()}, settings, "reference")
     seeds = {gradient.seed[k]: np.shape(v) for k, v in outputs.items()}
     return Op(gradient.definition).loops(**shapes, **seeds, **settings)

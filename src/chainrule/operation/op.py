@@ -6,12 +6,13 @@ import math
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
 from ..calculus.forward import Tangent, forward
 from ..calculus.reverse import Gradient, reverse
-from ..engines.native.program import Code
+from ..engines.native.program import ELEMENTS, Code
 from ..engines.native.target import current
 from ..engines.session import counted
 from ..errors import ArgumentError, ShapeError
@@ -48,6 +49,9 @@ class Op:
     @property
     def name(self) -> str:
         return self.definition.name
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Op, (self.definition, self.doc, self.template)  # what was derived and compiled belongs to this process
 
     def __str__(self) -> str:
         return self.template.text if self.template else definition_text(self.definition)
@@ -163,7 +167,7 @@ class Op:
             raise ArgumentError(f"{d.name}: {', '.join(missing)} not given; accepted: {header_text(d)}")
         return {k: to_array(arrays[k], k) for k in names}, settings
 
-    def __call__(self, *args: object, engine: str = "native", threads: int | None = None, **given: object) -> np.ndarray | tuple[np.ndarray, ...]:
+    def __call__(self, *args: Any, engine: str = "native", threads: int | None = None, **given: Any) -> np.ndarray | tuple[np.ndarray, ...]:
         """The outputs for arrays and settings.
 
         >>> import numpy as np
@@ -175,7 +179,7 @@ class Op:
         if key is not None and (found := self._calls.get(key)) is not None:
             ready, names, settings = found
             arrays = [args[k] if isinstance(k, int) else given[k] for k in names]
-            out = ready.run(arrays, {**settings, **given} if ready.scalars else settings, None)  # type: ignore[arg-type]  # a key is of arrays and numbers
+            out = ready.run(arrays, {**settings, **given} if ready.scalars else settings, None)
         else:
             if threads is not None and (isinstance(threads, bool) or not isinstance(threads, (int, np.integer)) or threads < 1):
                 raise ArgumentError(f"threads={threads!r}: not a number of threads; accepted: a whole number of at least 1")
@@ -183,13 +187,14 @@ class Op:
             values = op.evaluate(known, settings, engine, threads)
             out = tuple(values[t.name] for t in op.definition.outputs)
             where: dict[str, int | str] = {k: k for k in given} | {k: i for i, k in enumerate(self.inputs[: len(args)])}
-            if key is not None and all((args[where[k]] if isinstance(where[k], int) else given[k]) is a for k, a in known.items()):  # type: ignore[call-overload]  # by place or by name
+            source = dict(given) | dict(zip(self.inputs, args, strict=False))
+            if key is not None and all(a is source[k] and (a.dtype.kind in "fb" or str(a.dtype) in ELEMENTS) for k, a in known.items()):
                 self._calls.put(key, (op.ready(known, settings), tuple(where[k] for k in known), settings))
         return out[0] if len(out) == 1 else out
 
-    def kind_of_call(self, args: Sequence[object], given: Mapping[str, object]) -> tuple[object, ...] | None:
+    def kind_of_call(self, args: Sequence[Any], given: Mapping[str, Any]) -> tuple[object, ...] | None:
         """What a repeated call is known by: shapes, types and whole settings; None where it has to be looked at closer."""
-        key: list[object] = []
+        key: list[object] = [current()]
         for a in args:
             if type(a) is np.ndarray:
                 key += a.shape, a.dtype
@@ -199,7 +204,7 @@ class Op:
                 return None
         for k, v in given.items():
             if type(v) is np.ndarray:
-                key += k, a.shape, a.dtype
+                key += k, v.shape, v.dtype
             elif k in self.floats:
                 if type(v) not in (int, float) or not -math.inf < v < math.inf:
                     return None

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..engines.native.program import ELEMENTS, Code, Runner, aligned, compile_spec
+from ..engines.native.program import ELEMENTS, aligned
+from ..engines.session import Machine, chunks_for, session
 from ..nn.arguments import whole
 from ..nn.graph import Call, Graph, backward, layer_calls, signature, to_spec, updates, whole_arrays
 from ..nn.inputs import Input, kind_of
 from ..nn.losses import Loss, as_loss
 from ..nn.sequential import Sequential
 from ..operation.arrays import cores
-from ..operation.op import Op, chunks_for
+from ..operation.op import Op
 from .check import LOSS, SEED, checked_order, checked_pair, classes_of, finite, formulas, named, same_type
 from .optim import SGD
 
@@ -42,7 +43,7 @@ def build(
     return Built(g, (LOSS, *update), update, g.shapes[out], calls)
 
 
-def compiled(built: Built, net: Sequential, types: dict[str, str], batch: int, indexed: bool, momentum: bool) -> Code:
+def compiled(built: Built, net: Sequential, types: dict[str, str], batch: int, indexed: bool, momentum: bool) -> Machine:
     g, dtype = built.graph, net.dtype
     ports = [g.port("input", ELEMENTS[types["input"]], indexed), g.port("target", ELEMENTS[types["target"]], indexed)]
     ports += [g.port(k, ELEMENTS[str(dtype)]) for k in net.values]
@@ -53,7 +54,7 @@ def compiled(built: Built, net: Sequential, types: dict[str, str], batch: int, i
     for s in scalars:
         g.declare(s, (), False)
         ports.append(g.port(s, ELEMENTS[str(dtype)]))
-    return compile_spec(to_spec(g, ports, built.outputs, str(dtype), chunks_for(batch, dtype), built.update))
+    return session.machine(to_spec(g, ports, built.outputs, str(dtype), chunks_for(batch, dtype), built.update))
 
 
 def value_and_grad(net: Sequential, loss: object) -> Callable[..., tuple[float, dict[str, np.ndarray]]]:
@@ -68,7 +69,7 @@ def value_and_grad(net: Sequential, loss: object) -> Callable[..., tuple[float, 
     ['0.bias', '0.weight', 'input']
     """
     which = as_loss(loss)
-    runners: dict[object, tuple[Runner, Built]] = {}
+    runners: dict[object, tuple[Machine, Built]] = {}
 
     def evaluate(x: object, t: object, threads: int | None = None, transform: Op | None = None) -> tuple[float, dict[str, np.ndarray]]:
         a, b = checked_pair(net, which, x, t, transform)
@@ -80,7 +81,7 @@ def value_and_grad(net: Sequential, loss: object) -> Callable[..., tuple[float, 
         if key not in runners:
             built = build(net, which, a.shape, b.shape, wanted, None, transform)
             code = compiled(built, net, {"input": str(a.dtype), "target": str(b.dtype)}, len(a), False, False)
-            runners.setdefault(key, (Runner(code), built))
+            runners.setdefault(key, (code, built))
         runner, built = runners[key]
         whole_arrays(built.graph, built.calls, {"input": a, "target": b})
         classes_of(which, b, built.prediction)
@@ -124,7 +125,7 @@ class TrainStep:
         self.scalars = {SEED: np.ones((), net.dtype), LOSS: np.zeros((), net.dtype)}
         for name in ("lr", "momentum", "weight_decay"):
             self.scalars[name] = np.array(getattr(self.optimizer, name), net.dtype)
-        self.runners: dict[int, Runner] = {}
+        self.runners: dict[int, Machine] = {}
         self.free = True
         self.runner(self.batch)
 
@@ -134,7 +135,7 @@ class TrainStep:
         if self.transform is not None or known is None or known.transform is None:
             self.net.input = Input(self.transform, kind_of(self.x.dtype), self.x.shape[1:])
 
-    def runner(self, count: int) -> Runner:
+    def runner(self, count: int) -> Machine:
         """The program for batches of `count` (one serves all where the number of samples is free)."""
         key = self.batch if self.free else count
         if key not in self.runners:
@@ -146,7 +147,7 @@ class TrainStep:
             code = compiled(
                 built, self.net, {"input": str(self.x.dtype), "target": str(self.t.dtype)}, self.batch, self.free, self.optimizer.momentum > 0
             )
-            self.runners[key] = Runner(code)
+            self.runners[key] = code
             self.targets = built.update
             whole_arrays(built.graph, built.calls, {"input": self.x, "target": self.t})
             self.classes = classes_of(self.loss, self.t, built.prediction)

@@ -15,9 +15,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from ...errors import ShapeError
-from ...language.bind import MOST
 from ...language.functions import COMPARISONS
 from ...language.index import Poly
+from ...language.program import MOST
 from ...language.tree import Call, Index, Read, reads, rename_tensors, walk, whole
 from .adapt import FEW_CHUNKS, added_up, finished, one_axis, renamed
 from .group import Group, Storage, wide

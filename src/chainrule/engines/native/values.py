@@ -7,8 +7,8 @@ import operator
 import struct
 from collections.abc import Mapping
 
-from ...language.bind import MOST
 from ...language.index import Poly
+from ...language.program import MOST
 from ...language.tree import Call, Const, Expr, Index, Read, whole
 from . import vmath
 from .group import Group, Storage

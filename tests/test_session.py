@@ -1,0 +1,208 @@
+"""Programs and the session: what a repeated call costs, what is kept and for how long, programs as text."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import pickle
+import threading
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule.engines import session as sessions
+from chainrule.engines.native import program as native
+from chainrule.engines.session import Session, by_reference, session
+from chainrule.operation import call
+from chainrule.operation.op import Op
+from tests.cases import CASES, Case
+
+SCALED = "scaled(x[n,A]; a=2.0, k=3) -> y[n,A]\n y[n,i] = a * x[n,i]**k + a"
+
+
+@pytest.fixture
+def compiled(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Grows by one for each program that is compiled or taken from the disk."""
+    found: list[int] = []
+    real = native.compile_spec
+    monkeypatch.setattr(native, "compile_spec", lambda spec: found.append(1) or real(spec))
+    return found
+
+
+# Settings --------------------------------------------------------------------------------------------------------------
+
+
+def test_another_value_of_a_float_setting_compiles_nothing(compiled: list[int]) -> None:
+    f, x = cr.op(SCALED), np.random.default_rng(0).normal(size=(5, 3))
+    session.clear()
+    for a in (0.1, 7.25, -3, 0, 1e300):
+        assert np.allclose(f(x, a=a), a * x**3 + a, rtol=1e-14), a
+        y, pullback = cr.vjp(f, x, a=a)
+        assert np.allclose(pullback(np.ones_like(y))[0], 3 * a * x**2)
+    assert len(compiled) == 2, "the operation and its gradient"
+    assert np.allclose(f(x, a=0.5, k=2), 0.5 * x**2 + 0.5) and len(compiled) == 3, "whole settings are constants"
+
+
+def test_settings_keep_their_digits_in_every_type() -> None:
+    f = cr.op(SCALED)
+    x = np.array([[Fraction(1, 3)]], object)
+    assert f(x, a=0.1, engine="reference")[0, 0] == Fraction(1, 10) * Fraction(1, 27) + Fraction(1, 10)
+    for dtype in (np.float32, np.float64):
+        for engine in ("native", "reference"):
+            assert f(np.zeros((1, 1), dtype), a=0.1, engine=engine)[0, 0] == dtype(0.1)
+    assert f(np.array([[1j]]), a=0.5, engine="reference")[0, 0] == 0.5 * -1j + 0.5
+
+
+@pytest.mark.parametrize("value", [np.inf, np.nan, "1", None, True, 1j, np.ones(2)])
+def test_a_setting_that_is_no_number_is_refused_however_often(value: object) -> None:
+    f, x = cr.op(SCALED), np.ones((2, 2))
+    f(x, a=1.0)
+    for _ in range(2):
+        with pytest.raises(cr.ArgumentError, match=r"^a="):
+            f(x, a=value)
+        with pytest.raises(cr.ArgumentError, match=r"^k="):
+            f(x, k=1.5)
+
+
+def test_calls_that_differ_are_told_apart() -> None:
+    """Everything that could be mixed up by what a repeated call is known by."""
+    f = cr.op("f(x[n,A], z[n,A]; a=1.0, k=1) -> y[n,A]\n y[n,i] = a*x[n,i] - k*z[n,i]")
+    x, z = np.ones((2, 3)), np.full((2, 3), 2.0)
+    for _ in range(2):
+        assert f(x, z)[0, 0] == -1 and f(z, x)[0, 0] == 1 and f(x, z=z)[0, 0] == -1 and f(z=z, x=x)[0, 0] == -1
+        assert f(x, z, a=3)[0, 0] == 1 and f(x, z, k=3)[0, 0] == -5 and f(x, z, a=3.0, k=3)[0, 0] == -3
+        assert f(x.astype(int), z)[0, 0] == -1 and f(x.astype(np.uint32), z)[0, 0] == -1 and f(x > 0, z)[0, 0] == -1
+        assert f(x[:, ::2], z[:, 1:])[0, 0] == -1 and f(np.asfortranarray(x), z).shape == (2, 3)
+        assert f(x.astype(">f8"), z)[0, 0] == -1 and f(x.tolist(), z)[0, 0] == -1
+        assert f(x.astype(np.float32), z.astype(np.float32)).dtype == np.float32
+        assert f(x[:1], z[:1]).shape == (1, 3)
+        for wrong in ({"a": np.array([1.0])}, {"b": 1}, {"x": x}):
+            with pytest.raises(cr.ArgumentError):
+                f(x, z, **wrong)
+
+
+def test_large_unsigned_numbers_are_told_from_small_ones() -> None:
+    f = cr.op("f(x[n], z[n]) -> y[n]\n y[n] = (x[n] == 4611686018427387903) * z[n]")
+    z = np.ones(1)
+    for x, want in ((2**62 - 1, 1), (2**64 - 1, 0), (2**62 - 1, 1)):
+        assert f(np.array([x], np.uint64), z)[0] == want
+
+
+# Memory ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda c: c.id)
+def test_machine_code_writes_all_of_its_outputs(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    def poisoned(shape: tuple[int, ...], dtype: np.dtype, wide: bool) -> np.ndarray:
+        return np.full(shape, np.nan, dtype)
+
+    arrays = case.arrays(3)
+    want = case.op.evaluate(arrays, case.numbers)
+    monkeypatch.setattr(call, "memory", poisoned)
+    gradient = case.op.gradient(case.wrt)
+    seeds = {gradient.seed[k]: np.ones(np.shape(v)) for k, v in want.items()}
+    for op, given in ((case.op, arrays), (Op(gradient.definition), arrays | seeds)):
+        right = op.evaluate(given, case.numbers, "reference")
+        for k, v in op.evaluate(given, case.numbers).items():
+            assert np.array_equal(np.isnan(v), np.isnan(right[k])), k
+
+
+def test_many_sizes_do_not_grow_memory_without_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "MOST_PROGRAMS", 5)
+    session.clear()
+    f = cr.op("f(x[A]) -> y[A]\n y[i] = 2 * x[A-1-i]")
+    for size in (*range(1, 20), 3):
+        assert np.array_equal(f(np.arange(size, dtype=float)), 2 * np.arange(size, dtype=float)[::-1])
+    assert len(session.kept) == 5
+    gc.collect()
+    assert sum(r.kept() is not None for r in f._ready.kept.values()) == 5, "what was let go is gone"
+    session.clear()
+
+
+def test_large_memories_are_let_go_first_used_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    session.clear()
+    monkeypatch.setattr(sessions, "MOST_BYTES", 3_000_000)
+    f = cr.op("f(x[A,B]) -> y[A]\n h[i,j] = exp(x[i,j])\n y[i] = sum[j](h[i,j] * h[A-1-i,j])")
+    for size in (100, 101, 102, 103, 104):
+        f(np.ones((size, 1000)))
+    assert 1 <= len(session.kept) < 5 and sum(m.bytes for m in session.kept.values()) <= 4_000_000
+    session.clear()
+
+
+def test_programs_in_use_are_found_again(compiled: list[int]) -> None:
+    own = Session()
+    f = cr.op("f(x[n,A]) -> y[n,A]\n y[n,i] = x[n,i] + 1")
+    specs = [f.ready({"x": np.ones((2, k))}, {}).spec for k in (2, 3)]
+    compiled.clear()
+    first = own.machine(specs[0])
+    assert own.machine(specs[1]) is not first and own.machine(specs[0]) is first and len(compiled) == 2
+    other = cr.op("f(x[n,A]) -> y[n,A]\n y[n,i] = x[n,i] + 1").ready({"x": np.ones((3, 2))}, {}).spec
+    assert own.machine(other) is first, "a program is known by what it is made of"
+
+
+def test_threads_do_not_wait_for_each_other_nor_mix_their_values() -> None:
+    f = cr.op("f(x[n,A], w[A,B]) -> y[n,B]\n h[n,k] = exp(sum[i](x[n,i]*w[i,k]))\n y[n,j] = h[n,j] / sum[k](h[n,k])")
+    w = np.random.default_rng(0).normal(size=(5, 4))
+    inputs = [np.random.default_rng(k).normal(size=(3, 5)) for k in range(16)]
+    want = [f(x, w, engine="reference") for x in inputs]
+    wrong: list[int] = []
+
+    def many(k: int) -> None:
+        for _ in range(200):
+            if not np.allclose(f(inputs[k], w), want[k], rtol=1e-12):
+                wrong.append(k)
+
+    workers = [threading.Thread(target=many, args=(k,)) for k in range(16)]
+    for t in workers:
+        t.start()
+    for t in workers:
+        t.join()
+    assert not wrong
+    assert 1 <= len(f.ready({"x": inputs[0], "w": w}, {}).machine.free) <= sessions.MOST_SPARE
+
+
+# Programs --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda c: c.id)
+def test_a_program_reads_back_as_what_it_computes(case: Case) -> None:
+    arrays = case.arrays(3)
+    program = case.op.ready(arrays, case.numbers).program
+    again = cr.op(str(program))
+    names = program.names
+    given = arrays | {k: np.array(case.numbers.get(k, dict(case.op.definition.settings).get(k)), float) for k in program.scalars}
+    want = case.op.evaluate(arrays, case.numbers, "reference")
+    for engine in ("native", "reference"):
+        found = again.evaluate({names[k]: a for k, a in given.items()}, {}, engine)
+        for k, v in want.items():
+            np.testing.assert_allclose(found[names[k]], v, rtol=1e-11, atol=1e-11)
+    exact = by_reference(program, program.taken(given), np.dtype(float))
+    assert all(np.array_equal(exact[k], v, equal_nan=True) for k, v in want.items())
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda c: c.id)
+def test_a_programs_gradient_is_the_operations(case: Case) -> None:
+    arrays = case.arrays(2)
+    program = case.op.ready(arrays, case.numbers).program
+    whole, names = cr.op(str(program)), program.names
+    given = {names[k]: a for k, a in arrays.items()} | {k: np.array(dict(case.op.definition.settings)[k], float) for k in program.scalars}
+    given |= {k: np.array(case.numbers[k], float) for k in program.scalars if k in case.numbers}
+    one, other = case.op.gradient(case.wrt), whole.gradient([names[k] for k in case.wrt])
+    values = case.op.evaluate(arrays, case.numbers, "reference")
+    rng = np.random.default_rng(0)
+    dy = {k: rng.normal(size=np.shape(v)) for k, v in values.items()}
+    want = Op(one.definition).evaluate(arrays | {one.seed[k]: v for k, v in dy.items()}, case.numbers, "reference")
+    found = Op(other.definition).evaluate(given | {other.seed[names[k]]: v for k, v in dy.items()}, {}, "reference")
+    for k in case.wrt:
+        np.testing.assert_allclose(found[other.of[names[k]]], want[one.of[k]], rtol=1e-9, atol=1e-9)
+
+
+def test_operations_are_copied_and_pickled_before_and_after_calls() -> None:
+    for op in (cr.op(SCALED), cr.ops.conv, cr.ops.conv2d):
+        for _ in range(2):
+            for again in (pickle.loads(pickle.dumps(op)), copy.deepcopy(op), copy.copy(op)):
+                assert str(again) == str(op) and again.definition == op.definition and again.doc == op.doc
+                arrays = [np.ones((2, 3))] if op.name == "scaled" else [np.ones((1, 2, 4, 4)), np.ones((3, 2, 2, 2)), np.ones(3)]
+                assert np.array_equal(again(*arrays), op(*arrays))
