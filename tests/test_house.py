@@ -99,6 +99,8 @@ PLANTS = [
         "from ..nn import Linear as Q", "K = Linear", "K = (Linear, ReLU)", "def f(x):\n    return x.name.startswith('cross')", "def f(x):\n    return 'entropy' in x.name")],
     ("imports", "engines/shared.py", 'from .native.vmath import define'),
     ("imports", "engines/__init__.py", "from .native import run"),
+    ("imports", "engines/native/run.py", "from ..session import session"),
+    ("imports", "engines/reference.py", "from .session import session"),
     ("imports", REFERENCE, "from . import *"),
     ("imports", EMIT, "from .. import *"),
     *[("dynamic", EMIT, text) for text in (

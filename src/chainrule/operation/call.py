@@ -53,6 +53,7 @@ class Ready:
         self.outputs = tuple((t.name, self.program.shapes[t.name]) for t in self.program.outputs)
         self.wide = [np.prod(s, dtype=float) * self.dtype.itemsize > SMALL for _, s in self.outputs]
         self.work = sum(a.size for a in arrays.values()) + sum(int(np.prod(s)) for _, s in self.outputs)
+        self.defaults = dict(definition.settings)
         self.scalars = self.program.scalars
         self.inputs = tuple(t.name for t in definition.inputs)
         self.same = all(a.dtype == known[k].dtype and str(a.dtype) == types[k] for k, a in arrays.items())
@@ -80,7 +81,7 @@ class Ready:
         dtype = self.dtype
         given = [a if self.same and a.flags.num & 0x101 == 0x101 else stored(a, dtype) for a in arrays]
         for name in self.scalars:
-            given.append(np.array(settings[name], dtype))
+            given.append(np.array(settings.get(name, self.defaults[name]), dtype))
         out = [memory(s, dtype, wide) for (_, s), wide in zip(self.outputs, self.wide, strict=True)]
         given += out
         machine.quick(
@@ -103,7 +104,7 @@ def reference(definition: Definition, arrays: Mapping[str, np.ndarray], settings
     given = program.taken(arrays)
     dtype = common_type(given, definition.name, exact=True)
     for name in program.scalars:
-        number = settings[name] if name in settings else dict(definition.settings)[name]
+        number = settings.get(name, dict(definition.settings)[name])
         given[name] = np.array(Fraction(str(number)) if dtype.kind == "O" else number, dtype)
     values = by_reference(program, given, dtype)
     return {t.name: values[t.name] if values[t.name].shape else values[t.name][()] for t in definition.outputs}

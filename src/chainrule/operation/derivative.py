@@ -9,10 +9,11 @@ import numpy as np
 
 from ..calculus.reverse import Step
 from ..errors import ArgumentError, ShapeError
+from ..language.program import Program
 from ..language.show import header_text, latex_line, line_text
 from ..language.tree import Definition
 from .arrays import to_array
-from .op import Op
+from .op import Op, op
 
 Arrays = np.ndarray | tuple[np.ndarray, ...]
 
@@ -22,7 +23,7 @@ def moving(op: Op, arrays: Mapping[str, np.ndarray]) -> list[str]:
     return [t.name for t in op.definition.inputs if t.whole is None and arrays[t.name].dtype.kind not in "iub"]
 
 
-def vjp(op: Op, *args: object, engine: str = "native", **given: object) -> tuple[Arrays, Callable[..., tuple[np.ndarray, ...]]]:
+def vjp(what: object, *args: object, engine: str = "native", **given: object) -> tuple[Arrays, Callable[..., tuple[np.ndarray, ...]]]:
     """(y, pullback): pullback(dy) is a tuple, the gradient for every floating input in the header's order.
 
     >>> import numpy as np
@@ -32,7 +33,7 @@ def vjp(op: Op, *args: object, engine: str = "native", **given: object) -> tuple
     >>> db
     array([2.])
     """
-    op, arrays, settings = op.meant(args, given)
+    op, arrays, settings = as_op(what).meant(args, given)
     values = op.evaluate(arrays, settings, engine)
     names = [t.name for t in op.definition.outputs]
     wrt = moving(op, arrays)
@@ -54,7 +55,7 @@ def vjp(op: Op, *args: object, engine: str = "native", **given: object) -> tuple
     return (y[0] if len(y) == 1 else y), pullback
 
 
-def jvp(op: Op, primals: Sequence[object], tangents: Sequence[object], engine: str = "native", **settings: object) -> tuple[Arrays, Arrays]:
+def jvp(what: object, primals: Sequence[object], tangents: Sequence[object], engine: str = "native", **settings: object) -> tuple[Arrays, Arrays]:
     """(y, ty): the outputs and their tangents. A tangent of None is zero.
 
     >>> import numpy as np
@@ -63,7 +64,7 @@ def jvp(op: Op, primals: Sequence[object], tangents: Sequence[object], engine: s
     >>> ty
     array([[5., 0.]])
     """
-    op, arrays, numbers = op.meant(list(primals), settings)
+    op, arrays, numbers = as_op(what).meant(list(primals), settings)
     names = list(arrays)
     if len(tangents) != len(names):
         raise ArgumentError(
@@ -114,13 +115,25 @@ class Derivation:
         return "\n".join([*rows, "", str(self.op)])
 
 
-def derive(op: Op, wrt: str) -> Derivation:
-    """The gradient formula for one input, derived step by step.
+def as_op(what: object) -> Op:
+    """An operation from an operation, its text, or a program."""
+    if isinstance(what, Op):
+        return what
+    if isinstance(what, Program):
+        return Op(what.definition)
+    if isinstance(what, str):
+        return op(what)
+    raise ArgumentError(f"{what!r:.80}: nothing to differentiate; accepted: an operation of cr.op, its text, or a program")
+
+
+def derive(what: object, wrt: str) -> Derivation:
+    """The gradient formula for one input of an operation, a text or a program, derived step by step.
 
     >>> from chainrule.ops import linear
     >>> print(derive(linear, "w").formula)
     dw[o,k] = sum[n](dy[n,o] * x[n,k])
     """
+    op = as_op(what)
     if not isinstance(wrt, str):
         raise ArgumentError(f"{wrt!r:.80}: not the name of an input; accepted: one of {', '.join(t.name for t in op.definition.inputs)}")
     gradient = op.gradient((wrt,))
