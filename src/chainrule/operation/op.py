@@ -17,8 +17,7 @@ from ..errors import ArgumentError, ShapeError
 from ..language.bind import Bound, bind, lane_ready, settings_of, with_whole_numbers
 from ..language.families import Form
 from ..language.lazy import cached_property
-from ..language.parse import outline
-from ..language.ranges import define
+from ..language.ranges import define, outline
 from ..language.show import definition_text, header_text, latex_line
 from ..language.tree import Definition
 from .arrays import common_type, cores, to_array
