@@ -114,7 +114,7 @@ class Names:
         else:
             terms = [read(x) for x in self.spread([arg])]
         if not terms:
-            return number(word != "sum")
+            return number(0 if word == "sum" else 1)
         return reduce((lambda a, b: self.joined(a, b, word == "sum")), terms)
 
     def joined(self, a: T, b: T, plus: bool) -> T:
