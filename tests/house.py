@@ -33,13 +33,14 @@ PLAIN = {plain(n): n for n in sorted(NAMES)}
 # Words that are more than an operation's name: where a text, or an identifier, means the other thing.
 TEXTS = {
     "tanh": {"language/functions.py", "engines/native/vmath.py"},  # functions of the language
-    "sigmoid": {"language/functions.py", "engines/reference.py", "engines/native/vmath.py"},
+    "sigmoid": {"language/functions.py", "language/slips.py", "engines/reference.py", "engines/native/vmath.py"},
+    "relu": {"language/slips.py"},  # what people type for a function of the language
     "hyperbolic_tangent": {"calculus/forward.py"},  # "…_tangent": the forward-mode twin of any definition
 }
 IDENTIFIERS = {
     "sigmoid": {"engines/reference.py", "engines/native/vmath.py"},
     "tanh": {"engines/reference.py", "engines/native/vmath.py"},
-    "Formula": {"calculus/", "language/"},  # what a step shows
+    "Formula": {"calculus/", "language/", "operation/"},  # what a step shows
     "linear": {"language/index.py", "calculus/collapse.py", "engines/native/"},  # an index that is linear in its letters
     "flatten": {"engines/native/target.py"},  # llvmlite's name
     "scale": {"engines/native/vmath.py"},  # a power of two

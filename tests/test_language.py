@@ -31,7 +31,8 @@ def test_derived_formulas_are_formulas_of_the_language(case: Case) -> None:
 HEAD = "f(x[n,D], w[A]; k=2) -> y[n,D]\n    "
 
 MISTAKES = [
-    ("y[n,i] = x[n,q]", "unknown letter or name 'q'", "q"),
+    ("y[n,i] = x[n,q]", "index letter 'q' stands under no sum, nor on the left", "q"),
+    ("y[n,i] = x[n,i+q]", "unknown letter or name 'q'", "q"),
     ("y[n,i] = x[n,i] + oops", "unknown letter or name 'oops'", "oops"),
     ("y[n,i] = sum[j](x[n,i])", "index letter 'j' has no range", "j"),
     ("y[n,i] = x[n,i] * w[i]", "has two ranges: D and A", "i"),
@@ -54,7 +55,7 @@ MISTAKES = [
     ("y[n,i] = x[n,i] ==", "not an expression", ""),
     ("y[n,i] x[n,i]", "not a formula", ""),
     ("z[n,i] = x[n,i]", "output 'y' has no formula", ""),
-    ("y[n,i] = x[n,i] if 1 else 0", "no meaning here", ""),
+    ("y[n,i] = x[n,i] if 1 else 0", "'… if … else …' is not in the language", ""),
 ]  # fmt: skip
 
 

@@ -233,6 +233,10 @@ FUNCTION_SIGNS = {
     "tan": r"\tan\left(a_{n,i}\right)", "tanh": r"\tanh\left(a_{n,i}\right)", "sigmoid": r"\sigma\left(a_{n,i}\right)",
     "erf": r"\operatorname{erf}\left(a_{n,i}\right)", "maximum": r"\max\left(a_{n,i}, b_{n,i}\right)", "minimum": r"\min\left(a_{n,i}, b_{n,i}\right)",
     "where": r"\operatorname{where}\left(a_{n,i}, b_{n,i}, 0\right)", "delta": r"\delta_{a_{n,i},b_{n,i}}",
+    "floor": r"\left\lfloor a_{n,i} \right\rfloor", "ceil": r"\left\lceil a_{n,i} \right\rceil",
+    **{f: rf"\operatorname{{{f}}}\left(a_{{n,i}}\right)" for f in ("round", "log1p", "expm1", "softplus")},
+    **{f: rf"\{f}\left(a_{{n,i}}\right)" for f in ("sinh", "cosh")},
+    **{f"a{f}": rf"\arc{f}\left(a_{{n,i}}\right)" for f in ("sin", "cos", "tan")},
 }  # fmt: skip
 OPERATOR_SIGNS = {
     "+": r"a_{n,i} + b_{n,i}", "-": r"a_{n,i} - b_{n,i}", "*": r"a_{n,i} \, b_{n,i}", "/": r"\frac{a_{n,i}}{b_{n,i}}", "**": r"a_{n,i}^{b_{n,i}}", "neg": r"-a_{n,i}",
@@ -241,7 +245,7 @@ OPERATOR_SIGNS = {
 }  # fmt: skip
 REDUCTION_SIGNS = {
     "sum": r"\sum\limits_{j} a_{n,j}", "max": r"\max\limits_{j} a_{n,j}", "min": r"\min\limits_{j} a_{n,j}",
-    "mean": r"\operatorname{mean}_{j} a_{n,j}", "argmax": r"\operatorname{arg\,max}_{j} a_{n,j}",
+    "mean": r"\operatorname{mean}_{j} a_{n,j}", "argmax": r"\operatorname{arg\,max}_{j} a_{n,j}", "prod": r"\prod\limits_{j} a_{n,j}",
 }  # fmt: skip
 
 

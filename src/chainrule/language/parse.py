@@ -10,26 +10,24 @@ import ast
 import math
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import reduce
-from typing import NoReturn, TypeVar
 
 from ..errors import DefinitionError
 from .families import USUAL, Families, Form, Outline, gathered, items_of
 from .functions import ALL, COMPARISONS, FUNCTIONS, REDUCTIONS
 from .header import Part, header
 from .index import Poly
+from .names import FOLDS, Names
 from .raw import UNKNOWN, Raw, RawLine
 from .reader import Reader
 from .slips import called, headed, typed
-from .source import Piece, complain, nearest, statements
-from .tree import Call, Const, Expr, Index, Read, Reduce, Tensor, add, div, folded, fresh_name, mul, neg, number_of, product, rebuild, sub
+from .source import Piece, Slip, complain, nearest, statements, wrong
+from .tree import Call, Const, Expr, Index, Read, Reduce, Tensor, add, div, fresh_name, mul, neg, number_of, product, rebuild, sub
 
-FOLDS = ("prod", "sum", "after")  # over the members of a family
 PAIRS = {"max": "maximum", "min": "minimum"}
 CONSTANTS = {"pi": math.pi, "inf": math.inf}
-T = TypeVar("T", Poly, Expr)
 
 
 def parse(text: str, form: Form = USUAL) -> Raw:
@@ -45,37 +43,32 @@ def outline(text: str) -> Outline:
 def _parser(text: str) -> _Parser:
     if not isinstance(text, str):
         raise DefinitionError(f"{text!r}: a definition is text\naccepted: 'name(inputs; settings) -> outputs' and lines below it")
+    slip = typed(text)
+    if slip:
+        row, column, problem, meant = slip
+        raise Slip(wrong(text, row + 1, column, problem), meant, row + 1)
     pieces = statements(text)
     if not pieces:
         raise DefinitionError(f"{text!r}: the definition is empty\naccepted: 'name(inputs; settings) -> outputs' and lines below it")
-    if "->" not in pieces[0].text and (meant := headed(text)):
-        complain(text, 1, 0, "there is no header", meant)
-    for piece in pieces:
-        slip = typed(piece.text)
-        if slip:
-            at, problem, meant = slip
-            rows = piece.text[:at].split("\n")
-            column = len(rows[-1]) + (piece.column if len(rows) == 1 else 0)
-            complain(text, piece.line + len(rows) - 1, column, problem, " ".join(meant.split()))
+    if whole := headed(text):
+        raise Slip(wrong(text, 1, 0, "there is no header"), whole, 0)
     return _Parser(text, pieces)
 
 
 class _Parser:
     def __init__(self, source: str, pieces: list[Piece]):
         self.source, self.pieces = source, pieces
-        self.settings: dict[str, int | float] = {}
-        self.tensors: set[str] = set()
-        self.whole: dict[str, tuple[Poly, ...]] = {}
         self.without: dict[str, int | float] = {}
         self.lookups: list[tuple[str, str, int]] = []
-        self.words = set(re.findall(r"[A-Za-z_]\w*", source))
-        self.member: int | None = None
         self.bound: set[str] = set()
         self.reader = Reader(source)
-        self.fail, self.expression = self.reader.fail, self.reader.expression
+        self.fail, self.correct, self.expression = self.reader.fail, self.reader.correct, self.reader.expression
+        self.names = Names(self.reader, set(re.findall(r"[^\W\d]\w*", source)))
+        self.settings, self.tensors, self.whole, self.words = self.names.settings, self.names.tensors, self.names.whole, self.names.words
+        self.integer, self.spread, self.fold = self.names.integer, self.names.spread, self.names.fold
         self.head = header(source, pieces[0])
         self.sides = [self.reader.cut(p) for p in pieces[1:]]
-        self.families = self.gather()
+        self.families = self.names.families = self.gather()
 
     def gather(self) -> Families:
         """Read every part of the text as a tree, and find the families in them."""
@@ -165,23 +158,15 @@ class _Parser:
             self.fail(base, f"{base.id!r} is a function of the language", "another name for the tensor")
         return Tensor(base.id, tuple(self.axis(item, role) for item in self.spread(items_of(node))))
 
-    def spread(self, items: Iterable[ast.expr]) -> Iterator[ast.expr]:
-        """The items, those with a star once for each of their members."""
-        for item in items:
-            if not isinstance(item, ast.Starred):
-                yield item
-                continue
-            rank = self.families.rank(item)
-            if rank is None:
-                self.fail(item, f"{ast.unparse(item)!r} names no family of axes", "a family that an input has, as in 'x[n,*A]'")
-            for k in range(rank):
-                self.member = k
-                yield item.value
-            self.member = None
-
     def axis(self, node: ast.expr, role: str) -> Poly:
         size = self.integer(node)
         bad = [a for a in size.names if not (a == "n" or a[0].isupper() or a in self.settings)]
+        small = [a for a in bad if len(a) == 1 and a.islower() and a.upper() not in self.words]
+        if bad and small == bad:
+            meant = " ".join(self.reader.piece.text.split())
+            for a in bad:
+                meant = re.sub(rf"\b{a}\b", a.upper(), meant)
+            self.correct(node, f"{ast.unparse(node)!r} is not the size of an axis: sizes are capital letters", meant)
         if bad or (size.constant is not None and size.constant <= 0):
             self.fail(
                 node,
@@ -195,7 +180,7 @@ class _Parser:
         base = target.value if isinstance(target, ast.Subscript) else target
         if isinstance(target, ast.Call) and isinstance(target.func, ast.Name):
             meant = f"{target.func.id}[{','.join(map(self.reader.segment, target.args))}]" if target.args else target.func.id
-            self.fail(target, "indices stand in square brackets", self.reader.corrected(target, meant))
+            self.correct(target, "indices stand in square brackets", self.reader.corrected(target, meant))
         if not isinstance(base, ast.Name):
             self.fail(target, "the left side is not a tensor", "'tensor[indices] = …' with index letters")
         letters, explicit = self.bindings(items_of(target), "of the left side")
@@ -218,7 +203,7 @@ class _Parser:
                 if isinstance(name, ast.Name) and name.id in self.settings:
                     other = next(x for x in ("u", "v", "k", "j", "q", "r", *(f"k{m}" for m in range(99))) if x not in self.words)
                     meant = re.sub(rf"\b{name.id}\b", other, " ".join(self.reader.piece.text.split()))
-                    self.fail(item, f"{name.id!r} is a setting and cannot be an index letter too", meant)
+                    self.correct(item, f"{name.id!r} is a setting and cannot be an index letter too", meant)
                 problem = f"is not an index letter {where}"
                 self.fail(item if name is None else name, f"{ast.unparse(item)!r} {problem}", "a small letter, or 'letter:size'")
             family = name.id in self.families.members
@@ -231,57 +216,10 @@ class _Parser:
                 if isinstance(inner, ast.Slice):
                     if inner.upper is None:
                         self.fail(item, "a range without a size", "'letter:size'")
-                    self.member = k if family else None
+                    self.names.member = k if family else None
                     explicit[letter] = self.integer(inner.upper)
-                    self.member = None
+                    self.names.member = None
         return tuple(letters), explicit
-
-    def integer(self, node: ast.expr) -> Poly:
-        """An index expression."""
-        if isinstance(node, ast.Name):
-            if node.id in self.tensors:
-                self.no_index(node, node.id)
-            name = self.one(node)
-            if isinstance(self.settings.get(name), float):
-                self.fail(node, f"setting {node.id!r} is not a whole number", "a whole number in an index")
-            return Poly.name(name)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in FOLDS:
-            return self.folded(node, self.integer, Poly.of)
-        if isinstance(node, ast.Constant) and type(node.value) is int:
-            if node.value >= 1 << 62:
-                self.fail(node, f"{node.value} is too large for an index", "whole numbers below 2**62")
-            return Poly.of(node.value)
-        if isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.USub, ast.UAdd)):
-            inner = self.integer(node.operand)
-            return -inner if isinstance(node.op, ast.USub) else inner
-        if isinstance(node, ast.BinOp):
-            a, b = self.integer(node.left), self.integer(node.right)
-            try:
-                match node.op:
-                    case ast.Add():
-                        return a + b
-                    case ast.Sub():
-                        return a - b
-                    case ast.Mult():
-                        return a * b
-                    case ast.FloorDiv():
-                        return a // b
-                    case ast.Mod():
-                        return a % b
-            except ZeroDivisionError:
-                self.fail(node, "division by zero", "a divisor that is not zero")
-        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id in self.tensors:
-            self.no_index(node, node.value.id)
-        self.fail(node, f"{ast.unparse(node)!r} is not an index expression", "letters, sizes, settings and whole numbers with + - * // %")
-
-    def no_index(self, node: ast.expr, tensor: str) -> NoReturn:
-        if tensor in self.whole:
-            self.fail(node, f"{tensor!r} stands in index arithmetic", f"{tensor!r} alone on an axis of what it looks up")
-        self.fail(
-            node,
-            f"{tensor!r} is a tensor, not an index",
-            f"letters, sizes, settings and whole numbers; an input declared '{tensor}[…]: int' in the header",
-        )
 
     def value(self, node: ast.expr) -> Expr:
         match node:
@@ -312,7 +250,7 @@ class _Parser:
                 return self.read(node)
             case ast.IfExp():
                 test, a, b = map(self.reader.segment, (node.test, node.body, node.orelse))
-                self.fail(node, "'… if … else …' is not in the language", self.reader.corrected(node, f"where({test}, {a}, {b})"))
+                self.correct(node, "'… if … else …' is not in the language", self.reader.corrected(node, f"where({test}, {a}, {b})"))
         self.fail(node, f"{ast.unparse(node)!r} has no meaning here", "numbers, tensors, + - * / **, comparisons, functions, reductions")
 
     def together(self, node: ast.BoolOp) -> Expr:
@@ -339,59 +277,25 @@ class _Parser:
             self.fail(node, f"{node.id!r} is a function", f"'{node.id}(…)'" if node.id in ALL else f"'{node.id}[letters](…)'")
         if node.id in CONSTANTS and node.id not in self.settings and node.id not in self.bound:
             return Const(CONSTANTS[node.id])
-        return Index(Poly.name(self.one(node)))
-
-    def one(self, node: ast.Name) -> str:
-        """The name, or that of the member whose turn it is."""
-        members = self.families.members.get(node.id)
-        if members is None:
-            return node.id
-        if self.member is None:
-            self.fail(node, f"{node.id!r} stands for several axes", f"it under a star, as in '*{node.id}'")
-        return members[self.member]
-
-    def folded(self, node: ast.Call, read: Callable[[ast.expr], T], number: Callable[[int], T]) -> T:
-        """prod(*…) and sum(*…) over the members of a family; after(A), the product of those that follow the one whose turn it is."""
-        assert isinstance(node.func, ast.Name)
-        arg, word = (node.args[0] if len(node.args) == 1 else None), node.func.id
-        if word == "after":
-            rank = self.families.rank(node)
-            if self.member is None or rank is None or arg is None:
-                self.fail(node, "'after' means the members of a family that follow", "'after(A)' under a star, as in '*(a*after(A))'")
-            here, terms = self.member, []
-            for self.member in range(here + 1, rank):
-                terms.append(read(arg))
-            self.member = here
-        elif not isinstance(arg, ast.Starred):
-            self.fail(node, f"{word!r} of what?", f"a family, as in '{word}(*A)'")
-        else:
-            terms = [read(x) for x in self.spread([arg])]
-        if not terms:
-            return number(word != "sum")
-        return reduce((lambda a, b: self.joined(a, b, word == "sum")), terms)
-
-    def joined(self, a: T, b: T, plus: bool) -> T:
-        if isinstance(a, Poly):
-            return a + b if plus else a * b  # type: ignore[operator,return-value]  # both are Poly then
-        return self.fold(Call("+" if plus else "*", (a, b)))  # type: ignore[arg-type,return-value]  # both are expressions then
+        return Index(Poly.name(self.names.one(node)))
 
     def binary(self, node: ast.BinOp) -> Expr:
         if isinstance(node.op, (ast.FloorDiv, ast.Mod)):
             return number_of(self.integer(node))
         signs = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**"}
         sign = signs.get(type(node.op))
-        if isinstance(node.op, ast.MatMult):
-            self.fail(node, "'@' is not in the language: say which letters are summed", self.product(node))
+        if isinstance(node.op, ast.MatMult):  # ranges.py, which knows the letters, shows the sum
+            return Call("@", (self.value(node.left), self.value(node.right)))
+        if (
+            sign == "**"
+            and isinstance(node.left, ast.Name)
+            and node.left.id == "e"
+            and not {"e"} & (self.tensors | self.settings.keys() | self.bound)
+        ):
+            self.correct(node, "'e' is no name here", self.reader.corrected(node, f"exp({self.reader.segment(node.right)})"))
         if sign is None:
             self.fail(node, "this operator is not in the language", "+ - * / **, and // % on indices")
         return self.fold(Call(sign, (self.value(node.left), self.value(node.right))))
-
-    def product(self, node: ast.BinOp) -> str:
-        """a @ b as a sum."""
-        both = [f"{x.id}[…]" if isinstance(x, ast.Name) else self.reader.segment(x) for x in (node.left, node.right)]
-        own = [set(map(ast.unparse, items_of(x))) for x in (node.left, node.right)]
-        shared = sorted((own[0] & own[1]) - self.bound) or ["k"]
-        return self.reader.corrected(node, f"sum[{','.join(shared)}]({both[0]} * {both[1]})")
 
     def comparison(self, node: ast.Compare) -> Expr:
         signs = {ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
@@ -412,7 +316,7 @@ class _Parser:
             if isinstance(head, ast.Name) and (head.id in self.tensors or meant):
                 meant = meant or f"{word}[{', '.join(map(self.reader.segment, node.args))}]"
                 kind = "a tensor: its indices stand in square brackets" if head.id in self.tensors else "no function of the language"
-                self.fail(node.func, f"{word!r} is {kind}", self.reader.corrected(node, meant))
+                self.correct(node.func, f"{word!r} is {kind}", self.reader.corrected(node, meant))
             self.fail(node.func, f"there is no function {word!r}", nearest(word, known) + ", ".join(known))
         if node.keywords:
             self.fail(node, "named arguments have no meaning here", "values only")
@@ -421,7 +325,7 @@ class _Parser:
             and node.func.id in FOLDS
             and (node.func.id == "after" or any(isinstance(a, ast.Starred) for a in node.args))
         ):
-            return self.folded(node, self.value, Const)
+            return self.names.folded(node, self.value, Const)
         if head.id in PAIRS and isinstance(node.func, ast.Name) and len(node.args) > 1:
             return reduce(lambda a, b: Call(PAIRS[head.id], (a, b)), [self.value(a) for a in node.args])
         if head.id == "pow" and isinstance(node.func, ast.Name) and len(node.args) == 2:
@@ -429,17 +333,16 @@ class _Parser:
         if head.id in REDUCTIONS or head.id == "argmin":
             if isinstance(node.func, ast.Subscript):
                 letters, explicit = self.bindings(items_of(node.func), f"of {head.id}")
-            elif head.id == "sum":
+            else:  # 'sum' alone is a single term; ranges.py, which knows the letters, shows what the others lack
                 letters, explicit = (), {}
-            else:
-                self.fail(node.func, f"{head.id!r} does not say over what", f"'{head.id}[letters](…)'")
             if len(node.args) != 1:
                 self.fail(node, f"{head.id!r} takes one value, here are {len(node.args)}", f"'{head.id}[letters](value)'")
             self.bound |= set(letters)
             body, ranges = self.value(node.args[0]), tuple(explicit.get(x, UNKNOWN) for x in letters)
             if head.id == "argmin":
                 return Reduce("argmax", letters, ranges, self.fold(Call("neg", (body,))))
-            return Reduce(head.id, letters, ranges, body) if letters or head.id in ("sum", "argmax") else body
+            bare = isinstance(node.func, ast.Name) or head.id in ("sum", "argmax")
+            return Reduce(head.id, letters, ranges, body) if letters or bare else body
         want = FUNCTIONS[head.id].arity if head.id in FUNCTIONS else 2
         if isinstance(node.func, ast.Subscript):
             self.fail(node.func, f"{head.id!r} is not a reduction", f"'{head.id}(…)', or one of {', '.join(REDUCTIONS)}")
@@ -450,6 +353,9 @@ class _Parser:
     def read(self, node: ast.Subscript) -> Expr:
         if not isinstance(node.value, ast.Name) or node.value.id not in self.tensors:
             word = ast.unparse(node.value)
+            if word in FUNCTIONS:
+                meant = f"{word}({', '.join(map(self.reader.segment, items_of(node)))})"
+                self.correct(node, f"{word!r} is a function: its values stand in round brackets", self.reader.corrected(node, meant))
             self.fail(node, f"there is no tensor {word!r} (yet)", nearest(word, sorted(self.tensors)) + "one of " + ", ".join(sorted(self.tensors)))
         items = items_of(node)
         index: list[Poly] = []
@@ -466,9 +372,6 @@ class _Parser:
                 index.append(self.integer(item))
         read = Read(node.value.id, tuple(index))
         return _looked_up(read, found) if found else read
-
-    def fold(self, e: Call) -> Expr:
-        return folded(e, [name for name, v in self.settings.items() if isinstance(v, float)])
 
 
 def _filled(e: Expr, values: Mapping[str, int | float]) -> Expr:

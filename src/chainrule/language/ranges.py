@@ -11,15 +11,17 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import replace
+from typing import NoReturn
 
 import numpy as np
 
-from .families import USUAL, Form
+from .families import USUAL, Form, Outline
 from .index import Poly
+from .meant import bounded, filled, line_of, read_at, summed
+from .parse import outline as parse_outline
 from .parse import parse
 from .raw import UNKNOWN, Raw, RawLine
-from .slips import bounded, filled, line_of, summed
-from .source import Piece, complain_at, nearest
+from .source import Piece, complain_at, correct_at, mended, nearest
 from .tree import (
     Call,
     Definition,
@@ -30,15 +32,19 @@ from .tree import (
     Reduce,
     Tensor,
     direct_reads,
-    free_names,
-    reads,
     rebuild,
+    walk,
 )
 
 
 def define(text: str, form: Form = USUAL) -> Definition:
     """The definition that a text gives in one of its forms, with every letter's range found and every plain read proven inside."""
-    return resolve(parse(text, form))
+    return mended(text, lambda t: resolve(parse(t, form)), lambda t: resolve(parse(t)))
+
+
+def outline(text: str) -> Outline:
+    """What a text leaves open: families of axes, and inputs that may be left out."""
+    return mended(text, parse_outline, lambda t: resolve(parse(t)))
 
 
 def resolve(raw: Raw) -> Definition:
@@ -101,20 +107,22 @@ class _Resolver:
 
     def line(self, line: RawLine) -> Line:
         declared = self.output_axes.get(line.tensor)
+        self.raw_line = line
+        for node in walk(line.expr):
+            if isinstance(node, Call) and node.fn == "@":
+                self.correct(line, "@", "'@' is not in the language: say which letters are summed")
+            if isinstance(node, Reduce) and len(node.ranges) > len(node.letters):
+                self.correct(line, node.kind, f"{node.kind!r} does not say over what")
         if declared is not None and len(declared) != len(line.letters):
-            complain_at(
-                self.source,
-                line.piece,
-                line.tensor,
-                f"{line.tensor!r} has {len(declared)} axes in the header and {len(line.letters)} here",
-                "one letter for each axis" if line.letters else self.meant(line),
-            )
+            problem = f"{line.tensor!r} has {len(declared)} axes in the header and {len(line.letters)} here"
+            if not line.letters:
+                self.correct(line, line.tensor, problem)
+            complain_at(self.source, line.piece, line.tensor, problem, "one letter for each axis")
         outer: dict[str, Poly] = {k: v.subs({"n": Poly.name(self.raw.sample_size)}) for k, v in line.explicit.items()}
         if declared is not None:
             for letter, size in zip(line.letters, declared, strict=True):
                 self.agree(line.piece, letter, outer, size)
         scope = set(line.letters)
-        self.raw_line = line
         self.stated = set(outer)
         self.check_names(line.expr, line.piece, scope)
         for letter, size, read in self.alone(line.expr, scope):
@@ -165,8 +173,9 @@ class _Resolver:
                 for name in size.names - {"n"} - self.sizes - set(self.settings):
                     if name in scope:
                         whole = bounded(self.raw_line.expr, letter, size)
-                        meant = line_of(self.raw_line.tensor, self.raw_line.letters, whole, self.axes)
-                        complain_at(self.source, piece, name, f"the range of {letter!r} depends on the letter {name!r}", meant)
+                        correct_at(
+                            self.source, piece, name, f"the range of {letter!r} depends on the letter {name!r}", self.text(self.raw_line, whole)
+                        )
                     complain_at(self.source, piece, name, f"unknown size {name!r}", "a size of an input's axis, a setting or a whole number")
         self.stated = set(known)
         for letter, size, read in self.alone(e.body, set(e.letters)):
@@ -199,22 +208,18 @@ class _Resolver:
                     self.source, piece, e.tensor, f"tensor {e.tensor!r} is read before it is defined", "a tensor of an earlier line or an input"
                 )
             if len(e.index) != len(self.axes[e.tensor]):
-                complain_at(
-                    self.source,
-                    piece,
-                    e.tensor,
-                    f"{e.tensor!r} has {len(self.axes[e.tensor])} axes, here are {len(e.index)}",
-                    "one index for each axis" if e.index else self.meant(self.raw_line),
-                )
+                problem = f"{e.tensor!r} has {len(self.axes[e.tensor])} axes, here are {len(e.index)}"
+                if not e.index:
+                    self.correct(self.raw_line, e.tensor, problem)
+                complain_at(self.source, piece, e.tensor, problem, "one index for each axis")
         for p in polys:
             for name in sorted(p.names - scope - self.sizes - set(self.settings)):
                 known = sorted(scope | self.sizes | set(self.settings) | set(self.axes))
                 kind = "size" if name[0].isupper() else "letter or name"
                 lost = self.lost()
                 if name in lost:
-                    expr = summed(self.raw_line.expr, lost)
-                    meant = line_of(self.raw_line.tensor, self.raw_line.letters, expr, self.axes)
-                    complain_at(self.source, piece, name, f"index letter {name!r} stands under no sum, nor on the left", meant)
+                    meant = self.text(self.raw_line, summed(self.raw_line.expr, lost))
+                    correct_at(self.source, piece, name, f"index letter {name!r} stands under no sum, nor on the left", meant)
                 complain_at(
                     self.source,
                     piece,
@@ -229,16 +234,17 @@ class _Resolver:
 
     def lost(self) -> list[str]:
         """Letters that stand alone on axes of what is read, and come from nowhere."""
-        e, line = self.raw_line.expr, self.raw_line
-        known = set(line.letters) | self.sizes | set(self.settings)
-        alone = [p.letter for r in reads(e) for p in r.index if p.letter and p.letter in free_names(e)]
-        return [x for x in dict.fromkeys(alone) if x not in known and x[0].islower() and len(x) <= 2]
+        known = set(self.raw_line.letters) | self.sizes | set(self.settings)
+        return [x for x in read_at(self.raw_line.expr) if x not in known and x[0].islower() and len(x) <= 2]
 
-    def meant(self, line: RawLine) -> str:
-        """The line with the letters that its author left out."""
-        axes = self.axes | self.output_axes
-        letters, expr = filled(line.tensor, line.letters, line.expr, axes, self.raw.sample_size)
-        return line_of(line.tensor, letters, expr, axes)
+    def correct(self, line: RawLine, needle: str, problem: str) -> NoReturn:
+        """Fail with the line that has the letters which its author left out."""
+        letters, expr = filled(line.tensor, line.letters, line.expr, self.axes | self.output_axes, self.raw.sample_size)
+        correct_at(self.source, line.piece, needle, problem, self.text(replace(line, letters=letters), expr))
+
+    def text(self, line: RawLine, expr: Expr) -> str:
+        """A line with another right side."""
+        return line_of(line.tensor, line.letters, line.explicit, expr, self.axes | self.output_axes)
 
     def prove_reads(self, d: Definition) -> None:
         for line, raw in zip(d.lines, self.raw.lines, strict=True):

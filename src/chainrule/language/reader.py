@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+import re
 from typing import NoReturn
 
 from .header import Part
-from .source import DEEPEST, Piece, complain, depth_of, make_room, split_top
+from .source import DEEPEST, Piece, Slip, changed, complain, correct_at, depth_of, make_room, split_top, wrong
 
 
 class Reader:
@@ -24,19 +25,29 @@ class Reader:
     def cut(self, piece: Piece) -> tuple[Part, Part]:
         """The two sides of a line."""
         sides = split_top(piece.text, "=")
+        if len(sides) == 1 and re.search("(?<!=)==(?!=)", piece.text):
+            correct_at(self.source, piece, "==", "'==' compares", re.sub(r"\s*==\s*", " = ", piece.text, count=1))
         if len(sides) != 2:
             at = piece.column + (sides[1][1] - 1 if len(sides) > 2 else 0)
             complain(self.source, piece.line, at, "not a formula", "one '=' in 'tensor[indices] = expression'")
         return Part(*sides[0]), Part(*sides[1])
 
     def fail(self, node: ast.AST | None, problem: str, accepted: str) -> NoReturn:
+        complain(self.source, *self.at(node), problem, accepted)
+
+    def correct(self, node: ast.AST, problem: str, meant: str) -> NoReturn:
+        """Fail with the statement that the piece should be."""
+        raise Slip(wrong(self.source, *self.at(node), problem), changed(self.source, self.piece, meant), self.piece.line)
+
+    def at(self, node: ast.AST | None) -> tuple[int, int]:
+        """(line, column) of a node."""
         line, column = self.piece.line, self.piece.column
         if node is not None:
             row = getattr(node, "lineno", 1) - 1
             raw = self.text.encode().split(b"\n")[row][: getattr(node, "col_offset", 0)]
             at = len(raw.decode(errors="ignore")) - (1 if row == 0 else 0)  # the bracket that was put in front
             column, line = (column + self.shift + at if row == 0 else at), line + row
-        complain(self.source, line, column, problem, accepted)
+        return line, column
 
     def expression(self, piece: Piece, part: Part) -> ast.expr:
         """A part of a piece as a tree; what is reported from then on stands in it."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from .functions import FUNCTIONS, OPERATORS
 from .index import Poly, Quotient
+from .raw import UNKNOWN
 from .tree import Call, Const, Definition, Expr, Index, Line, Read, Reduce, Tensor
 
 Axes = Mapping[str, tuple[Poly, ...]]
@@ -46,7 +47,7 @@ def _expression(e: Expr, axes: Axes) -> tuple[str, int]:
             return (f"{tensor}[{_indices(index)}]" if index else tensor), ATOM
         case Reduce(kind, letters, ranges, body):
             found = alone(body, axes)
-            names = ",".join(x if _said(x, r, found) else f"{x}:{r}" for x, r in zip(letters, ranges, strict=True))
+            names = ",".join(x if r == UNKNOWN or _said(x, r, found) else f"{x}:{r}" for x, r in zip(letters, ranges, strict=True))
             head = f"{kind}[{names}]" if letters else kind
             return f"{head}({expression(body, axes)})", ATOM
         case Call(fn, args) if fn in FUNCTIONS:

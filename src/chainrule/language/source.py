@@ -6,10 +6,14 @@ import ast
 import difflib
 import re
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 from ..errors import DefinitionError
+
+MOST_SLIPS = 32  # mended in one text for a message
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -21,20 +25,78 @@ class Piece:
     column: int
 
 
+class Slip(DefinitionError):
+    """A mistake whose author's meaning is known. text: the whole definition as it is meant; line: where it changed (0: everywhere)."""
+
+    def __init__(self, wrong: str, text: str, line: int):
+        super().__init__(wrong)
+        self.wrong, self.text, self.line = wrong, text, line
+
+    def message(self, text: str) -> str:
+        """The message, with what stands in the text at the place of the mistake."""
+        here = next((p.text for p in statements(text) if p.line <= self.line <= p.line + p.text.count("\n")), text) if self.line else text
+        return f"{self.wrong}\naccepted: {' '.join(here.split()) if self.line else here}"
+
+
+def mended(text: str, read: Callable[[str], T], proof: Callable[[str], object]) -> T:
+    """What `read` makes of a text. A slip is shown with the line as it is meant, in which further slips are mended too, until `proof` reads it."""
+    try:
+        return read(text)
+    except Slip as slip:
+        first, better = slip, slip.text
+    for _ in range(MOST_SLIPS):
+        try:
+            proof(better)
+            break
+        except Slip as more:
+            better, first.line = more.text, first.line and more.line and first.line
+        except DefinitionError as other:  # said instead, if it stands in the same line
+            found = re.search(r"^line (\d+): .*", str(other), re.MULTILINE | re.DOTALL)
+            if found and int(found[1]) == first.line:
+                raise DefinitionError(first.wrong[: first.wrong.rindex("line ")] + found[0]) from None
+            break
+    try:
+        message = first.message(better)
+    except DefinitionError:
+        message = first.message(first.text)
+    raise DefinitionError(message)
+
+
 def complain(source: str, line: int, column: int, problem: str, accepted: str) -> NoReturn:
     """Raise a DefinitionError that starts with the user's line and puts a caret under the place."""
+    raise DefinitionError(f"{wrong(source, line, column, problem)}\naccepted: {accepted}")
+
+
+def wrong(source: str, line: int, column: int, problem: str) -> str:
+    """The first lines of a message."""
     rows = source.split("\n")
     shown = rows[line - 1] if 0 < line <= len(rows) else source
-    raise DefinitionError(f"{shown}\n{' ' * max(column, 0)}^\nline {line}: {problem}\naccepted: {accepted}")
+    return f"{shown}\n{' ' * max(column, 0)}^\nline {line}: {problem}"
 
 
 def complain_at(source: str, piece: Piece, needle: str, problem: str, accepted: str) -> NoReturn:
     """The same, with the caret under the first place in the piece where `needle` stands as a word."""
+    complain(source, *place_of(piece, needle), problem, accepted)
+
+
+def correct_at(source: str, piece: Piece, needle: str, problem: str, meant: str) -> NoReturn:
+    """The same, with the statement that the piece should be."""
+    raise Slip(wrong(source, *place_of(piece, needle), problem), changed(source, piece, meant), piece.line)
+
+
+def changed(source: str, piece: Piece, meant: str) -> str:
+    """The text with another statement for a piece."""
+    rows = source.split("\n")
+    rows[piece.line - 1 : piece.line + piece.text.count("\n")] = [rows[piece.line - 1][: piece.column] + meant]
+    return "\n".join(rows)
+
+
+def place_of(piece: Piece, needle: str) -> tuple[int, int]:
+    """(line, column) of the first place in the piece where `needle` stands as a word."""
     found = re.search(rf"(?<!\w){re.escape(needle)}(?!\w)", piece.text) if needle else None
     at = found.start() if found else 0
     rows = piece.text[:at].split("\n")
-    column = len(rows[-1]) + (piece.column if len(rows) == 1 else 0)
-    complain(source, piece.line + len(rows) - 1, column, problem, accepted)
+    return piece.line + len(rows) - 1, len(rows[-1]) + (piece.column if len(rows) == 1 else 0)
 
 
 def nearest(word: str, known: list[str]) -> str:

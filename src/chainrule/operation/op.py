@@ -19,9 +19,8 @@ from ..errors import ArgumentError, ShapeError
 from ..language.bind import lane_ready, settings_of
 from ..language.families import Form
 from ..language.lazy import cached_property
-from ..language.parse import outline
 from ..language.program import Program
-from ..language.ranges import define
+from ..language.ranges import define, outline
 from ..language.show import definition_text, header_text, latex_line
 from ..language.tree import Definition
 from .arrays import to_array

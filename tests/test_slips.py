@@ -1,0 +1,174 @@
+"""What people type from habit is answered with the line that the language writes, which can be pasted in and means what was meant."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule.language.ranges import define
+from chainrule.language.source import statements
+
+X, W, V = np.array([[1.5, -2.0, 0.5, 3.0], [0.25, 1.0, -1.0, 2.0]]), np.array([2.0, -1.0, 0.5, 4.0]), np.arange(12.0).reshape(3, 4) / 4 - 1
+HEAD = "f(x[n,D], w[D], v[O,D]; s=2) -> y[n,D]\n    "
+ROWS = "f(x[n,D], v[O,D], w[D]) -> y[n,O]\n    "
+EACH = "f(x[n,D], w[D]) -> y[n]\n    "
+Meaning = Callable[[], np.ndarray]
+
+SLIPS: list[tuple[str, str, str, Meaning]] = [
+    (HEAD, "y[n,i] = x[n,i]^2", "y[n,i] = x[n,i]**2", lambda: X**2),
+    (HEAD, "y[n,i] = x[n,i]²", "y[n,i] = x[n,i]**2", lambda: X**2),
+    (HEAD, "y[n,i] = x[n,i]³ − ½", "y[n,i] = x[n,i]**3 - (1/2)", lambda: X**3 - 0.5),
+    (HEAD, "y[n,i] = x[n,i]·w[i]", "y[n,i] = x[n,i]*w[i]", lambda: X * W),
+    (HEAD, "y[n,i] = x[n,i]×w[i]", "y[n,i] = x[n,i]*w[i]", lambda: X * W),
+    (HEAD, "y[n,i] = x[n,i] − w[i]", "y[n,i] = x[n,i] - w[i]", lambda: X - W),
+    (HEAD, "y[n,i] = x[n,i] ÷ 2", "y[n,i] = x[n,i] / 2", lambda: X / 2),
+    (HEAD, "y[n,i] = (x[n,i] ≤ 1) + (x[n,i] ≥ 2) + (x[n,i] ≠ 1)", "y[n,i] = (x[n,i] <= 1) + (x[n,i] >= 2) + (x[n,i] != 1)",
+     lambda: (X <= 1) * 1.0 + (X >= 2) + (X != 1)),
+    (HEAD, "y[n,i] = 2x[n,i]", "y[n,i] = 2*x[n,i]", lambda: 2 * X),
+    (HEAD, "y[n,i] = 0.5 x[n,i]", "y[n,i] = 0.5*x[n,i]", lambda: X / 2),
+    (HEAD, "y[n,i] = 2(x[n,i] + 1)", "y[n,i] = 2*(x[n,i] + 1)", lambda: 2 * (X + 1)),
+    (HEAD, "y[n,i] = w[i] x[n,i]", "y[n,i] = w[i]*x[n,i]", lambda: W * X),
+    (HEAD, "y[n,i] = (w[i]+1)(x[n,i]-1)", "y[n,i] = (w[i]+1)*(x[n,i]-1)", lambda: (W + 1) * (X - 1)),
+    (HEAD, "y[n,i] = sum[j:2](x[n,2j])", "y[n,i] = sum[j:2](x[n,2*j])", lambda: (X[:, :1] + X[:, 2:3]) * np.ones(4)),
+    (HEAD, "y[n,i] = ln(abs(x[n,i]))", "y[n,i] = log(abs(x[n,i]))", lambda: np.log(np.abs(X))),
+    (HEAD, "y[n,i] = |x[n,i]| + √w[0]", "y[n,i] = abs(x[n,i]) + sqrt(w[0])", lambda: np.abs(X) + np.sqrt(2)),
+    (HEAD, "y[n,i] = relu(x[n,i])", "y[n,i] = maximum(x[n,i], 0)", lambda: np.maximum(X, 0)),
+    (HEAD, "y[n,i] = np.exp(x[n,i])", "y[n,i] = exp(x[n,i])", lambda: np.exp(X)),
+    (HEAD, "y[n,i] = torch.relu(x[n,i])", "y[n,i] = maximum(x[n,i], 0)", lambda: np.maximum(X, 0)),
+    (HEAD, "y[n,i] = exp x[n,i]", "y[n,i] = exp(x[n,i])", lambda: np.exp(X)),
+    (HEAD, "y[n,i] = exp[x[n,i]]", "y[n,i] = exp(x[n,i])", lambda: np.exp(X)),
+    (HEAD, "y[n,i] = e**x[n,i]", "y[n,i] = exp(x[n,i])", lambda: np.exp(X)),
+    (HEAD, "y[n,i] = e^x[n,i]", "y[n,i] = exp(x[n,i])", lambda: np.exp(X)),
+    (HEAD, "y[n,i] = square(x[n,i]) + log10(10) + clip(w[i], 0, 1)", "y[n,i] = (x[n,i])**2 + log(10) / log(10) + minimum(maximum(w[i], 0), 1)",
+     lambda: X**2 + 1 + np.clip(W, 0, 1)),
+    (HEAD, "y[n,i] = π*x[n,i]", "y[n,i] = pi*x[n,i]", lambda: np.pi * X),
+    (HEAD, "y[n,i] += x[n,i]", "y[n,i] = x[n,i]", lambda: X),
+    (HEAD, "y[n,i] := x[n,i]", "y[n,i] = x[n,i]", lambda: X),
+    (HEAD, "y[n,i] == x[n,i]", "y[n,i] = x[n,i]", lambda: X),
+    (HEAD, "y[n,i] = x[n,i];", "y[n,i] = x[n,i]", lambda: X),
+    (HEAD, "y(n,i) = x[n,i]", "y[n,i] = x[n,i]", lambda: X),
+    (HEAD, "y(n,i) = 2x(n,i)", "y[n,i] = 2*x[n, i]", lambda: 2 * X),
+    (HEAD, "y[n][i] = x[n][i]", "y[n,i] = x[n,i]", lambda: X),
+    (HEAD, "y_{n,i} = x_{n,i}", "y[n,i] = x[n,i]", lambda: X),
+    (HEAD, "y[n,i] = x[n,i] if x[n,i] > 0 else 0", "y[n,i] = where(x[n,i] > 0, x[n,i], 0)", lambda: np.maximum(X, 0)),
+    (HEAD, "y[n,i] = 2x[n,i] if x[n,i] > 0 else 0", "y[n,i] = where(x[n,i] > 0, 2*x[n,i], 0)", lambda: np.maximum(2 * X, 0)),
+    (HEAD, "y[n,i] = x[n,i] * (x[n,i] > 0 && w[i] > 0)", "y[n,i] = x[n,i] * (x[n,i] > 0 and w[i] > 0)", lambda: X * (X > 0) * (W > 0)),
+    (HEAD, "y[n,i] = x[n,i] * (x[n,i] > 0 || w[i] > 0)", "y[n,i] = x[n,i] * (x[n,i] > 0 or w[i] > 0)", lambda: X * ((X > 0) | (W > 0))),
+    (HEAD, "y[n,s] = 3*x[n,s]", "y[n,u] = 3*x[n,u]", lambda: 3 * X),
+    (HEAD, "y[n,i] = sum[s](x[n,s]) + w[i]", "y[n,i] = sum[u](x[n,u]) + w[i]", lambda: X.sum(1, keepdims=True) + W),
+    (HEAD, "y[n,i] = sum[j](δ(i,j)*x[n,j])", "y[n,i] = sum[j](delta(i,j)*x[n,j])", lambda: X),
+    (HEAD, "y[n,i] = ∑[j](x[n,j]) + w[i]", "y[n,i] = sum[j](x[n,j]) + w[i]", lambda: X.sum(1, keepdims=True) + W),
+    (HEAD, "y[n,i] = sum[j:i+1](x[n,j])", "y[n,i] = sum[j](x[n,j] * (j < i+1))", lambda: X.cumsum(1)),
+    (HEAD, "y[n,i] = x[n,j]*w[j] + w[i]", "y[n,i] = sum[j](x[n,j] * w[j]) + w[i]", lambda: (X @ W)[:, None] + W),
+    (HEAD, "y = x*w", "y[n,d] = x[n,d] * w[d]", lambda: X * W),
+    (HEAD, "y[n,i] = x", "y[n,i] = x[n,i]", lambda: X),
+    (ROWS, "y = x @ v", "y[n,o] = sum[d](x[n,d] * v[o,d])", lambda: X @ V.T),
+    (ROWS, "y[n,o] = v @ x", "y[n,o] = sum[d](v[o,d] * x[n,d])", lambda: X @ V.T),
+    (ROWS, "y[n,o] = v[o,k] @ x[n,k]", "y[n,o] = sum[k](v[o,k] * x[n,k])", lambda: X @ V.T),
+    (ROWS, "y[n,o] = sum(x*v)", "y[n,o] = sum[d](x[n,d] * v[o,d])", lambda: X @ V.T),
+    (ROWS, "y[n,o] = sum(x[n,k]*v[o,k])", "y[n,o] = sum[k](x[n,k] * v[o,k])", lambda: X @ V.T),
+    (ROWS, "y[n,o] = x[n,k]*v[o,k]", "y[n,o] = sum[k](x[n,k] * v[o,k])", lambda: X @ V.T),
+    (ROWS, "y[n,o] = sum[k] v[o,k]*(x[n,k] + 1)", "y[n,o] = sum[k](v[o,k]*(x[n,k] + 1))", lambda: (X + 1) @ V.T),
+    (EACH, "y[n] = sum(x)", "y[n] = sum[d](x[n,d])", lambda: X.sum(1)),
+    (EACH, "y[n] = mean(x[n,k]*w[k])", "y[n] = mean[k](x[n,k] * w[k])", lambda: (X * W).mean(1)),
+    (EACH, "y[n] = max(x) - sum[i:2](x[n,j]*w[j])", "y[n] = max[d](x[n,d]) - sum[i:2](x[n,j] * w[j])", lambda: np.zeros(0)),
+    (EACH, "y[n] = max(x)", "y[n] = max[d](x[n,d])", lambda: X.max(1)),
+]  # fmt: skip
+
+
+def told(text: str) -> str:
+    """What is accepted instead."""
+    with pytest.raises(cr.DefinitionError) as e:
+        cr.op(text)
+    message = str(e.value)
+    rows = message.split("\n")
+    assert rows[0] in text.split("\n") and rows[1].strip() == "^" and re.match(r"line \d+: ", rows[2]), message
+    return message.split("\naccepted: ", 1)[1]
+
+
+def called(text: str) -> np.ndarray:
+    op = cr.op(text)
+    given = {"x": X, "w": W, "v": V, "x1": np.float64(0.5), "x2": np.float64(3)}
+    return np.asarray(op(**{k: given[k] for k in op.inputs}, engine="reference"))
+
+
+@pytest.mark.parametrize("head, slip, meant, meaning", [s for s in SLIPS if s[3]().size], ids=[s[1] for s in SLIPS if s[3]().size])
+def test_a_slip_is_answered_with_the_line_that_is_meant(head: str, slip: str, meant: str, meaning: Meaning) -> None:
+    assert told(head + slip) == meant
+    np.testing.assert_allclose(called(head + meant), meaning(), rtol=1e-15)
+
+
+HEADLESS: list[tuple[str, str, Meaning]] = [
+    ("f(x1, x2) = x1*x2 + sin(x1)", "f(x1, x2) -> y\n    y = x1*x2 + sin(x1)", lambda: np.asarray(1.5 + np.sin(0.5))),
+    ("f(x1) = x1^2 + 2x1", "f(x1) -> y\n    y = x1**2 + 2*x1", lambda: np.asarray(1.25)),
+    ("y = x1*x2", "f(x1, x2) -> y\n    y = x1*x2", lambda: np.asarray(1.5)),
+    ("f(x[n,D]) = x[n,i]**2", "f(x[n,D]) -> y[n,D]\n    y[n,i] = x[n,i]**2", lambda: X**2),
+    ("f(x[n,D], v[O,D]) = sum[k](v[o,k]*x[n,k])", "f(x[n,D], v[O,D]) -> y[O,n]\n    y[o,n] = sum[k](v[o,k]*x[n,k])", lambda: V @ X.T),
+    ("y[n,i] = relu(x[n,i])", "f(x[n,I]) -> y[n,I]\n    y[n,i] = maximum(x[n,i], 0)", lambda: np.maximum(X, 0)),
+    ("m[n] = max[k](x[n,k])\ny[n,k] = x[n,k] - m[n]", "f(x[n,K]) -> y[n,K]\n    m[n] = max[k](x[n,k])\n    y[n,k] = x[n,k] - m[n]",
+     lambda: X - X.max(1, keepdims=True)),
+    ("y[n,o] = sum[k](v[o,k]·x[n,k])", "f(v[O,K], x[n,K]) -> y[n,O]\n    y[n,o] = sum[k](v[o,k]*x[n,k])", lambda: X @ V.T),
+    ("f(x[n,D]) -> y[n,D]: y[n,i] = -x[n,i]", "f(x[n,D]) -> y[n,D]\n    y[n,i] = -x[n,i]", lambda: -X),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("slip, meant, meaning", HEADLESS, ids=[s[0] for s in HEADLESS])
+def test_a_text_without_a_header_is_answered_with_one(slip: str, meant: str, meaning: Meaning) -> None:
+    assert told(slip) == meant
+    np.testing.assert_allclose(called(meant), meaning(), rtol=1e-15)
+
+
+@pytest.mark.parametrize("arrow", ["→", "=>", "⟶"])
+def test_other_arrows_and_small_sizes_are_answered_with_the_header(arrow: str) -> None:
+    assert told(f"f(x[n,D]) {arrow} y[n,D]\n y[n,i] = x[n,i]") == "f(x[n,D]) -> y[n,D]"
+    assert told("f(x[n,d]) -> y[n,d+1]\n y[n,i] = sum(x[n,i])") == "f(x[n,D]) -> y[n,D+1]"
+
+
+ACCEPTED: list[tuple[str, Meaning]] = [
+    ("y[n,i] = max(0, x[n,i])", lambda: np.maximum(X, 0)),
+    ("y[n,i] = min(max(x[n,i], 0), 1, w[i])", lambda: np.minimum(np.clip(X, 0, 1), W)),
+    ("y[n,i] = pi*x[n,i] + where(x[n,i] > 0, 1, -inf)", lambda: np.pi * X + np.where(X > 0, 1, -np.inf)),
+    ("y[n,i] = pow(x[n,i], 2) * 1e-3 + 2E1  # 2x, x^2 · π", lambda: X**2 * 1e-3 + 20),
+    ("y[n,i] = x[n,i] * (x[n,i] > 0 and not w[i] > 3 or i == 0)", lambda: X * ((X > 0) & ~(W > 3) | (np.arange(4) == 0))),
+    ("y[n,i] = (x[n,i]\n  > 0) * 3", lambda: (X > 0) * 3.0),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("line, meaning", ACCEPTED, ids=[a[0] for a in ACCEPTED])
+def test_everyday_words_are_accepted(line: str, meaning: Meaning) -> None:
+    np.testing.assert_allclose(called(HEAD + line), meaning(), rtol=1e-15)
+
+
+def test_several_slips_in_one_text_are_shown_one_by_one() -> None:
+    text = "f(x[n,D]) -> y[n,D], z[n]\n    y[n,i] = 2x[n,i]^2  # doubled\n    z[n] = sum(y)"
+    seen = []
+    for _ in range(3):
+        try:
+            define(text)
+            break
+        except cr.DefinitionError as e:
+            line = next(k for k, row in enumerate(text.split("\n")) if row == str(e).split("\n")[0])
+            seen.append(str(e).split("\naccepted: ")[1])
+            rows = text.split("\n")
+            rows[line] = "    " + seen[-1]
+            text = "\n".join(rows)
+    assert seen == ["y[n,i] = 2*x[n,i]**2", "z[n] = sum[i](y[n,i])"] or seen == ["y[n,i] = 2*x[n,i]**2", "z[n] = sum[d](y[n,d])"]
+
+
+def test_a_slip_in_a_statement_of_several_lines_shows_all_of_it() -> None:
+    assert told(HEAD + "y[n,i] = (x[n,i]\n        + 2w[i])") == "y[n,i] = (x[n,i] + 2*w[i])"
+
+
+def test_what_is_wrong_besides_a_slip_is_said_in_its_place() -> None:
+    assert told(HEAD + "y[n,i] = 2x[n,i] + oops").startswith("a letter of the left side")
+    assert told(HEAD + "y[n,i] = x[n,i] & w[i]").startswith("x[n, i] != 0 and w[i] != 0; the product of values is")
+    assert told(HEAD + "z[n,i] = 2x[n,i]\n    y[n,i] = oops[n,i]") == "z[n,i] = 2*x[n,i]"
+
+
+def test_every_statement_that_is_offered_stands_for_itself() -> None:
+    for _, _, meant, _ in SLIPS:
+        assert len(statements(meant)) == 1
