@@ -30,6 +30,7 @@ THREADS = ("tests/test_threads.py",)
 LIBRARY, CODE_CACHE, PRECISION = ("tests/test_library.py",), ("tests/test_code_cache.py",), ("tests/test_precision.py",)
 NETWORKS, DATA, CLI = ("tests/test_networks.py",), ("tests/test_data.py",), ("tests/test_cli.py",)
 CORNERS = ("tests/test_corners.py",)
+SESSION = ("tests/test_session.py",)
 CALCULUS, RANDOM = ("tests/test_calculus.py",), ("tests/test_random_formulas.py",)
 
 
@@ -174,8 +175,8 @@ CALCULUS_MUTANTS = [
     Mutant("rules-square", "calculus/rules.py", "power(a, Const(b.value - 1))", "power(a, b)", stepped("mse", "energy"), "the derivative of a square"),
     Mutant("parse-float-product", "language/tree.py", "a.expr.letter not in floats", "True", LANGUAGE, "a fractional setting is folded into an index"),
     Mutant("parse-lookup-axis", "language/parse.py", "node.value.id, len(index))", "node.value.id, 0)", LANGUAGE, "a lookup takes its limit from another axis"),
-    Mutant("bind-limit", "language/bind.py", "(values >= below)", "(values > below)", LANGUAGE, "one class too many is accepted"),
-    Mutant("bind-fraction", "language/bind.py", "(values != values // 1) | ", "", LANGUAGE, "half a class is accepted"),
+    Mutant("bind-limit", "language/program.py", "(values >= below)", "(values > below)", LANGUAGE, "one class too many is accepted"),
+    Mutant("bind-fraction", "language/program.py", "(values != values // 1) | ", "", LANGUAGE, "half a class is accepted"),
     Mutant("vjp-declared", "operation/derivative.py", "if t.whole is None and", "if", LANGUAGE, "a float array of class numbers is differentiated"),
     Mutant("simplify-share", "calculus/simplify.py", "return sub(ONE, rest)", "return rest", CALCULUS, "u/(c+u) as c/(c+u)"),
     Mutant("simplify-swap", "calculus/simplify.py", "else sub(rest, ONE)", "else sub(ONE, rest)", CALCULUS, "u/(c-u) with the wrong sign"),
@@ -358,7 +359,7 @@ RUNNING_MUTANTS = [
     Mutant("program-key-lines", "engines/native/program.py", "(x.tensor, x.letters, x.ranges, x.expr)", "(x.tensor, x.letters, x.ranges)", MEANING, "the formula missing from the cache key"),
     Mutant("program-grow", "engines/native/run.py", 'if kind in ("lanes", "rows") or name not in self.memory:', "if name not in self.memory:", MEMORY, "memory does not grow with the batch"),
     Mutant("program-blocks", "engines/native/run.py", "blocks = -(-batch // layout.lanes)", "blocks = batch // layout.lanes", MEMORY + native("linear", samples=1), "no memory for the last block"),
-    Mutant("run-lock", "engines/native/run.py", "        with self.lock:\n            if self.holder:", "        if self.lock:\n            if False:", THREADS + SHARP, "two threads use one program's memory"),
+    Mutant("run-lock", "engines/native/run.py", "        with self.lock:\n            if self.holder:  #", "        if self.lock:\n            if False:  #", THREADS + SHARP, "two threads use one program's memory"),
     Mutant("program-steps", "engines/native/proof.py", "return -(-total // batch), min(total, batch), watch", "return total // batch, min(total, batch), watch", NETWORKS, "the last batch is left out if it is not full"),
     Mutant("program-aligned", "engines/native/buffers.py", "start = -raw.ctypes.data % LINE", "start = -raw.ctypes.data % LINE + 4", native("linear") + NETWORKS, "memory does not begin on a cache line"),
     Mutant("cache-digest", "engines/native/cache.py", "if hashlib.sha256(key.encode() + rest).digest() != digest:", "if False:", ENGINE, "damaged code is run"),
@@ -383,11 +384,11 @@ OPS_MUTANTS = [
     Mutant("ops-decay", "ops/update.py", "v[*a] + (g[*a] + wd * w[*a])", "v[*a] + (g[*a] - wd * w[*a])", NETWORKS, "weights grow instead of decaying"),
     Mutant("ops-momentum-twice", "ops/update.py", "v_new[*a] = mu * v[*a] +", "v_new[*a] = mu * mu * v[*a] +", NETWORKS, "momentum applied twice"),
     Mutant("ops-old-velocity", "ops/update.py", "- lr * v_new[*a]", "- lr * v[*a]", NETWORKS, "the update takes the velocity of the step before"),
-    Mutant("ops-chunks", "operation/op.py", "few = 1 if blocks <= 1 else 4", "few = 1 if blocks <= 1 else cores()", PLANS,
+    Mutant("ops-chunks", "engines/session.py", "few = 1 if blocks <= 1 else 4", "few = 1 if blocks <= 1 else cores()", PLANS,
            "how a batch is cut depends on the machine"),
     Mutant("index-quotient-ends", "language/index.py", "ends = (a // d, a // e, b // d, b // e)", "ends = (a // d, b // e)", CORNERS, "the ends of a quotient whose divisor moves"),
     Mutant("index-remainder-negative", "language/index.py", "else (d + 1, 0)", "else (0, -d - 1)", CORNERS, "the sign of a remainder by a negative number"),
-    Mutant("bind-limit-widest", "language/bind.py", "t.name: min((", "t.name: max((", CORNERS, "the larger of two tables is the limit"),
+    Mutant("bind-limit-widest", "language/program.py", "min(below, default=None)", "max(below, default=None)", CORNERS, "the larger of two tables is the limit"),
     Mutant("update-decay", "ops/update.py", "w[*a] - lr * (g[*a] + wd * w[*a])", "w[*a] - lr * g[*a] + wd * w[*a]", NETWORKS, "weight decay lets weights grow", 1),
     Mutant("collapse-last", "calculus/collapse.py", "0 <= p.constant < s.constant", "0 <= p.constant <= s.constant", CORNERS, "a place just outside needs no bracket"),
     Mutant("values-whole-neg", "engines/native/values.py", 'self.binary("sub", ("0", False), self.integer(a, here, active, p))', "self.integer(a, here, active, p)", CORNERS, "-t is t"),
@@ -423,9 +424,9 @@ OPS_MUTANTS = [
     Mutant("step-key-shape", "train/step.py", "key = (a.shape, b.shape, ", "key = (a.shape, ", CORNERS, "one program for two shapes of target"),
     Mutant("seq-key-net", "nn/sequential.py", "str(a.dtype), self.dtype, signature", "str(a.dtype), signature", CORNERS, "one program for two types of network"),
     Mutant("seq-key-chunks", "nn/sequential.py", "signature(calls), chunks_for(len(a), self.dtype), current())", "signature(calls), current())", CORNERS, "the bits depend on the batch before"),
-    Mutant("ops-key-types", "operation/op.py", "samples is None, tuple(types.items()), current())", "samples is None, current())", CORNERS, "one program for two types of whole numbers"),
+    Mutant("ops-key-types", "operation/op.py", "a.shape, a.dtype) for k, a in arrays.items()), whole", "a.shape) for k, a in arrays.items()), whole", CORNERS, "one program for two types of whole numbers"),
     Mutant("proof-order", "engines/native/proof.py", "(any_end if writes else written_end)", "(any_end if writes else 0)", CORNERS, "an input that begins inside an output"),
-    Mutant("ops-chunks-few", "operation/op.py", "1 << (-(-blocks // CHUNK_BLOCKS) - 1).bit_length()", "1", SHARP, "very many samples are summed in few chunks"),
+    Mutant("ops-chunks-few", "engines/session.py", "1 << (-(-blocks // CHUNK_BLOCKS) - 1).bit_length()", "1", SHARP, "very many samples are summed in few chunks"),
     Mutant("adapt-chunks", "engines/native/adapt.py", "red_extents=(chunks,)", "red_extents=(chunks - 1,)", SHARP, "the last of many chunks is not added"),
     Mutant("group-shift", "engines/native/module.py", "shifts[t] * unit", "shifts[t]", SHARP + MEANING, "a group begins at the wrong place of a tensor"),
     Mutant("group-shift-load", "engines/native/memory.py", "return at - self.shift[st.name] if", "return at if", SHARP + MEANING + RANDOM, "the same constant counts twice"),
@@ -439,9 +440,9 @@ OPS_MUTANTS = [
     Mutant("memory-wide-lanes", "engines/native/memory.py", "a[1] + k * stride), 1)\n            self.emit_sum", "a[1]), 1)\n            self.emit_sum", RANDOM + SHARP, "all lanes are added to one place"),
     Mutant("values-known", "engines/native/values.py", "if len(numbers) == 2:", "if False:", SHARP, "known numbers are compared in 64 bits"),
     Mutant("values-clamp", "engines/native/values.py", "max(-MOST, min(MOST, int(x.value)))", "int(x.value)", SHARP, "a number beyond 64 bits wraps"),
-    Mutant("bind-reach", "language/bind.py", "self.reach < MOST else ()", "False else ()", SHARP, "products of whole numbers leave 64 bits"),
+    Mutant("bind-reach", "language/program.py", 'if a is not None and a.dtype.kind in "iu" and', 'if False and a is not None and a.dtype.kind in "iu" and', SHARP, "products of whole numbers leave 64 bits"),
     Mutant("bind-largest", "language/bind.py", 'math.prod(sizes) if e.fn == "*" else sum(sizes)', "sum(sizes)", SHARP, "products of whole numbers leave 64 bits"),
-    Mutant("ops-counted", "operation/op.py", "return a.astype(np.int64)\n\n\ndef chunks_for", "return a\n\n\ndef chunks_for", SHARP, "32-bit whole numbers are compared as floats"),
+    Mutant("ops-counted", "engines/session.py", "    return a.astype(np.int64)", "    return a", SHARP, "32-bit whole numbers are compared as floats"),
     Mutant("reference-pairs", "engines/reference.py", "return _pairwise(", "return sum(", CORNERS, "the reference adds one after another"),
     Mutant("run-half", "engines/native/run.py", "self.batch = -1\n            blocks", "blocks", THREADS, "memory that was half taken counts as there"),
     Mutant("run-arena", "engines/native/run.py", "self.arenas = None\n            arenas = aligned", "self.arenas = arenas = aligned", THREADS, "an arena whose address nobody wrote down"),
@@ -453,7 +454,7 @@ OPS_MUTANTS = [
     Mutant("latex-numbers", "language/show.py", 'if fn == "*" and right[0].isdigit() else', "if False else", PRINTING, "2 beside 3 reads as 23"),
     Mutant("show-negative-product", "language/show.py", "if c == -1 and len(m) == 1 else", "if c < 0 else", PRINTING, "a product that begins with a minus loses its brackets"),
     Mutant("ops-types", "operation/arrays.py", "    if len(found) > 1:", "    if len(found) > 2:", LANGUAGE, "float32 and float64 are mixed"),
-    Mutant("ops-samples", "operation/op.py", "chunks_for(samples or 1, dtype), samples is None, ", "samples is None, ", PLANS, "the number of chunks missing from the key of a program"),
+    Mutant("ops-samples", "engines/native/program.py", "spec.sample, spec.chunks, spec.update, target)", "spec.sample, spec.update, target)", PLANS, "the number of chunks missing from the key of a program"),
 ]  # fmt: skip
 
 NETWORK_MUTANTS = [
@@ -489,6 +490,23 @@ NETWORK_MUTANTS = [
     Mutant("train-checksum", "train/data.py", "if not sound:", "if sound is None:", DATA, "a download is not checked"),
     Mutant("cli-best", "cli.py", "row.argsort()[::-1][:top]", "row.argsort()[:top]", CLI, "the least probable classes are printed"),
     Mutant("cli-exit", "cli.py", "sys.exit(2)", "sys.exit(0)", CLI, "a refusal ends with success"),
+    # The session, programs, repeated calls
+    Mutant("session-evict", "engines/session.py", "if len(self.kept) <= MOST_PROGRAMS and", "if", SESSION, "programs are kept without end"),
+    Mutant("session-bytes", "engines/session.py", " and sum(held.values()) <= MOST_BYTES", "", SESSION, "memories are kept without end"),
+    Mutant("session-order", "engines/session.py", "for k in order[:-1]:", "for k in order[::-1]:", SESSION, "what was just made goes first"),
+    Mutant("session-spare", "engines/session.py", "if len(self.free) < MOST_SPARE:", "if True:", SESSION, "memories pile up"),
+    Mutant("session-key", "engines/native/program.py", "spec.inputs, spec.outputs, spec.element,", "spec.element,", SESSION + CORNERS, "programs of other shapes are taken for one"),
+    Mutant("call-checks", "operation/call.py", "        if self.checks:\n", "        if False:\n", LANGUAGE + SESSION, "a repeated call is not checked"),
+    Mutant("call-same", "operation/call.py", "self.same = all(", "self.same = True or all(", SESSION, "whole numbers go where floats are read"),
+    Mutant("call-defaults", "operation/call.py", "settings.get(name, self.defaults[name])", "self.defaults[name]", SESSION, "a setting's value is not looked at"),
+    Mutant("call-held", "operation/call.py", "self.kept = weakref.ref(machine)", "self.kept = lambda: machine", SESSION, "an operation keeps what the session lets go"),
+    Mutant("call-key-type", "operation/op.py", "                key += a.shape, a.dtype\n", "                key += (a.shape,)\n", SESSION, "a call in another type is taken for a repeated one"),
+    Mutant("call-key-names", "operation/op.py", "key += k, v.shape, v.dtype", "key += v.shape, v.dtype", SESSION, "arrays by name are taken for each other"),
+    Mutant("call-key-whole", "operation/op.py", "                key += k, v\n", "                key += (k,)\n", SESSION, "another whole setting is taken for the same"),
+    Mutant("call-finite", "operation/op.py", " or not -math.inf < v < math.inf", "", SESSION, "an infinite setting is taken"),
+    Mutant("call-unsigned", "operation/op.py", '(a.dtype.kind in "fb" or str(a.dtype) in ELEMENTS)', "True", SESSION, "large unsigned numbers are taken for small ones"),
+    Mutant("program-closed", "language/program.py", "expr=subs(x.expr, known)", "expr=x.expr", SESSION + PROGRAMS, "samples as values stay open"),
+    Mutant("program-names", "language/program.py", "        used.add(out[name])\n", "", SESSION, "two tensors of one name"),
 ]  # fmt: skip
 
 MUTANTS: tuple[Mutant, ...] = (
