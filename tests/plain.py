@@ -56,10 +56,11 @@ def evaluate(d: Definition, arrays: Mapping[str, np.ndarray], settings: Mapping[
             v = np.asarray(a)[at]
             tensors[name][at] = numbers["read"](v.item() if isinstance(v, np.generic) else v)
     for line in d.lines:
-        shape = tuple(int(whole(r, sizes)) for r in line.ranges)
-        made = np.empty(shape, object)
-        for at in itertools.product(*map(range, shape)):
-            made[at] = value(line.expr, sizes | dict(zip(line.letters, at)), tensors, numbers)
+        made = np.empty(tuple(int(whole(a, sizes)) for a in d.axes[line.tensor]), object)
+        for at in itertools.product(*[range(int(whole(r, sizes))) for r in line.ranges]):
+            here = sizes | dict(zip(line.letters, at))
+            place = at if line.target is None else tuple(int(whole(p, here)) for p in line.target)
+            made[place] = value(line.expr, here, tensors, numbers)
         tensors[line.tensor] = made
     return tensors
 

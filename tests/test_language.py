@@ -37,7 +37,6 @@ MISTAKES = [
     ("y[n,i] = sum[j](x[n,i])", "index letter 'j' has no range", "j"),
     ("y[n,i] = x[n,i] * w[i]", "has two ranges: D and A", "i"),
     ("y[n,i] = sum[j](x[n,j] * w[j])", "has two ranges: D and A", "j"),
-    ("y[n,i] = sum[j:3](x[n,j])", "has two ranges: 3 and D", "j"),
     ("y[n,i] = x[n,i+1]", "reads outside 'x'", "x"),
     ("y[n,i] = x[n,k*i]", "reads outside 'x'", "x"),
     ("y[n,i] = x[n,i]\n    y[n,i] = x[n,i]", "defined twice", "y"),

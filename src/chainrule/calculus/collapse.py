@@ -11,18 +11,17 @@ which is still a formula of the language (and a scatter for the machine).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from ..language.index import Poly
-from ..language.ranges import related
+from ..language.digits import Facts, digits, equal, fits, lettered, places, values
+from ..language.index import Atom, Poly, Quotient
 from ..language.show import line_text
 from ..language.tree import (
     ZERO,
     Call,
     Expr,
-    Index,
     Line,
     Reduce,
     direct_reads,
@@ -32,7 +31,6 @@ from ..language.tree import (
     mul,
     neg,
     number_of,
-    reads,
     rename_bound,
     subs,
 )
@@ -51,25 +49,71 @@ class Contribution:
     body: Expr
     guards: tuple[tuple[Poly, Poly], ...] = ()
 
-    @staticmethod
-    def plain(letters: tuple[str, ...], ranges: tuple[Poly, ...], body: Expr) -> Contribution:
-        return Contribution(letters, ranges, tuple(map(Poly.name, letters)), body)
+    @property
+    def spans(self) -> dict[str, Poly]:
+        return dict(zip(self.letters, self.ranges, strict=True))
 
 
 Record = list[tuple[str | Callable[[], str], str]]
 
 
-def target_letters(axes: tuple[Poly, ...], first: Contribution, taken: frozenset[str]) -> tuple[str, ...]:
-    """Letters for the gradient's own axes: the forward formula's where one stands alone over that whole axis."""
-    ranges = dict(zip(first.letters, first.ranges, strict=True))
-    used: list[str] = []
-    blocked = set(taken) | set(first.letters)
-    for p, size in zip(first.index, axes, strict=True):
-        if p.letter and p.letter not in used and ranges.get(p.letter) == size:
-            used.append(p.letter)
+@dataclass(frozen=True)
+class Known:
+    """What is known around: the sizes of every tensor's axes, names that are taken, and sizes that are equal though their texts differ."""
+
+    axes: dict[str, tuple[Poly, ...]]
+    taken: frozenset[str]
+    facts: Facts = ()
+
+
+@dataclass(frozen=True)
+class Target:
+    """The places of a gradient: letters with their ranges, and the index for each axis."""
+
+    letters: tuple[str, ...]
+    ranges: tuple[Poly, ...]
+    index: tuple[Poly, ...]
+
+    @property
+    def spans(self) -> dict[str, Poly]:
+        return dict(zip(self.letters, self.ranges, strict=True))
+
+    def line(self, name: str, e: Expr) -> Line:
+        return Line(name, self.letters, self.ranges, e, None if all(p.letter for p in self.index) else self.index)
+
+
+def target_of(axes: tuple[Poly, ...], contributions: list[Contribution], known: Known) -> Target:
+    """Places for the gradient: the forward formula's letters where one stands alone over that whole axis, or where several tile it."""
+    first = contributions[0]
+    spans = first.spans
+    letters: dict[str, Poly] = {}
+    index: list[Poly] = []
+    blocked = set(known.taken) | set(first.letters)
+    for k, (p, size) in enumerate(zip(first.index, axes, strict=True)):
+        names = [x for x in first.letters if x in p.names]
+        whole = p.letter is not None or all(
+            _tiles(c.index[k], size, c.spans, known.facts) == _tiles(p, size, spans, known.facts) for c in contributions
+        )
+        if fits(p, size, spans, known.facts) and not letters.keys() & set(names) and whole and (p.letter or _tiles(p, size, spans, known.facts)):
+            letters |= {x: size if p.letter else spans[x] for x in names}
+            index.append(p)
         else:
-            used += _new_letters(1, blocked)
-    return tuple(used)
+            (new,) = _new_letters(1, blocked)
+            letters[new] = size
+            index.append(Poly.name(new))
+    return Target(tuple(letters), tuple(letters.values()), tuple(index))
+
+
+def _tiles(p: Poly, size: Poly, spans: dict[str, Poly], facts: Facts) -> list[tuple[Poly, Poly]] | None:
+    """(coefficient, range) of each letter of an index that tiles an axis and says the ranges by its form; None for any other."""
+    if not fits(p, size, spans, facts):
+        return None
+    names = [x for x in spans if x in p.names]
+    said = lettered(p, names, size)
+    row = digits(p, spans, facts)
+    if p.letter or said is None or row is None or said[0] != {x: spans[x] for x in names}:
+        return None
+    return [(d.coef, d.size) for d in row[0]]
 
 
 def _new_letters(count: int, blocked: set[str]) -> tuple[str, ...]:
@@ -81,81 +125,68 @@ def _new_letters(count: int, blocked: set[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def gather(
-    name: str, axes: tuple[Poly, ...], contributions: list[Contribution], known: dict[str, tuple[Poly, ...]], taken: frozenset[str]
-) -> tuple[Line, Record]:
+def gather(name: str, axes: tuple[Poly, ...], contributions: list[Contribution], known: Known) -> tuple[Line, Record]:
     """The line name[r] = … that sums all contributions, and the moves that led to it."""
     record: Record = []
     if not contributions:
-        line = Line(name, _new_letters(len(axes), set(taken)), axes, ZERO)
-        return line, [(partial(line_text, line, known), "nothing depends on it")]
-    letters = target_letters(axes, contributions[0], taken)
+        line = Line(name, _new_letters(len(axes), set(known.taken)), axes, ZERO)
+        return line, [(partial(line_text, line, known.axes), "nothing depends on it")]
+    target = target_of(axes, contributions, known)
     total: Expr = ZERO
     for c in contributions:
-        total = plus(total, collapse(name, letters, axes, c, known, taken, record))
-    line = Line(name, letters, axes, total)
+        total = plus(total, collapse(name, target, axes, c, known, record))
+    line = target.line(name, total)
     if len(contributions) > 1:
-        record.append((partial(line_text, line, known), "the contributions add up (product rule, several uses)"))
+        record.append((partial(line_text, line, known.axes), "the contributions add up (product rule, several uses)"))
     return line, record
 
 
-def collapse(
-    name: str,
-    target: tuple[str, ...],
-    axes: tuple[Poly, ...],
-    c: Contribution,
-    known: dict[str, tuple[Poly, ...]],
-    taken: frozenset[str],
-    record: Record,
-) -> Expr:
+def collapse(name: str, target: Target, axes: tuple[Poly, ...], c: Contribution, known: Known, record: Record) -> Expr:
     """One contribution as an expression in the target's letters."""
-    c = _apart(c, target, taken)
-    summed = dict(zip(c.letters, c.ranges, strict=True))
+    c = _apart(c, target.letters, known.taken)
+    summed = c.spans
     own = set(zip(c.index, axes, strict=True))  # that φ is inside the target is what r's range says
     body, index, guards = c.body, list(c.index), [g for g in c.guards if g not in own]
     brackets: list[tuple[Poly, Poly]] = []
     factors: list[Expr] = []
     if index:
         scattered = body
-        for p, t in zip(index, target, strict=True):
-            scattered = mul(scattered, Call("delta", (number_of(p), Index(Poly.name(t)))))
-        record.append((partial(line_text, Line(name, target, axes, _summed(scattered, summed)), known), "∂x[k]/∂x[r] = δ(k, r)"))
+        for p, t in zip(index, target.index, strict=True):
+            scattered = mul(scattered, Call("delta", (number_of(p), number_of(t))))
+        record.append((partial(line_text, target.line(name, _summed(scattered, summed)), known.axes), "∂x[k]/∂x[r] = δ(k, r)"))
     todo = sorted(range(len(index)), key=lambda k: index[k].letter is None)  # plain letters first
     while todo:
         k = todo.pop(0)
-        r = Poly.name(target[k])
-        solved = _solve(index[k], r, axes[k], summed, set(target), set().union(*(index[m].names for m in todo)) if todo else set())
+        r = target.index[k]
+        others = set().union(*(index[m].names for m in todo)) if todo else set()
+        solved = _solve(index[k], r, axes[k], summed, target.spans, others, known.facts)
         if solved is None:
             if index[k] != r:
-                factors.append(Call("delta", (number_of(index[k]), Index(r))))
+                factors.append(Call("delta", (number_of(index[k]), number_of(r))))
             continue
-        letter, value, remainder, plain = solved
-        change = _Change(letter, value, index[k].subs({letter: value}) if remainder is not None else None, r)
-        ranges = dict(zip(target, axes, strict=True)) | {x: n for x, n in summed.items() if x != letter}
-        if _clashes(map_indices(body, change), ranges, known):
-            factors.append(Call("delta", (number_of(index[k]), Index(r))))
-            continue
-        size = summed.pop(letter)
-        if not plain:
-            brackets.append((value, size))
-        if remainder is not None:
-            factors.append(Call("==", (number_of(remainder), ZERO)))
-        record.append((f"{letter} = {value}", f"δ({index[k]}, {r}) collapses the sum over {letter}"))
+        found = dict(solved.values)
+        change = _Change(found, index[k].subs(found) if solved.quotient else None, r)
+        for letter in found:
+            summed.pop(letter)
+        brackets = [(p.subs(found), s) for p, s in brackets] + list(solved.brackets)
+        factors = [subs(f, found) for f in factors]
+        if solved.remainder is not None:
+            factors.append(Call("==", (number_of(solved.remainder), ZERO)))
+        said, over = ", ".join(f"{x} = {v}" for x, v in found.items()), ", ".join(found)
+        record.append((said, f"δ({index[k]}, {r}) collapses the sum over {over}"))
         body = map_indices(body, change)
         index = [change(p) for p in index]
         guards = [(change(p), s) for p, s in guards]
-        brackets = [(p.subs({letter: value}), s) for p, s in brackets]
-        factors = [subs(f, {letter: value}) for f in factors]
-    whole = dict(zip(target, axes, strict=True)) | summed
+    whole = target.spans | summed
     for f in factors:
         body = mul(body, f)
     body = _bracketed(body, brackets + guards, whole, known)
     result: Expr = body
     if summed:
         result = _summed(body, summed)
-    elif any(whole.get(p.letter or "") != s for r in direct_reads(body) for p, s in zip(r.index, known[r.tensor], strict=True)):
+    elif not all(fits(p, s, whole, known.facts) for r in direct_reads(body) for p, s in zip(r.index, known.axes[r.tensor], strict=True)):
         result = Reduce("sum", (), (), body)  # a single term, dropped where it reads outside
-    record.append((partial(line_text, Line(name, target, axes, result), known), "what is left of the sums"))
+    record.append((partial(line_text, target.line(name, result), known.axes), "what is left of the sums"))
     return result
 
 
@@ -166,27 +197,16 @@ def _summed(body: Expr, letters: dict[str, Poly]) -> Expr:
     return Reduce("sum", tuple(letters), tuple(letters.values()), body)
 
 
-def _clashes(body: Expr, ranges: dict[str, Poly], known: dict[str, tuple[Poly, ...]]) -> bool:
-    """Whether a letter would stand alone on an axis whose size has nothing to do with its range."""
-    for r in reads(body):
-        for p, size in zip(r.index, known[r.tensor], strict=True):
-            own = ranges.get(p.letter or "")
-            if own is not None and own != size and not related(own, size):
-                return True
-    return False
-
-
 @dataclass(frozen=True)
 class _Change:
-    """Put a letter's value for it; where the value is a quotient that divides, `whole` equals r again and is replaced by it."""
+    """Put letters' values for them; where these are quotients that divide, `whole` equals r again and is replaced by it."""
 
-    letter: str
-    value: Poly
+    values: Mapping[str, Poly]
     whole: Poly | None
     r: Poly
 
     def __call__(self, p: Poly) -> Poly:
-        p = p.subs({self.letter: self.value})
+        p = p.subs(self.values)
         if self.whole is None:
             return p
         simpler = p - self.whole + self.r
@@ -210,14 +230,39 @@ def _apart(c: Contribution, target: tuple[str, ...], taken: frozenset[str]) -> C
     )  # fmt: skip
 
 
-def _solve(p: Poly, r: Poly, size: Poly, summed: dict[str, Poly], target: set[str], others: set[str]) -> tuple[str, Poly, Poly | None, bool] | None:
-    """(letter, its value, remainder that must be 0, no bracket needed) that makes p equal r, or None."""
+@dataclass(frozen=True)
+class _Solution:
+    """Letters' values; what must lie inside its size; a remainder that must be 0; whether the values are quotients."""
+
+    values: tuple[tuple[str, Poly], ...]
+    brackets: tuple[tuple[Poly, Poly], ...] = ()
+    remainder: Poly | None = None
+    quotient: bool = False
+
+
+def _solve(p: Poly, r: Poly, size: Poly, summed: dict[str, Poly], target: dict[str, Poly], others: set[str], facts: Facts) -> _Solution | None:
+    """Values of summed letters that make p equal r, or None."""
     if p.letter in summed:
-        # Over another range the letter would stand alone on two axes of different sizes; the delta says it plainly.
-        # (Unless the sizes are related, as in a window: then the range is stated and the bracket keeps it.)
-        if summed[p.letter] == size:
-            return p.letter, r, None, True
-        return (p.letter, r, None, False) if related(summed[p.letter], size) else None
+        whole = equal(summed[p.letter], size, facts)
+        return _Solution(((p.letter, r),), () if whole else ((r, summed[p.letter]),))
+    split = digits(p, summed, facts)
+    if split is not None and len(split[0]) > 1 and all(isinstance(d.atom, str) for d in split[0]) and not split[1].names & summed.keys():
+        row, rest = split
+        there = digits(r, target, facts)
+        if there is not None and not rest.terms and not there[1].terms and [(d.coef, d.size) for d in row] == [(d.coef, d.size) for d in there[0]]:
+            return _Solution(tuple((str(d.atom), _name(e.atom)) for d, e in zip(row, there[0], strict=True)))
+        found = values(row, r - rest)
+        exact = not rest.terms and equal(places(row), size, facts)
+        return _Solution(tuple((str(d.atom), v) for d, v in found), () if exact else ((found[0][1], row[0].size),), None, True)
+    return _solve_linear(p, r, summed, set(target), others)
+
+
+def _name(atom: Atom) -> Poly:
+    return Poly({(atom,): 1})
+
+
+def _solve_linear(p: Poly, r: Poly, summed: dict[str, Poly], target: set[str], others: set[str]) -> _Solution | None:
+    """The value of the letter that is easiest to solve for."""
     order = list(summed)
     best: tuple[tuple[int, int, int], str, Poly, Poly | None] | None = None
     for letter in order:
@@ -240,19 +285,28 @@ def _solve(p: Poly, r: Poly, size: Poly, summed: dict[str, Poly], target: set[st
         key = (int(rank[0]), int(rank[1]), rank[2])
         if best is None or key < best[0]:
             best = (key, letter, value, remainder)
-    return None if best is None else (best[1], best[2], best[3], False)
+    if best is None:
+        return None
+    _, letter, value, remainder = best
+    return _Solution(((letter, value),), ((value, summed[letter]),), remainder, remainder is not None)
 
 
-def _bracketed(body: Expr, bounds: list[tuple[Poly, Poly]], ranges: dict[str, Poly], known: dict[str, tuple[Poly, ...]]) -> Expr:
+def _bracketed(body: Expr, bounds: list[tuple[Poly, Poly]], ranges: dict[str, Poly], known: Known) -> Expr:
     """Multiply by 0 <= p < size for every bound that neither a letter's range nor a read in the body implies."""
-    implied = {(p, s) for r in direct_reads(body) for p, s in zip(r.index, known[r.tensor], strict=True)}
+    implied = {(p, s) for r in direct_reads(body) for p, s in zip(r.index, known.axes[r.tensor], strict=True)}
     for p, s in dict.fromkeys(bounds):
-        if (p, s) in implied or ranges.get(p.letter or "") == s:
+        if (p, s) in implied or fits(p, s, ranges, known.facts):
             continue
         if p.constant is not None and s.constant is not None and 0 <= p.constant < s.constant:
             continue
-        body = mul(body, inside(p, s))
+        body = mul(body, Call("<", (number_of(p), number_of(s))) if _counts(p, ranges) else inside(p, s))
     return body
 
 
-__all__ = ["Contribution", "Record", "collapse", "gather"]
+def _counts(p: Poly, ranges: dict[str, Poly]) -> bool:
+    """Whether p is r//P for a letter r: never below 0."""
+    atoms = next(iter(p.terms), ()) if len(p.terms) == 1 else ()
+    return len(atoms) == 1 and isinstance(atoms[0], Quotient) and atoms[0].num.letter in ranges and next(iter(p.terms.values())) == 1
+
+
+__all__ = ["Contribution", "Known", "Record", "collapse", "gather"]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from ..language.digits import fits
 from ..language.index import Poly
 from ..language.tree import (
     ZERO,
@@ -59,10 +60,10 @@ class _Forward:
             self.line, self.moving = line, moving(line.expr, self.active)
             self.extra: list[Line] = []
             bound = dict(zip(line.letters, line.ranges, strict=True))
-            expr = self.of(line.expr, bound, Read(line.tensor, tuple(map(Poly.name, line.letters))))
+            expr = self.of(line.expr, bound, line.read)
             lines += self.extra
             if line.tensor in self.active or line.tensor in {t.name for t in d.outputs}:
-                lines.append(Line(self.tangent[line.tensor], line.letters, line.ranges, expr))
+                lines.append(replace(line, tensor=self.tangent[line.tensor], expr=expr))
         by_name = {t.name: t for t in d.inputs}
         inputs = d.inputs + tuple(Tensor(self.tangent[t], by_name[t].axes) for t in self.wrt)
         outputs = tuple(Tensor(self.tangent[t.name], t.axes) for t in d.outputs)
@@ -101,7 +102,7 @@ class _Forward:
 
     def same(self, e: Expr) -> Expr:
         """e, or the tensor that this line keeps it in."""
-        return Read(self.line.tensor, tuple(map(Poly.name, self.line.letters))) if e == self.line.expr else e
+        return self.line.read if e == self.line.expr else e
 
     def of_reduction(self, e: Reduce, bound: dict[str, Poly]) -> Expr:
         if e.kind == "argmax":
@@ -116,7 +117,7 @@ class _Forward:
         implied = {(p, s) for r in direct_reads(body) for p, s in zip(r.index, self.axes[r.tensor], strict=True)}
         for r in direct_reads(e.body):
             for p, s in zip(r.index, self.axes[r.tensor], strict=True):
-                if inner.get(p.letter or "") != s and (p, s) not in implied:
+                if not fits(p, s, inner, self.d.facts) and (p, s) not in implied:
                     body = mul(body, inside(p, s))
                     implied.add((p, s))
         kind = "mean" if e.kind == "mean" else "sum"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..language.index import Poly
 from ..language.tree import Call, Definition, Expr, Line, Read, children, free_names, fresh_name, reads, rebuild, rename_bound
@@ -19,7 +19,7 @@ def prepared(d: Definition) -> Definition:
 def unique_letters(d: Definition) -> Definition:
     """The same definition with no letter bound twice in one line."""
     return d.with_lines(
-        lines=tuple(Line(x.tensor, x.letters, x.ranges, distinct(x.expr, set(x.letters), d.names)) for x in d.lines),
+        lines=tuple(replace(x, expr=distinct(x.expr, set(x.letters), d.names)) for x in d.lines),
     )
 
 
@@ -34,7 +34,7 @@ def short_products(d: Definition) -> Definition:
     for line in d.lines:
         split.line = line
         expr, _ = split.visit(line.expr)
-        split.lines.append(line if expr is line.expr else Line(line.tensor, line.letters, line.ranges, expr))
+        split.lines.append(line if expr is line.expr else replace(line, expr=expr))
     return d if len(split.lines) == len(d.lines) else d.with_lines(lines=tuple(split.lines))
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
+from ..language.digits import fits
 from ..language.index import Poly
 from ..language.show import alone, definition_text, expression, line_text
 from ..language.source import make_room
@@ -35,7 +36,7 @@ from ..language.tree import (
     number_of,
     reads,
 )
-from .collapse import Contribution, gather
+from .collapse import Contribution, Known, gather
 from .decisions import winner
 from .prepare import active_tensors, distinct, moving, prepared
 from .rules import chosen, derivative, flat, others
@@ -132,7 +133,7 @@ class _Reverse:
                 continue
             pending = self.pending[line.tensor]
             if line.tensor in outputs:
-                own = Contribution.plain(line.letters, line.ranges, Read(seeds[line.tensor], tuple(map(Poly.name, line.letters))))
+                own = Contribution(line.letters, line.ranges, line.index, Read(seeds[line.tensor], line.index))
                 if pending.contributions:
                     pending.contributions.insert(0, own)
                     ranges = dict(zip(line.letters, line.ranges, strict=True))
@@ -145,10 +146,10 @@ class _Reverse:
                 backward.append(self.finish(line.tensor, steps))
             else:
                 continue
-            seed = Read(self.adjoint[line.tensor], tuple(map(Poly.name, line.letters)))
+            seed = Read(self.adjoint[line.tensor], line.index)
             self.decided: list[Line] = []
             self.line, self.moving = line, moving(line.expr, self.active)
-            self.push(line.expr, seed, _Around(dict(zip(line.letters, line.ranges, strict=True))), Read(line.tensor, seed.index))
+            self.push(line.expr, seed, _Around(dict(zip(line.letters, line.ranges, strict=True))), line.read)
             decisions[line.tensor] = self.decided
         for t in self.wrt:
             backward.append(self.finish(t, steps))
@@ -167,8 +168,8 @@ class _Reverse:
         """All contributions to one tensor as one line."""
         pending, name = self.pending[tensor], self.adjoint[tensor]
         make_room(len(pending.contributions) + 50)  # they stand in one another, as the sum of so many terms
-        line, record = gather(name, self.d.axes[tensor], pending.contributions, self.axes, frozenset(self.taken))
-        self.axes[name] = line.ranges
+        line, record = gather(name, self.d.axes[tensor], pending.contributions, Known(self.axes, frozenset(self.taken), self.d.facts))
+        self.axes[name] = self.d.axes[tensor]
         moves = [Step(*move) for move in record]
         steps[name] = (*pending.steps, *moves, Step(partial(line_text, line, self.axes), "the gradient"))
         return line
@@ -204,7 +205,9 @@ class _Reverse:
             return
         bound = around.bound
         inner = bound | dict(zip(e.letters, e.ranges, strict=True))
-        guards = [(p, s) for r in direct_reads(e.body) for p, s in zip(r.index, self.axes[r.tensor], strict=True) if inner.get(p.letter or "") != s]
+        guards = [
+            (p, s) for r in direct_reads(e.body) for p, s in zip(r.index, self.axes[r.tensor], strict=True) if not fits(p, s, inner, self.d.facts)
+        ]
         # Letters bound in what came from outside get other names than those that are now around it.
         adjoint = self.apart(adjoint, inner)
         tests = tuple((self.apart(test, inner), taken) for test, taken in around.tests)
@@ -231,7 +234,7 @@ class _Reverse:
 
     def same(self, e: Expr) -> Expr:
         """e, or the tensor that this line keeps it in."""
-        return Read(self.line.tensor, tuple(map(Poly.name, self.line.letters))) if e == self.line.expr else e
+        return self.line.read if e == self.line.expr else e
 
     def decision(self, e: Reduce, bound: dict[str, Poly]) -> Read:
         """The saved tensor that says which term of e won."""

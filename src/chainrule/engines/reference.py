@@ -34,8 +34,12 @@ def run(program: Program, arrays: Mapping[str, np.ndarray], dtype: np.dtype) -> 
         for line in program.closed:
             sizes = {x: int(r.constant or 0) for x, r in zip(line.letters, line.ranges, strict=True)}
             place = _Place(values, exact, dtype, tuple(sizes), sizes, {})
-            full = np.broadcast_to(place.value(line.expr), tuple(sizes.values()))
-            values[line.tensor] = _typed(np.array(full), dtype)
+            full = np.array(np.broadcast_to(place.value(line.expr), tuple(sizes.values())))
+            if line.target is not None:
+                tiles = full
+                full = np.empty(tuple(int(p.constant or 0) for p in line.axes), full.dtype)
+                full[tuple(place.index(p) for p in line.target)] = tiles
+            values[line.tensor] = _typed(full, dtype)
     return values
 
 

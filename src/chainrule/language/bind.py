@@ -6,10 +6,12 @@ import itertools
 import math
 import numbers
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from ..errors import ArgumentError, ShapeError
+from .digits import misfit
 from .functions import COMPARISONS
 from .index import Poly
 from .program import MOST, Program, Reach
@@ -160,10 +162,12 @@ def bind(
             raise ArgumentError(f"{d.name}: {e} with {_listed(values)}; accepted: settings that do not divide by zero") from None
         ranges = tuple(p.subs(swap) for p in line.ranges)
         sized = tuple(Poly.of(_number(d, p, values, line.tensor)) for p in line.ranges)
-        prove(d, Line(line.tensor, line.letters, sized, expr), found)
+        made = replace(line, ranges=ranges, expr=expr, target=line.target and tuple(p.subs(swap) for p in line.target))
+        tiled(d, replace(made, ranges=sized), found[line.tensor], values)
+        prove(d, replace(made, ranges=sized), found, values)
         spans = {x: (0, int(r.constant or 0) - 1) for x, r in zip(line.letters, sized, strict=True)}
         small(d, expr, spans, found, int(values.get(d.sample_size, 1)), sides)
-        lines.append(Line(line.tensor, line.letters, ranges, expr))
+        lines.append(made)
 
     def sized_tensor(t: Tensor) -> Tensor:
         whole = None if t.whole is None else tuple(Poly.of(_number(d, p, values, t.name)) for p in t.whole)
@@ -207,7 +211,25 @@ def with_scalars(e: Expr, names: Collection[str]) -> Expr:
     return rebuild(e, lambda a: with_scalars(a, names)) if names else e
 
 
-def prove(d: Definition, line: Line, shapes: Mapping[str, tuple[int, ...]]) -> None:
+def tiled(d: Definition, line: Line, shape: tuple[int, ...], values: Mapping[str, int | float]) -> None:
+    """The letters of a left side meet every place of the axes once."""
+    ranges = dict(zip(line.letters, line.ranges, strict=True))
+    for k, (p, size) in enumerate(zip(line.target or (), shape, strict=line.target is not None)):
+        within = {x: ranges[x] for x in line.letters if x in p.names}
+        if p.letter:
+            continue
+        if 0 not in (r.constant for r in within.values()):
+            wrong = misfit(p, Poly.of(size), within)
+            if wrong:
+                raise ShapeError(
+                    f"{line.tensor}: axis {k} of {d.name} is not tiled, {wrong} with {_listed(values)}; accepted: sizes and settings for which "
+                    f"{' * '.join(str(r) for r in within.values())} is {size}, as {header_text(d)} says"
+                )
+        elif size:
+            raise ShapeError(f"{line.tensor}: axis {k} of {d.name} is not tiled, {p} meets no place with {_listed(values)}; accepted: larger sizes")
+
+
+def prove(d: Definition, line: Line, shapes: Mapping[str, tuple[int, ...]], values: Mapping[str, int | float]) -> None:
     """Every read outside a reduction lies inside its tensor, by interval analysis, else by trying every place."""
     ranges = {x: (0, int(r.constant or 0) - 1) for x, r in zip(line.letters, line.ranges, strict=True)}
     for read in direct_reads(line.expr):
@@ -220,7 +242,7 @@ def prove(d: Definition, line: Line, shapes: Mapping[str, tuple[int, ...]]) -> N
                 value = p.evaluate(dict(zip(letters, at, strict=True)))
                 if not 0 <= value < size:  # type: ignore[operator]  # whole numbers give whole numbers
                     raise ShapeError(
-                        f"{d.name} at these sizes reads outside {read.tensor}: index {p} reaches {value}, the axis has {size} places; "
+                        f"{d.name} reads outside {read.tensor} with {_listed(values)}: index {p} reaches {value}, the axis has {size} places; "
                         f"accepted: sizes and settings for which it stays inside"
                     )
     for node in walk(line.expr):

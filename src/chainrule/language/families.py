@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from .functions import REDUCTIONS
 
+FOLDS = ("prod", "sum", "after")  # over the members of a family
 SUCCESSORS = {"H": "HWD"}  # the members of a family: as in books, else its letter and those behind it in the alphabet
 
 
@@ -102,11 +103,17 @@ def items_of(node: ast.expr) -> tuple[ast.expr, ...]:
     return tuple(node.slice.elts) if isinstance(node.slice, ast.Tuple) else (node.slice,)
 
 
-def gathered(settings: Sequence[str], tensors: Sequence[ast.expr], rights: Sequence[ast.expr]) -> Families:
-    """The families of a text from its families of settings, the tensors of its header and left sides, and its right sides."""
+def gathered(settings: Mapping[str, bool], tensors: Sequence[ast.expr], lefts: Sequence[ast.expr], rights: Sequence[ast.expr]) -> Families:
+    """The families of a text from its settings (whether they are families), the tensors of its header, its left sides and its right sides."""
+    tensors = [*tensors, *lefts]
     subscripts = [n for t in rights for n in ast.walk(t) if isinstance(n, ast.Subscript) and isinstance(n.value, ast.Name)]
     bindings = [*tensors, *(n for n in subscripts if isinstance(n.value, ast.Name) and n.value.id in REDUCTIONS)]
-    out = Families({s: s for s in settings}, tuple(settings))
+    several = [s for s, family in settings.items() if family]
+    out = Families({s: s for s in several}, tuple(several))
+    for star in (n for t in lefts for item in items_of(t) for n in ast.walk(item) if isinstance(n, ast.Starred)):
+        for x in names_in(star):  # letters in a starred part of a left side stand for several
+            if x[0].islower() and x not in settings and x not in FOLDS:
+                out.root.setdefault(x, x)
     for t in bindings:
         for item in items_of(t):
             if isinstance(item, ast.Starred) and isinstance(item.value, ast.Name):

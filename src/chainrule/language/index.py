@@ -263,3 +263,11 @@ def _quotient_interval(q: Quotient, ranges: Mapping[str, tuple[int, int]]) -> tu
         return (0, e - 1) if d > 0 else (d + 1, 0)
     ends = (a // d, a // e, b // d, b // e)
     return min(ends), max(ends)
+
+
+def related(a: Poly, b: Poly) -> bool:
+    """Two sizes of which one is computed from the other's names, as D - 1 and D: a window, not a broken promise.
+
+    A letter whose range is stated (by the header or the reduction) may stand alone on an axis of a related size.
+    """
+    return bool(a.names & b.names) and a != b

@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import reduce
 from typing import NoReturn, TypeVar
 
-from .families import Families
+from .families import FOLDS, Families
 from .index import Poly
 from .reader import Reader
 from .tree import Call, Expr, folded
 
-FOLDS = ("prod", "sum", "after")  # over the members of a family
 T = TypeVar("T", Poly, Expr)
 
 

@@ -15,17 +15,18 @@ from dataclasses import replace
 from functools import reduce
 
 from ..errors import DefinitionError
-from .families import USUAL, Families, Form, Outline, gathered, items_of
+from .families import FOLDS, USUAL, Families, Form, Outline, gathered, items_of
 from .functions import ALL, COMPARISONS, FUNCTIONS, REDUCTIONS
 from .header import Part, header
-from .index import Poly
-from .names import FOLDS, Names
+from .index import Atom, Poly
+from .names import Names
 from .raw import UNKNOWN, Raw, RawLine
 from .reader import Reader
 from .slips import called, headed, typed
 from .source import Piece, Slip, complain, nearest, statements, wrong
 from .tree import Call, Const, Expr, Index, Read, Reduce, Tensor, add, div, fresh_name, mul, neg, number_of, product, rebuild, sub
 
+TILES = (ast.BinOp, ast.Call, ast.Constant)  # what an index of a left side may be besides a letter
 PAIRS = {"max": "maximum", "min": "minimum"}
 CONSTANTS = {"pi": math.pi, "inf": math.inf}
 
@@ -76,9 +77,9 @@ class _Parser:
         tensors = [self.expression(first, x.tensor) for x in self.head.inputs]
         outputs = self.expression(first, self.head.outputs)
         tensors += outputs.elts if isinstance(outputs, ast.Tuple) else [outputs]
-        tensors += [self.expression(p, left) for p, (left, _) in zip(rest, self.sides, strict=True)]
+        lefts = [self.expression(p, left) for p, (left, _) in zip(rest, self.sides, strict=True)]
         rights = [self.expression(p, right) for p, (_, right) in zip(rest, self.sides, strict=True)]
-        return gathered([s.name for s in self.head.settings if s.family], tensors, rights)
+        return gathered({s.name: s.family for s in self.head.settings}, tensors, lefts, rights)
 
     def outline(self) -> Outline:
         """What a call must know before a form can be chosen."""
@@ -183,7 +184,7 @@ class _Parser:
             self.correct(target, "indices stand in square brackets", self.reader.corrected(target, meant))
         if not isinstance(base, ast.Name):
             self.fail(target, "the left side is not a tensor", "'tensor[indices] = …' with index letters")
-        letters, explicit = self.bindings(items_of(target), "of the left side")
+        index, letters, explicit = self.left(items_of(target))
         if base.id in self.settings or base.id in ALL or base.id in REDUCTIONS:
             self.fail(base, f"{base.id!r} cannot be defined: it is a setting or a function", "the name of a tensor")
         self.bound = set(letters)
@@ -191,7 +192,36 @@ class _Parser:
         if self.without:
             expr = _filled(expr, self.without)
         self.tensors.add(base.id)
-        return RawLine(base.id, letters, explicit, expr, piece)
+        return RawLine(base.id, letters, explicit, expr, piece, index)
+
+    def left(self, items: tuple[ast.expr, ...]) -> tuple[tuple[Poly, ...] | None, tuple[str, ...], dict[str, Poly]]:
+        """(indices, or None where they are letters; their letters; ranges that are stated) of a left side."""
+        letters: list[str] = []
+        index: list[Poly] = []
+        stated: dict[str, Poly] = {}
+        for item in items:
+            inner = item.value if isinstance(item, ast.Starred) else item
+            size = inner.upper if isinstance(inner, ast.Slice) and isinstance(inner.lower, TILES) and inner.step is None else None
+            if size is None and not isinstance(inner, TILES):
+                names, ranges = self.bindings((item,), "of the left side")
+                index += map(Poly.name, names)
+                stated |= ranges
+            else:
+                parts = [self.integer(part if size is None else part.lower) for part in self.spread((item,))]  # type: ignore[attr-defined]  # a slice, by its size
+                if size is not None:
+                    stated[str(parts[0])] = self.integer(size)
+                names = tuple(str(a) for p in parts for m in p.terms for a in m if self.is_letter(a))
+                index += parts
+            for x in names:
+                if x in letters or not x.isidentifier():
+                    problem = f"index letter {x!r} twice" if x in letters else f"{ast.unparse(item)!r} is not an index letter of the left side"
+                    self.fail(item, problem, "each letter once, alone or as in 'g*P+q' with q below P")
+                letters.append(x)
+        return (None if all(p.letter for p in index) else tuple(index)), tuple(letters), stated
+
+    def is_letter(self, a: Atom) -> bool:
+        """Whether an atom is a letter, or has one inside."""
+        return any(not x[0].isupper() and x not in self.settings for x in ([a] if isinstance(a, str) else a.num.names | a.den.names))
 
     def bindings(self, items: tuple[ast.expr, ...], where: str) -> tuple[tuple[str, ...], dict[str, Poly]]:
         letters: list[str] = []

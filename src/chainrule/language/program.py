@@ -68,7 +68,12 @@ class Program:
         if not self.sample:
             return self.lines
         known = {self.sample: Poly.of(self.samples)}
-        return tuple(replace(x, ranges=tuple(p.subs(known) for p in x.ranges), expr=subs(x.expr, known)) for x in self.lines)
+        return tuple(
+            replace(
+                x, ranges=tuple(p.subs(known) for p in x.ranges), expr=subs(x.expr, known), target=x.target and tuple(p.subs(known) for p in x.target)
+            )
+            for x in self.lines
+        )
 
     @cached_property
     def names(self) -> dict[str, str]:

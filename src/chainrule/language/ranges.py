@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import NoReturn
 
 import numpy as np
 
+from .digits import fits, lettered, misfit
 from .families import USUAL, Form, Outline
-from .index import Poly
+from .index import Poly, related
 from .meant import bounded, filled, line_of, read_at, summed
 from .parse import outline as parse_outline
 from .parse import parse
@@ -49,14 +51,6 @@ def outline(text: str) -> Outline:
 
 def resolve(raw: Raw) -> Definition:
     return _Resolver(raw).run()
-
-
-def related(a: Poly, b: Poly) -> bool:
-    """Two sizes of which one is computed from the other's names, as D - 1 and D: a window, not a broken promise.
-
-    A letter whose range is stated (by the header or the reduction) may stand alone on an axis of a related size.
-    """
-    return bool(a.names & b.names) and a != b
 
 
 class _Resolver:
@@ -113,20 +107,25 @@ class _Resolver:
                 self.correct(line, "@", "'@' is not in the language: say which letters are summed")
             if isinstance(node, Reduce) and len(node.ranges) > len(node.letters):
                 self.correct(line, node.kind, f"{node.kind!r} does not say over what")
-        if declared is not None and len(declared) != len(line.letters):
-            problem = f"{line.tensor!r} has {len(declared)} axes in the header and {len(line.letters)} here"
-            if not line.letters:
+        index = tuple(map(Poly.name, line.letters)) if line.target is None else line.target
+        if declared is not None and len(declared) != len(index):
+            problem = f"{line.tensor!r} has {len(declared)} axes in the header and {len(index)} here"
+            if not index:
                 self.correct(line, line.tensor, problem)
             complain_at(self.source, line.piece, line.tensor, problem, "one letter for each axis")
         outer: dict[str, Poly] = {k: v.subs({"n": Poly.name(self.raw.sample_size)}) for k, v in line.explicit.items()}
-        if declared is not None:
-            for letter, size in zip(line.letters, declared, strict=True):
-                self.agree(line.piece, letter, outer, size)
+        self.free = self.stated = set(outer)
+        for p, size in zip(index, declared or (), strict=declared is not None):
+            if p.letter:
+                self.agree(line.piece, p.letter, outer, size)
+        sizes = self.tiled_sizes(line, index, declared, outer)
+        rough = self.tiles(line, index, sizes, outer)
         scope = set(line.letters)
         self.stated = set(outer)
         self.check_names(line.expr, line.piece, scope)
         for letter, size, read in self.alone(line.expr, scope):
             self.agree(line.piece, letter, outer, size, read)
+        outer = rough | outer
         for letter in line.letters:
             if letter not in outer:
                 complain_at(
@@ -137,13 +136,52 @@ class _Resolver:
                     f"{letter!r} alone on an axis of known size, or '{letter}:size' on the left",
                 )
         expr = self.reductions(line.expr, line.piece, scope)
-        ranges = tuple(outer[x] for x in line.letters)
-        self.axes[line.tensor] = ranges
-        return Line(line.tensor, line.letters, ranges, expr)
+        for p, axis in zip(index, sizes, strict=True):
+            within = {x: outer[x] for x in line.letters if x in p.names}
+            wrong = misfit(p, axis, within) if not p.letter else None
+            if wrong:
+                complain_at(self.source, line.piece, line.tensor, wrong, "letters whose ranges multiply to the axis, as in 'g*P+q' with q below P")
+        made = Line(line.tensor, line.letters, tuple(outer[x] for x in line.letters), expr, line.target)
+        for p, axis, met in zip(index, sizes, made.axes, strict=True):
+            if declared is None and axis is not None and met != axis:
+                problem = f"{p} meets {met} places, not {axis}"
+                complain_at(self.source, line.piece, line.tensor, problem, f"'{p}:{met}'")
+        self.axes[line.tensor] = made.axes if declared is None else declared
+        return made
+
+    def tiled_sizes(
+        self, line: RawLine, index: tuple[Poly, ...], declared: tuple[Poly, ...] | None, outer: dict[str, Poly]
+    ) -> tuple[Poly | None, ...]:
+        """The sizes of the axes where the header or the index itself says them."""
+        found = []
+        for p, axis in zip(index, declared or (None,) * len(index), strict=True):
+            stated = outer.pop(str(p), None) if p.letter is None else None
+            if stated is not None and axis is not None and stated != axis:
+                complain_at(self.source, line.piece, line.tensor, f"{p} has two sizes: {stated} and {axis} in the header", "one size for an axis")
+            found.append(stated if stated is not None else axis)
+        return tuple(found)
+
+    def tiles(self, line: RawLine, index: tuple[Poly, ...], sizes: tuple[Poly | None, ...], outer: dict[str, Poly]) -> dict[str, Poly]:
+        """Give the letters of indices that tile an axis the ranges that the index says; what it says roughly is returned."""
+        found: dict[str, Poly] = {}
+        for p, axis in zip(index, sizes, strict=True):
+            if p.letter:
+                continue
+            said = lettered(p, [x for x in line.letters if x in p.names], axis)
+            if said is None:
+                complain_at(
+                    self.source, line.piece, line.tensor, f"{p} tiles no axis of {line.tensor!r}", "letters alone, or as in 'g*P+q' with q below P"
+                )
+            exact, rough = said
+            outer |= {x: r for x, r in exact.items() if x not in outer}
+            self.free = self.free | exact.keys()
+            found |= rough
+        return found
 
     def agree(self, piece: Piece, letter: str, known: dict[str, Poly], size: Poly, read: Read | None = None) -> None:
         old = known.setdefault(letter, size)
-        if old != size and not (read and letter in self.stated and related(old, size)):
+        promised = letter not in self.stated or bool(old.names & self.sizes and not related(old, size))
+        if old != size and not (read and letter in self.free) and (read is None or promised):
             where = f" on an axis of {read.tensor!r}" if read else " in the header"
             complain_at(self.source, piece, letter, f"index letter {letter!r} has two ranges: {old} and {size}{where}", "one range for a letter")
 
@@ -177,7 +215,7 @@ class _Resolver:
                             self.source, piece, name, f"the range of {letter!r} depends on the letter {name!r}", self.text(self.raw_line, whole)
                         )
                     complain_at(self.source, piece, name, f"unknown size {name!r}", "a size of an input's axis, a setting or a whole number")
-        self.stated = set(known)
+        self.free = self.stated = set(known)
         for letter, size, read in self.alone(e.body, set(e.letters)):
             self.agree(piece, letter, known, size, read)
         for letter in e.letters:
@@ -250,9 +288,8 @@ class _Resolver:
         for line, raw in zip(d.lines, self.raw.lines, strict=True):
             ranges = dict(zip(line.letters, line.ranges, strict=True))
             for read in direct_reads(line.expr):
-                suspects = [(p, s) for p, s in zip(read.index, d.axes[read.tensor], strict=True) if not (p.letter and ranges.get(p.letter) == s)]
-                for p, size in suspects:
-                    witness = outside(d, p, size, ranges)
+                for p, size in zip(read.index, d.axes[read.tensor], strict=True):
+                    witness = None if fits(p, size, ranges, d.facts) else outside(d, p, size, ranges)
                     if witness:
                         complain_at(
                             self.source, raw.piece, read.tensor,
@@ -268,15 +305,10 @@ MOST_TRIALS, MOST_PLACES = 1000, 4096
 def outside(d: Definition, p: Poly, size: Poly, ranges: dict[str, Poly]) -> str | None:
     """A small example in which index p leaves [0, size), in words, or None where none was found."""
     settings = dict(d.settings)
-    involved: set[str] = set()
-    todo = set(p.names) | set(size.names)
-    while todo:
-        name = todo.pop()
-        if name in ranges:
-            new = ranges[name].names - involved
-            todo |= new
-        else:
-            involved.add(name)
+    reached = names_behind(p, ranges)
+    # Sizes that have nothing to do with each other may be anything: whether the end is inside is proven when they are known.
+    open_end = bool(size.names - settings.keys()) and not reached & size.names
+    involved = reached | size.names
     letters = sorted(n for n in p.names if n in ranges)
     names = sorted(involved)
     axis_names = set().union(*(q.names for t in d.inputs for q in t.axes)) if d.inputs else set()
@@ -295,11 +327,24 @@ def outside(d: Definition, p: Poly, size: Poly, ranges: dict[str, Poly]) -> str 
                 found = np.asarray(p.evaluate(env | dict(zip(letters, np.indices(widths), strict=True))))
         except ZeroDivisionError:
             continue
-        wrong = found[(found < 0) | (found >= limit)]
+        wrong = found[(found < 0) | ((found >= limit) & (not open_end))]
         if wrong.size:
             chosen = ", ".join(f"{k}={v}" for k, v in env.items())
             return f"with {chosen or 'any sizes'} it reads place {wrong.flat[0]} of {limit}"
     return None
+
+
+def names_behind(p: Poly, ranges: Mapping[str, Poly]) -> set[str]:
+    """The sizes and settings on which the values of an index depend."""
+    found: set[str] = set()
+    todo = set(p.names)
+    while todo:
+        name = todo.pop()
+        if name in ranges:
+            todo |= ranges[name].names
+        else:
+            found.add(name)
+    return found
 
 
 def _spans(env: dict[str, object], widths: dict[str, int]) -> dict[str, tuple[int, int]]:

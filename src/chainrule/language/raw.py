@@ -13,13 +13,14 @@ UNKNOWN = Poly.name("?")  # the range of a letter before ranges.py has found it
 
 @dataclass(frozen=True)
 class RawLine:
-    """A parsed line whose letters have no ranges yet, and the places of its nodes for messages."""
+    """A parsed line whose letters have no ranges yet, and its place for messages. explicit: ranges of letters, sizes of axes that an index tiles."""
 
     tensor: str
     letters: tuple[str, ...]
     explicit: dict[str, Poly]
     expr: Expr
     piece: Piece
+    target: tuple[Poly, ...] | None = None  # None: the letters
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 
 from .functions import FUNCTIONS, OPERATORS
-from .index import Poly, Quotient
+from .index import Poly, Quotient, related
 from .raw import UNKNOWN
 from .tree import Call, Const, Definition, Expr, Index, Line, Read, Reduce, Tensor
 
@@ -96,13 +96,23 @@ def _said(letter: str, size: Poly, found: set[tuple[str, Poly]]) -> bool:
 def line_text(line: Line, axes: Axes, declared: bool = True) -> str:
     """One line; `declared` says that the header gives the axes of its tensor."""
     found = alone(line.expr, axes)
-    letters = [x if declared or _said(x, r, found) else f"{x}:{r}" for x, r in zip(line.letters, line.ranges, strict=True)]
-    left = f"{line.tensor}[{','.join(letters)}]" if letters else line.tensor
+    ranges = dict(zip(line.letters, line.ranges, strict=True))
+
+    def shown(p: Poly, axis: Poly) -> str:
+        if p.letter is None:
+            return str(p) if declared else f"{p}:{axis}"
+        size = ranges[p.letter]
+        sizes = {s for x, s in found if x == p.letter}
+        plain = all(s == size or related(s, size) for s in sizes) if declared else sizes == {size}
+        return p.letter if plain else f"{p.letter}:{size}"
+
+    gap = "," if line.target is None else ", "
+    left = f"{line.tensor}[{gap.join(map(shown, line.index, line.axes))}]" if line.index else line.tensor
     return f"{left} = {expression(line.expr, axes)}"
 
 
 def tensor_text(t: Tensor, sample: str) -> str:
-    axes, limits = (["n" if p.letter == sample else str(p) for p in sizes] for sizes in (t.axes, t.whole or ()))
+    axes, limits = ([str(p.subs({sample: Poly.name("n")})) for p in sizes] for sizes in (t.axes, t.whole or ()))
     shown = f"{t.name}[{(',' if all(len(a) < 3 for a in axes) else ', ').join(axes)}]" if axes else t.name
     if t.whole is None:
         return shown
@@ -250,5 +260,5 @@ def _latex_reduction(e: Reduce, axes: Axes) -> str:
 
 
 def latex_line(line: Line, axes: Axes) -> str:
-    left = latex(Read(line.tensor, tuple(Poly.name(x) for x in line.letters)), axes)
+    left = latex(line.read, axes)
     return f"{left} = {latex(line.expr, axes)}"

@@ -67,12 +67,31 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Line:
-    """tensor[letters] = expr, with the range of each letter."""
+    """tensor[letters] = expr, with the range of each letter; or tensor[target] = expr, where indices of several letters tile an axis."""
 
     tensor: str
     letters: tuple[str, ...]
     ranges: tuple[Poly, ...]
     expr: Expr
+    target: tuple[Poly, ...] | None = None
+
+    @cached_property
+    def index(self) -> tuple[Poly, ...]:
+        """Where the values go, an index for each axis."""
+        return tuple(map(Poly.name, self.letters)) if self.target is None else self.target
+
+    @cached_property
+    def axes(self) -> tuple[Poly, ...]:
+        """The sizes of the tensor's axes: all places that the letters meet."""
+        if self.target is None:
+            return self.ranges
+        last = {x: r - 1 for x, r in zip(self.letters, self.ranges, strict=True)}
+        return tuple(p.subs(last) + 1 for p in self.target)
+
+    @property
+    def read(self) -> Read:
+        """The value that the line defines, as a read."""
+        return Read(self.tensor, self.index)
 
 
 @dataclass(frozen=True)
@@ -90,8 +109,14 @@ class Definition:
     @cached_property
     def axes(self) -> dict[str, tuple[Poly, ...]]:
         """Sizes of every tensor's axes, by name."""
-        known = {line.tensor: line.ranges for line in self.lines}
+        known = {line.tensor: line.axes for line in self.lines}
         return known | {t.name: t.axes for t in self.inputs + self.outputs}
+
+    @cached_property
+    def facts(self) -> frozenset[tuple[Poly, Poly]]:
+        """Sizes that the left sides say are equal: what the letters of an index meet, and the axis that they tile."""
+        found = (pair for x in self.lines if x.target for pair in zip(x.axes, self.axes[x.tensor], strict=True))
+        return frozenset((a, b) for a, b in found if a != b)
 
     @cached_property
     def names(self) -> frozenset[str]:

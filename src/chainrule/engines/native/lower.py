@@ -62,6 +62,12 @@ class Statement:
     def tensors(self) -> set[str]:
         return {r.tensor for r in reads(self.body)}
 
+    @cached_property
+    def shape(self) -> tuple[int, ...]:
+        """The sizes of the tensor's axes, where the target meets all of it."""
+        extents = dict(zip(self.letters, self.extents, strict=True))
+        return tuple(extents[p.letter] if p.letter else p.interval(self.ranges)[1] + 1 for p in self.target)
+
     @property
     def trips(self) -> int:
         out = 1
@@ -89,7 +95,7 @@ def lower(lines: list[Line], shapes: dict[str, tuple[int, ...]], sample: str | N
     def emit(line: Line) -> None:
         ranges = dict(zip(line.letters, line.ranges, strict=True))
         expr = lift(line.expr, ranges, line)
-        shapes[line.tensor] = tuple(extent(r) for r in line.ranges)
+        shapes[line.tensor] = tuple(extent(r) for r in line.axes)
         out.append(_statement(replace(line, expr=expr), shapes, extent))
 
     def lift(e: Expr, ranges: Mapping[str, Poly], line: Line, root: bool = True) -> Expr:
@@ -164,9 +170,9 @@ def _canonical(e: Reduce, letters: tuple[str, ...], ranges: Mapping[str, Poly]) 
 def _statement(line: Line, shapes: Mapping[str, tuple[int, ...]], extent) -> Statement:  # type: ignore[no-untyped-def]  # extent is the function of lower()
     e = line.expr
     axes = {r.tensor: tuple(Poly.of(s) for s in shapes[r.tensor]) for r in reads(e)}
-    origin = f"{line.tensor}[{','.join(line.letters)}] = {expression(e, axes)}"
+    origin = f"{line.tensor}[{','.join(map(str, line.index))}] = {expression(e, axes)}"
     extents = tuple(extent(r) for r in line.ranges)
-    target = tuple(map(Poly.name, line.letters))
+    target = line.index
     if not isinstance(e, Reduce):
         return Statement(line.tensor, line.letters, extents, target, "map", (), (), (), (), e, origin)
     red_extents = tuple(extent(r) for r in e.ranges)

@@ -43,8 +43,7 @@ LARGE = 6_000_000  # characters of text from which on quick compiling matters mo
 
 def key_of(spec: Spec, target: Target) -> str:
     """What a program is made of, as a key: formulas, types, layout, processor and compiler."""
-    signature = [(x.tensor, x.letters, x.ranges, x.expr) for x in spec.lines]
-    return cache.key_of(signature, spec.inputs, spec.outputs, spec.element, spec.sample, spec.chunks, spec.update, target)
+    return cache.key_of(spec.lines, spec.inputs, spec.outputs, spec.element, spec.sample, spec.chunks, spec.update, target)
 
 
 def compile_spec(spec: Spec) -> Code:

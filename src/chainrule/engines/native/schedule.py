@@ -232,7 +232,7 @@ class _Planner:
 
     def place(self, statements: list[Statement], kinds: dict[str, str]) -> None:
         for s in statements:
-            shape = self.given.shapes.get(s.out, s.extents)
+            shape = self.given.shapes.get(s.out, s.shape)
             places = tuple(x for x in shape if x != SAMPLES)
             layout = {"sample": "lanes", "partial": "partial", "plain": "plain", "whole": "plain"}[kinds[s.out]]
             if s.out in self.given.external and layout != "partial":

@@ -17,6 +17,8 @@ from ...language.index import Poly, Quotient
 from ...language.tree import ZERO, Index, Read, map_indices, walk
 from .lower import MOST_SAMPLES, SAMPLES, Statement, linear
 
+MOST_CLASSES = 8  # residue classes into which a letter is split
+
 
 @dataclass(frozen=True)
 class Opened:
@@ -129,9 +131,24 @@ def _wanted_splits(s: Statement) -> tuple[tuple[str, int], ...]:
         walk_strided = min((math.prod(extent[y] for y in reduced if y != x) for x in plain), default=math.inf)
         m = max((abs(coefs[x]), x) for x in strided)
         rest = math.prod(extent[y] for y in reduced if y != m[1]) / m[0]
-        if m[0] <= 8 and rest < walk_strided:
+        if m[0] <= MOST_CLASSES and rest < walk_strided:
             found[free[-1]] = math.lcm(found.get(free[-1], 1), m[0])
+    for letter, by in _divided(s):
+        both = math.lcm(found.get(letter, 1), by)
+        if both <= MOST_CLASSES and s.extents[s.letters.index(letter)] >= 2 * both:
+            found[letter] = both
     return tuple(found.items())
+
+
+def _divided(s: Statement) -> list[tuple[str, int]]:
+    """(letter, m) for each r//m and r%m in an index: in the residue classes of r they are r's own steps, and a number."""
+    found: dict[tuple[str, int], None] = {}
+    for p in (*s.guards, *(p for node in walk(s.body) if isinstance(node, Read) for p in node.index)):
+        for atom in (a for m in p.terms for a in m if isinstance(a, Quotient)):
+            d, coefs = int(atom.den.constant or 0), linear(atom.num) or {}
+            if 1 < d <= MOST_CLASSES and not set(coefs) & set(s.red):
+                found |= {(x, d): None for x in s.letters if abs(coefs.get(x, 0)) == 1}
+    return list(found)
 
 
 def residues(group: list[Opened]) -> list[dict[str, tuple[int, int]]]:
