@@ -163,6 +163,16 @@ def test_threads_do_not_wait_for_each_other_nor_mix_their_values() -> None:
     assert 1 <= len(f.ready({"x": inputs[0], "w": w}, {}).machine.free) <= sessions.MOST_SPARE
 
 
+def test_a_helper_that_comes_late_finds_its_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is let go right after a call may still be entered by a helper of that call."""
+    monkeypatch.setattr(sessions, "MOST_PROGRAMS", 1)
+    f = cr.op("f(x[A,B]) -> y[A,B]\n y[i,j] = exp(x[i,j])")
+    for size in range(200, 260):
+        assert f(np.zeros((size, 300)), threads=4)[0, 0] == 1
+        session.clear()
+        gc.collect()
+
+
 # Programs --------------------------------------------------------------------------------------------------------------
 
 

@@ -146,7 +146,7 @@ class Runner:
             helper = self.silent
             self.gate = gate = self.gate + 2
 
-            def job(number: int) -> None:
+            def job(number: int, code: Code = self.code) -> None:  # a helper may come when nobody else holds the code any more
                 helper(frame.buffer_info()[0], address(control), number, gate, 0)
 
             try:
