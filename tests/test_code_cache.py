@@ -12,9 +12,9 @@ import chainrule as cr
 from chainrule.engines.native import cache, program
 
 
-@pytest.mark.parametrize("changed", ["language/index.py", "engines/native/emit.py"])
+@pytest.mark.parametrize("changed", ["language/index.py", "engines/native/kernel.py"])
 def test_another_compiler_makes_other_keys(changed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("language/index.py", "engines/native/emit.py", "engines/native/cache.py"):
+    for name in ("language/index.py", "engines/native/kernel.py", "engines/native/cache.py"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("one")
     monkeypatch.setattr(cache, "__file__", str(tmp_path / "engines" / "native" / "cache.py"))

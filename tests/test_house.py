@@ -21,7 +21,7 @@ def test_the_source_keeps_the_rules(name: str) -> None:
 
 
 LONG = "def long() -> None:\n" + "    x = 1\n" * 60
-EMIT, REFERENCE, REVERSE = "engines/native/emit.py", "engines/reference.py", "calculus/reverse.py"
+EMIT, REFERENCE, REVERSE = "engines/native/kernel.py", "engines/reference.py", "calculus/reverse.py"
 
 PLANTS = [
     ("operations_below", EMIT, "def f(op):\n    return op.name == 'conv2d'"),
@@ -56,7 +56,7 @@ PLANTS = [
     ("operations_asked_for", "cli.py", "def f(name, k):\n    return name == f'flatten{k}'"),
     ("imports", "language/index.py", "from ..calculus import reverse"),
     ("imports", "language/index.py", "def f():\n    from ..engines import reference\n    return reference"),
-    ("imports", REVERSE, "from ..engines.native import emit"),
+    ("imports", REVERSE, "from ..engines.native import kernel"),
     ("imports", EMIT, "from ...calculus.reverse import reverse"),
     ("imports", EMIT, "from ...ops import conv2d"),
     ("imports", REFERENCE, "from .native import vmath"),

@@ -14,8 +14,10 @@ run: at once, or with the step where the run is `whole`.
 from __future__ import annotations
 
 import platform
+from collections.abc import Sequence
 
 from .buffers import LINE
+from .number import Number
 
 # Lines of the control block, a cache line each.
 TICKET, DONE, GATE, INSIDE, LEAD, HELP, LINES = range(7)
@@ -32,12 +34,13 @@ YIELDS = 20_000  # before a helper at a shut gate sleeps
 NEVER = (1 << 63) - 1
 
 
-def text(slots: int, counts: list[int], bodies: list[str], element: str, clock: bool) -> str:
-    """The entry point and what it and the kernels call. bodies: code for %task of each phase, that goes on to %done."""
-    return "\n".join([_run(slots, counts, bodies, element, clock), _LEAVE, _wait(), _gate(), _look(clock), _ask(clock)])
+def text(slots: int, counts: Sequence[int], names: Sequence[str], number: Number, clock: bool) -> str:
+    """The entry point and what it and the kernels call. names: the function of each phase, which runs one of its tasks."""
+    return "\n".join([_run(slots, counts, names, number, clock), _LEAVE, _wait(), _gate(), _look(clock), _ask(clock)])
 
 
 def declarations(clock: bool) -> set[str]:
+    """What `text` needs beside it."""
     found = {"declare i32 @sched_yield()", "declare i32 @usleep(i32)", "declare i64 @llvm.smin.i64(i64, i64)"}
     if X86:
         found.add("declare void @llvm.x86.sse2.pause()")
@@ -60,7 +63,7 @@ def _given(name: str, slots: int, word: int, kind: str = "i64") -> str:
     return f"{_word(f'{name}.p', 'frame', slots + word)}\n  %{name} = load {kind}, ptr %{name}.p, align 8"
 
 
-def _run(slots: int, counts: list[int], bodies: list[str], element: str, clock: bool) -> str:
+def _run(slots: int, counts: Sequence[int], names: Sequence[str], number: Number, clock: bool) -> str:
     """The entry point. want: the state of the gate that means `open` for this run, 0 where there are no helpers."""
     each = sum(counts) + 1
     words = [("steps", STEPS, "i64"), ("batch", BATCH, "i64"), ("total", TOTAL, "i64"), ("rows", ROWS, "ptr"), ("trace", TRACE, "ptr"), ("watched", WATCHED, "ptr")]  # fmt: skip
@@ -96,17 +99,23 @@ some:
   br label %p0""",
     ]
     before = 0
-    for level, (count, body) in enumerate(zip(counts, bodies, strict=True)):
-        parts += [_phase(level, before, count, f"p{level + 1}"), body]
+    for level, (count, name) in enumerate(zip(counts, names, strict=True)):
+        parts += [_phase(level, before, count, f"p{level + 1}"), _task(level, name)]
         before += count
     parts.append(_phase(len(counts), before, 1, "over"))
-    parts.append(_ending(len(counts), element))
+    parts.append(_ending(len(counts), number))
     return "\n".join(parts) + _open(clock)
 
 
-def _ending(level: int, element: str) -> str:
+def _task(level: int, name: str) -> str:
+    return f"""p{level}.task:
+  call void @{name}(ptr %frame, ptr %me, i64 %p{level}.t, i64 %tid, i64 %n, ptr %order)
+  br label %done"""
+
+
+def _ending(level: int, number: Number) -> str:
     """The last task of a step: it notes what is watched; and the ways out."""
-    size = 4 if element == "float" else 8
+    element, size = number.llvm, number.bytes
     return f"""p{level}.task:
   %traces = icmp ne ptr %watched, null
   br i1 %traces, label %note, label %stops

@@ -1,18 +1,20 @@
-"""What the emitter is told: a group of statements over one index space, how to tile it, and where tensors lie."""
+"""What a kernel is made of: a group of statements over one index space, how to tile it, and where tensors lie."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from functools import cache
 
 from ...language.index import Poly
 from ...language.lazy import cached_property
 from ...language.tree import Expr, Read, reads, rebuild
 from .lower import Statement
+from .number import Number
 
 
-def wide(tensor: str) -> str:
+def beside(tensor: str) -> str:
     """The doubles in which a scatter into a tensor of floats adds up."""
     return f"{tensor}@wide"
 
@@ -20,25 +22,30 @@ def wide(tensor: str) -> str:
 CHUNK = "chunk'"  # the letter over which partial sums are added where there are many
 
 
+class Arrangement(StrEnum):
+    """How a tensor's numbers lie behind one another."""
+
+    LANES = "lanes"  # [block][place][lane], a lane is a sample; the pointer is the block's
+    ROWS = "rows"  # [sample][place], as NumPy has it
+    PLAIN = "plain"  # [place]
+    PARTIAL = "partial"  # [chunk][place]: sums over the samples of each chunk, to be added in a fixed tree
+
+
 @dataclass(frozen=True)
 class Storage:
     """Where a tensor lies.
 
-    layout: lanes    [block][place][lane], a lane is a sample; the pointer is the block's
-            rows     [sample][place], as NumPy has it
-            plain    [place]
-            partial  [chunk][place]: sums over the samples of each chunk, to be added in a fixed tree
     `shape` leaves out the sample axis, unless the layout is plain. `indexed`: row k is found through `order`.
     """
 
     name: str
     shape: tuple[int, ...]
-    layout: str
-    element: str
+    layout: Arrangement
+    number: Number
     sample: bool
     indexed: bool = False
 
-    @property
+    @cached_property
     def strides(self) -> tuple[int, ...]:
         """Places between neighbours along each axis.
 
@@ -48,13 +55,20 @@ class Storage:
         steps = [1]
         for size in reversed(self.shape[1:]):
             steps.append(steps[-1] * size)
-        if self.layout == "lanes" and len(self.shape) > 1 and steps[-1] % 32 == 0:
+        if self.layout is Arrangement.LANES and len(self.shape) > 1 and steps[-1] % 32 == 0:
             steps[-1] += 1
         return tuple(reversed(steps[: max(len(self.shape), 0)]))
 
-    @property
+    @cached_property
     def places(self) -> int:
         return self.shape[0] * self.strides[0] if self.shape else 1
+
+    def bytes_of_place(self, lanes: int) -> int:
+        return self.number.bytes * (lanes if self.layout is Arrangement.LANES else 1)
+
+    def bytes(self, lanes: int) -> int:
+        """Bytes of one block of samples in lanes, of one chunk's sums, of one row, or of a whole plain tensor."""
+        return self.places * self.bytes_of_place(lanes)
 
     def flat(self, index: tuple[Poly, ...]) -> Poly:
         """The place that an index (without the sample axis) means; a single index counts places. Partial sums may have a chunk first."""
@@ -98,7 +112,7 @@ class Group:
     def tensors(self) -> list[str]:
         """Tensors whose memory the group touches, in the order of the formulas: equal groups list them alike."""
         read = (r.tensor for s in self.statements for r in reads(s.body) if r.tensor not in self.registers)
-        return list(dict.fromkeys((*read, *(s.out for s in self.statements if s.out in self.stored), *map(wide, sorted(self.wide)))))
+        return list(dict.fromkeys((*read, *(s.out for s in self.statements if s.out in self.stored), *map(beside, sorted(self.wide)))))
 
     def shifts(self, storage: Mapping[str, Storage]) -> dict[str, int]:
         """How many places into each tensor the group begins: what all its reads have in common.
@@ -111,8 +125,8 @@ class Group:
             for t, index in [*places, (s.out, s.target)] if s.out in self.stored else places:
                 st = storage[t]
                 inner = index[1:] if st.sample and len(index) > len(st.shape) else index
-                found.setdefault(t, []).append(int(st.flat(inner).terms.get((), 0)) if st.layout != "partial" else 0)
-        fixed = {t for s in self.statements if s.scatter for t in (s.out, wide(s.out))}
+                found.setdefault(t, []).append(int(st.flat(inner).terms.get((), 0)) if st.layout is not Arrangement.PARTIAL else 0)
+        fixed = {t for s in self.statements if s.scatter for t in (s.out, beside(s.out))}
         return {t: min(consts) for t, consts in found.items() if min(consts) > 0 and t not in fixed}
 
     def form(self, storage: Mapping[str, Storage]) -> tuple[object, ...]:

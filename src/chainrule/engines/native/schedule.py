@@ -20,8 +20,9 @@ from ...language.index import Poly
 from ...language.program import MOST
 from ...language.tree import Call, Index, Read, reads, rename_tensors, walk, whole
 from .adapt import FEW_CHUNKS, added_up, finished, one_axis, renamed
-from .group import Group, Storage, wide
+from .group import Arrangement, Group, Storage, beside
 from .lower import MOST_SAMPLES, SAMPLES, Statement
+from .number import DOUBLE, INT32, INT64, Number
 from .solve import apply, emptied, open_short_indices, residues
 from .target import Target
 from .tiles import LIGHT, choose
@@ -58,14 +59,14 @@ class Inputs:
     chunks: int = 1  # parts of a batch
 
 
-def plan(statements: list[Statement], given: Inputs, target: Target, element: str) -> Plan:
-    return _Planner(statements, given, target, element).run()
+def plan(statements: list[Statement], given: Inputs, target: Target, number: Number) -> Plan:
+    return _Planner(statements, given, target, number).run()
 
 
 class _Planner:
-    def __init__(self, statements: list[Statement], given: Inputs, target: Target, element: str):
-        self.given, self.target, self.element = given, target, element
-        self.lanes = target.lanes(4 if element == "float" else 8)
+    def __init__(self, statements: list[Statement], given: Inputs, target: Target, number: Number):
+        self.given, self.target, self.number = given, target, number
+        self.lanes = target.lanes(number.bytes)
         self.storage: dict[str, Storage] = dict(given.external)
         self.statements = statements
         self.sampled = {t for t, shape in given.shapes.items() if SAMPLES in shape}
@@ -100,7 +101,9 @@ class _Planner:
         for s in needed:
             for t in {*s.tensors, s.out}:
                 users.setdefault(t, set()).add(phase_of[s.out])
-        local = {t for t, st in self.storage.items() if st.layout == "lanes" and len(users.get(t, {0})) == 1 and t not in self.given.external}
+        local = {
+            t for t, st in self.storage.items() if st.layout is Arrangement.LANES and len(users.get(t, {0})) == 1 and t not in self.given.external
+        }
         return Plan(tuple(phases), self.storage, self.zeroed, frozenset(local))
 
     def phases(self, needed: list[Statement], kinds: dict[str, str], phase_of: dict[str, int]) -> list[Phase]:
@@ -153,7 +156,7 @@ class _Planner:
                 letters = tuple(f"i{k}" for k in range(len(shape)))
                 index = tuple(map(Poly.name, letters))
                 places = tuple(s for s in shape if s != SAMPLES)
-                self.storage[name] = Storage(name, places, layout, self.element, True)
+                self.storage[name] = Storage(name, places, Arrangement(layout), self.number, True)
                 body = Read(tensor, index)
                 kinds[name] = "sample"
                 origin = f"{name}[{','.join(letters)}] = {tensor}[{','.join(letters)}]  (a copy, {layout})"
@@ -168,18 +171,18 @@ class _Planner:
             s = replace(s, body=rename_tensors(s.body, inner))
             swap = {}
             for t in sorted(s.tensors & self.sampled):
-                stored_rows = t in external and t not in produced and external[t].layout == "rows"
+                stored_rows = t in external and t not in produced and external[t].layout is Arrangement.ROWS
                 if kinds[s.out] == "whole":
                     if not stored_rows:
                         swap[t] = copy(t, "rows")
-                elif stored_rows and not (external[t].element in ("i32", "i64") and self.compares(s, t)):
+                elif stored_rows and not (external[t].number in (INT32, INT64) and self.compares(s, t)):
                     swap[t] = copy(t, "lanes")
             s = replace(s, body=rename_tensors(s.body, swap))
             if kinds[s.out] == "partial":
                 name = f"{s.out}@partial"
                 kinds[name], kinds[s.out] = "partial", "plain"
                 out += [replace(s, out=name), added_up(s, name, self.given.chunks)]
-            elif s.out in external and s.out in self.sampled and external[s.out].layout == "rows":
+            elif s.out in external and s.out in self.sampled and external[s.out].layout is Arrangement.ROWS:
                 name = inner[s.out] = f"{s.out}@lanes"
                 self.sampled.add(name)
                 kinds[name] = "sample"
@@ -238,7 +241,7 @@ class _Planner:
             if s.out in self.given.external and layout != "partial":
                 continue
             if s.out not in self.storage:
-                self.storage[s.out] = Storage(s.out, places, layout, self.element, layout == "lanes")
+                self.storage[s.out] = Storage(s.out, places, Arrangement(layout), self.number, layout == "lanes")
 
     # Groups ----------------------------------------------------------------------------------------------------------
 
@@ -297,11 +300,11 @@ class _Planner:
 
     def is_copy(self, s: Statement) -> bool:
         """Whether s moves samples between NumPy's rows and lanes."""
-        return isinstance(s.body, Read) and any(t in self.storage and self.storage[t].layout == "rows" for t in (*s.tensors, s.out))
+        return isinstance(s.body, Read) and any(t in self.storage and self.storage[t].layout is Arrangement.ROWS for t in (*s.tensors, s.out))
 
     def compares(self, s: Statement, tensor: str) -> bool:
         """Whether s compares whole numbers of a tensor: a copy in floats would not hold them all."""
-        kept = lambda t: t in self.given.external and self.given.external[t].element.startswith("i")  # noqa: E731
+        kept = lambda t: t in self.given.external and self.given.external[t].number.whole  # noqa: E731
         tests = (e for e in walk(s.body) if isinstance(e, Call) and e.fn in COMPARISONS and all(whole(a, kept) for a in e.args))
         return any(r.tensor == tensor for e in tests for r in reads(e))
 
@@ -365,11 +368,11 @@ class _Planner:
         (s,) = g.statements
         few = SAMPLES not in s.extents + s.red_extents and math.prod(s.extents) * s.trips <= FEW_TERMS
         st = self.storage[s.out]
-        if self.element == "double" or few:
+        if self.number is DOUBLE or few:
             self.zeroed[g.name] = frozenset({s.out})
             return g
-        self.storage[wide(s.out)] = replace(st, name=wide(s.out), element="double")
-        self.zeroed[g.name] = frozenset({wide(s.out)})
+        self.storage[beside(s.out)] = replace(st, name=beside(s.out), number=DOUBLE)
+        self.zeroed[g.name] = frozenset({beside(s.out)})
         return replace(g, wide=frozenset({s.out}))
 
     def proven(self, s: Statement) -> None:
@@ -391,7 +394,7 @@ class _Planner:
         self.seen = len(self.storage)
         for name, st in self.storage.items():
             if name not in known:
-                many = (self.given.chunks,) if st.layout == "partial" and self.given.chunks > FEW_CHUNKS else ()
+                many = (self.given.chunks,) if st.layout is Arrangement.PARTIAL and self.given.chunks > FEW_CHUNKS else ()
                 known[name] = ((SAMPLES,) if st.sample else many) + st.shape
         return known
 

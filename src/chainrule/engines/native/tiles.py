@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from ...language.index import Poly
 from ...language.tree import Index, Read, product_factors, reads, walk
-from .group import Group, Storage
+from .group import Arrangement, Group, Storage
 from .lower import SAMPLES, Statement, linear, step_of
 
 MOST_WRITTEN = 400  # multiply-adds written out in one tile
@@ -76,8 +76,8 @@ def _copy_tile(g: Group, storage: Mapping[str, Storage], lanes: int) -> dict[str
     """Between rows and lanes, a square of the last axis goes at once, so that it can be transposed in registers."""
     if not g.lanes or not g.letters or lanes == 1 or g.extents[-1] < lanes:
         return {}
-    rows = [r.index for s in g.statements for r in reads(s.body) if r.tensor not in g.registers and storage[r.tensor].layout == "rows"]
-    rows += [s.target for s in g.statements if s.out in g.stored and storage[s.out].layout == "rows"]
+    rows = [r.index for s in g.statements for r in reads(s.body) if r.tensor not in g.registers and storage[r.tensor].layout is Arrangement.ROWS]
+    rows += [s.target for s in g.statements if s.out in g.stored and storage[s.out].layout is Arrangement.ROWS]
     return {g.letters[-1]: lanes} if any(i and i[-1].letter == g.letters[-1] for i in rows) else {}
 
 
