@@ -54,7 +54,7 @@ def added_up(s: Statement, name: str, chunks: int) -> Statement:
 
 def finished(s: Statement, name: str, what: str) -> Statement:
     """s.out as a copy of the tensor `name` over the same letters, or over letters for its axes."""
-    letters = s.letters if all(p.letter for p in s.target) else tuple(f"i{k}" for k in range(len(s.target)))
+    letters = s.letters if s.target == tuple(map(Poly.name, s.letters)) else tuple(f"i{k}" for k in range(len(s.target)))
     index = tuple(map(Poly.name, letters))
     origin = f"{s.out}[{','.join(letters)}] = {name}[{','.join(letters)}]  ({what})"
     return Statement(s.out, letters, s.shape, index, "map", (), (), (), (), Read(name, index), origin)

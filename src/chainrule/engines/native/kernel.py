@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from ...language.show import expression
 from .builder import Builder, Env, Place
 from .effort import per_tile
+from .finds import spelled
 from .group import Group, Storage
 from .lanes import Lanes
 from .lower import Statement
@@ -166,6 +167,6 @@ class _Kernel:
                 for p, spot in tile.spots.items():
                     memory.store(s, spot, results[p])
 
-        words = f"{place} = {expression(s.body, {})}" if is_map else f"{place} = {s.kind} above"
+        words = f"{place} = {expression(spelled(s.body), {})}" if is_map else f"{place} = {s.kind} above"
         words = f"{place} += the lanes' total" if partial else words
         b.step(words + ("  # transposed in registers" if square else "" if stored or partial else "  # in registers"), write)

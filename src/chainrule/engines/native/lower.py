@@ -33,7 +33,10 @@ from ...language.tree import (
     reads,
     rebuild,
     subs,
+    walk,
 )
+
+FOUND = "found"  # found(v == number, rest, size): the rest at the place v of an axis that a number of the data names (finds.py)
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,19 @@ class Statement:
 
     @property
     def ranges(self) -> dict[str, tuple[int, int]]:
-        return {x: (0, e - 1) for x, e in zip(self.letters + self.red, self.extents + self.red_extents, strict=True)}
+        return {x: (0, e - 1) for x, e in zip(self.letters + self.red, self.extents + self.red_extents, strict=True)} | {
+            x: (0, e - 1) for x, e in self.found.items()
+        }
+
+    @cached_property
+    def found(self) -> dict[str, int]:
+        """Letters that are looked up, and how many places their axes have."""
+        out = {}
+        for node in walk(self.body):
+            if isinstance(node, Call) and node.fn == FOUND:
+                (letter,) = {a.expr.letter for a in node.args[0].args if isinstance(a, Index) and a.expr.letter}  # type: ignore[union-attr]  # a comparison
+                out[str(letter)] = int(node.args[2].value)  # type: ignore[union-attr]  # a number
+        return out
 
     @cached_property
     def tensors(self) -> set[str]:
@@ -65,7 +80,7 @@ class Statement:
     @cached_property
     def shape(self) -> tuple[int, ...]:
         """The sizes of the tensor's axes, where the target meets all of it."""
-        extents = dict(zip(self.letters, self.extents, strict=True))
+        extents = dict(zip(self.letters, self.extents, strict=True)) | self.found
         return tuple(extents[p.letter] if p.letter else p.interval(self.ranges)[1] + 1 for p in self.target)
 
     @property

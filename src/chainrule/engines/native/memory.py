@@ -10,7 +10,7 @@ from .builder import Affine, Builder, Env, Place
 from .group import CHUNK, Arrangement, Group, Storage, beside
 from .lanes import Lanes, inside
 from .lower import Statement, step_of
-from .nest import Const, Op, Operand, Var
+from .nest import Const, Op, Operand, Var, type_of
 from .number import ADDRESS, DOUBLE, I64, Number, vector
 
 Point = tuple[int, ...]
@@ -42,6 +42,11 @@ class Spot:
 
     def at(self, more: Env) -> Spot:
         return Spot(self.point, self.env | more, self.active)
+
+    def lanes(self, p: Poly) -> bool:
+        """Whether an index has a value of its own in each lane."""
+        places = (self.env[x].value for x in p.names if x in self.env)
+        return any(v is not None and v.type.lanes > 1 for v in places)
 
 
 @dataclass(frozen=True)
@@ -76,6 +81,8 @@ class Memory:
     def fetch(self, st: Storage, index: tuple[Poly, ...], spot: Spot, lanes: Lanes, fresh: bool = False) -> Operand:
         """The value at an index, as a number of the type of `lanes`. `fresh`: do not trust what was read before (it may have been
         written since)."""
+        if any(spot.lanes(p) for p in index):
+            return self.looked_up(st, index, spot, lanes)
         if st.layout is Arrangement.PARTIAL and not (index and index[0].letter == CHUNK):
             parts = [self.load(st, st.flat(index) + c * st.places, spot, lanes, fresh) for c in range(self.site.chunks)]
             while len(parts) > 1:
@@ -95,6 +102,36 @@ class Memory:
             row = self.listed(row)
         away = self.b.pure(Op.MUL, I64, row, st.places)
         return self.load(st, flat, spot, lanes, fresh, self.b.pure(Op.AT, ADDRESS, self.base[st.name], away, how=st.number))
+
+    def looked_up(self, st: Storage, index: tuple[Poly, ...], spot: Spot, lanes: Lanes) -> Var:
+        """The value at an index that differs from lane to lane."""
+        b, raw = self.b, vector(st.number, self.width)
+        out: Operand = Const(0, raw)
+        for k in range(spot.active):
+            at = self.lane_of(st, index, spot, k, self.base[st.name], st.number)
+            out = b.value(Op.INSERT, raw, out, b.load(vector(st.number, 1), at, st.number.bytes), how=k)
+        assert isinstance(out, Var)
+        return lanes.converted(out)
+
+    def lane_of(self, st: Storage, index: tuple[Poly, ...], spot: Spot, lane: int, base: Var, number: Number) -> Var:
+        """The address of one lane's value at an index that differs from lane to lane."""
+        b, env = self.b, dict(spot.env)
+        for x in {x for p in index for x in p.names if x in env}:
+            place = env[x]
+            if place.value is not None and place.value.type.lanes > 1:
+                env[x] = Place(b.pure(Op.EXTRACT, I64, place.value, how=lane), place.const, place.lo, place.hi)
+            elif x == self.group.vector:
+                env[x] = place.shifted(lane)
+        if not st.sample:
+            return b.pointer(base, number, b.affine(self.flat(st, index), env), 1)
+        a = b.affine(self.flat(st, index[1:]), env)
+        if not self.group.lanes:
+            row = b.sum(index[0], env)
+            away = b.pure(Op.MUL, I64, self.listed(row) if st.indexed else row, st.places)
+            return b.pointer(b.pure(Op.AT, ADDRESS, base, away, how=number), number, a, 1)
+        if st.layout is not Arrangement.LANES:
+            return b.pointer(self.row(st, lane), number, a, 1)
+        return b.pure(Op.AT, ADDRESS, b.pointer(base, number, a, self.width), lane, how=number)
 
     def listed(self, row: Operand) -> Var:
         """The number of a row that is found through the order."""
@@ -244,9 +281,20 @@ class Memory:
             at = b.pointer(base, DOUBLE, (a[0], a[1] + k * stride), 1)
             self.add_to(at, b.value(Op.CONVERT, doubles.one, one))
 
-    def add_to(self, at: Var, value: Var) -> None:
-        old = self.b.load(value.type, at, 8)
-        self.b.store(self.b.value(Op.ADD, value.type, old, value), at, 8)
+    def add_each(self, s: Statement, spot: Spot, value: Operand) -> None:
+        """Add each lane's value at a place of its own, one lane after the other."""
+        in_doubles = s.out in self.group.wide
+        number = DOUBLE if in_doubles else self.lanes.number
+        base = self.base[beside(s.out) if in_doubles else s.out]
+        for k in range(spot.active):
+            one = self.lanes.lane(self.lanes.vector(value), k)
+            at = self.lane_of(self.site.storage[s.out], s.target, spot, k, base, number)
+            self.add_to(at, self.b.value(Op.CONVERT, vector(DOUBLE, 1), one) if in_doubles else one)
+
+    def add_to(self, at: Var, value: Operand) -> None:
+        kind = type_of(value)
+        old = self.b.load(kind, at, kind.number.bytes)
+        self.b.store(self.b.value(Op.ADD, kind, old, value), at, kind.number.bytes)
 
     def narrow(self, tensor: str) -> None:
         """Put the doubles into the tensor."""

@@ -12,6 +12,7 @@ from ...language.bind import countable
 from . import cache
 from .buffers import aligned, contiguous
 from .compile import assemble, link, modules
+from .finds import looked_up
 from .group import Arrangement, Storage
 from .lower import SAMPLES, lower
 from .number import NUMBERS
@@ -76,7 +77,8 @@ def nest(spec: Spec, target: Target) -> Unit:
     for p in spec.inputs + spec.outputs:
         shapes[p.name] = ((SAMPLES,) if p.sample else ()) + p.shape
     taken = set(shapes) | {x.tensor for x in spec.lines}
-    statements = lower(list(spec.lines), shapes, spec.sample, taken)
+    wholes = {p.name for p in spec.inputs if NUMBERS[p.element].whole}
+    statements = [looked_up(s, wholes) for s in lower(list(spec.lines), shapes, spec.sample, taken)]
     external = {
         p.name: Storage(p.name, p.shape, Arrangement(p.layout if p.sample else "plain"), NUMBERS[p.element], p.sample, p.indexed)
         for p in spec.inputs + spec.outputs

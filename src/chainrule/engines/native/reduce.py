@@ -11,10 +11,12 @@ from dataclasses import dataclass, replace
 
 from ...language.index import Poly
 from ...language.show import expression
+from ...language.tree import Call, Expr
 from .builder import Builder, Env, Place, ranges
 from .effort import per_point
-from .lanes import Lanes
-from .lower import SAMPLES, Statement, linear
+from .finds import spelled
+from .lanes import Lanes, wide
+from .lower import FOUND, SAMPLES, Statement, linear
 from .memory import Memory, N, Point, Site, Spot
 from .nest import Op, Operand, Var
 from .number import I64
@@ -138,7 +140,7 @@ class Reductions:
         tiled = [x for x, n in self.group.tile.items() if n > 1]
         what = f"{s.out}[{','.join(map(str, s.target))}] +=" if s.scatter else f"{s.kind} of"
         taps = f" ({', '.join(f'{x} in 0..{extent[x]}' for x in task.unrolled)} written out)" if task.unrolled else ""
-        return f"{what} {expression(s.body, {})}{taps}" + (f" for a tile of {','.join(tiled)}" if tiled else "")
+        return f"{what} {expression(spelled(s.body), {})}{taps}" + (f" for a tile of {','.join(tiled)}" if tiled else "")
 
     def block(self, task: Task, inside: Callable[[], None]) -> None:
         """Sum up a block of terms apart, then add it with what rounding takes from the addition."""
@@ -205,12 +207,7 @@ class Reductions:
     def term(self, task: Task, spot: Spot) -> None:
         s, b, lanes = task.s, self.b, self.lanes
         if s.scatter:
-            added = self.values.value(s.body, spot)
-            if s.out in self.group.wide:
-                self.memory.add_wide(s, spot, added)
-                return
-            before = self.memory.fetch(self.site.storage[s.out], s.target, spot, lanes, fresh=True)
-            self.memory.store(s, spot, lanes.binary(Op.ADD, before, added))
+            self.added(s, s.body, spot)
             return
         slot = task.parts[spot.point][0]
         old = b.get(slot, lanes.type)
@@ -237,6 +234,24 @@ class Reductions:
         else:
             better = lanes.either(better, nan)
         b.put(slot, lanes.choose(better, v, old))
+
+    def added(self, s: Statement, body: Expr, spot: Spot) -> None:
+        """Add a value of the body to the tensor, where the target says."""
+        lanes, memory = self.lanes, self.memory
+        if isinstance(body, Call) and body.fn == FOUND:
+            flag, there = self.values.located(body.args, spot)
+            if not wide(flag):
+                self.b.when([flag], (f"{expression(body.args[0], {})}",), lambda: self.added(s, body.args[1], there))
+                return
+            memory.add_each(s, there, lanes.choose(flag, self.values.value(body.args[1], there), lanes.constant(0.0)))
+        elif any(map(spot.lanes, s.target)):
+            memory.add_each(s, spot, self.values.value(body, spot))
+        elif s.out in self.group.wide:
+            memory.add_wide(s, spot, self.values.value(body, spot))
+        else:
+            value = self.values.value(body, spot)
+            before = memory.fetch(self.site.storage[s.out], s.target, spot, lanes, fresh=True)
+            memory.store(s, spot, lanes.binary(Op.ADD, before, value))
 
 
 @dataclass(frozen=True)

@@ -133,6 +133,8 @@ class _Planner:
             return "sample"
         if SAMPLES not in s.red_extents:
             return "plain"
+        if s.scatter:
+            return "whole"  # one after the other, in the samples' order
         factors = list(reads(s.body))
         wide = [r for r in factors if r.index and s.letters and r.index[-1].letter == s.letters[-1]]
         # An outer product over samples: vectors along the last axis do `lanes` times less memory work than lanes.
@@ -285,7 +287,7 @@ class _Planner:
             return False
         if kinds[s.out] in ("plain", "whole") and any(x.equal for x in (s, *group)):
             return False  # these may become scatters, which are groups of their own
-        if not _simple(s) or not all(map(_simple, group)):
+        if not _simple(s) or not all(map(_simple, group)) or any(x.scatter for x in (s, *group)):
             return False
         if sum(_heavy(x) for x in group) + _heavy(s) > 1 or sum(map(self.written, group)) + self.written(s) > MOST_TOGETHER:
             return False
@@ -379,6 +381,7 @@ class _Planner:
         """Nothing that is computed of the letters leaves 64 bits: changes of variables make numbers that the formula did not have."""
         spans = {x: (0, max(e, MOST_SAMPLES if e == SAMPLES else 1)) for x, e in zip(s.letters + s.red, s.extents + s.red_extents, strict=True)}
         spans |= {self.given.sample: (0, MOST_SAMPLES)} if self.given.sample else {}
+        spans |= {x: (0, e) for x, e in s.found.items()}
         places = {r.tensor: self.storage[r.tensor].places if r.tensor in self.storage else 1 for r in reads(s.body)}
         found = [(p, places[r.tensor]) for r in reads(s.body) for p in r.index]
         found += [(p, 1) for p in (*s.guards, *s.equal, *(e.expr for e in walk(s.body) if isinstance(e, Index)))]

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from ...language.index import Poly
-from ...language.tree import Index, Read, product_factors, reads, walk
+from ...language.tree import Call, Index, Read, free_names, product_factors, reads, walk
 from .group import Arrangement, Group, Storage
-from .lower import SAMPLES, Statement, linear, step_of
+from .lower import FOUND, SAMPLES, Statement, linear, step_of
 
 MOST_WRITTEN = 400  # multiply-adds written out in one tile
 FEW_POINTS = 4  # a tile of so few values waits for memory
@@ -104,7 +104,10 @@ def _vector(g: Group, storage: Mapping[str, Storage], lanes: int) -> str | None:
     for letter, extent in zip(g.letters, g.extents, strict=True):
         blocked = any(letter in p.names for s in g.statements for p in (*s.guards, *s.equal))
         tangled = any(letter in p.names and not _steady(p, letter) for s in g.statements for p in (*_polys(s), *s.target))
-        if blocked or tangled or extent < 2:
+        strewn = any(
+            s.scatter and letter in free_names(e.args[0]) for s in g.statements for e in walk(s.body) if isinstance(e, Call) and e.fn == FOUND
+        )
+        if blocked or tangled or strewn or extent < 2:
             continue
         cost = 0.0
         for s in g.statements:

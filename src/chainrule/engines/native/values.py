@@ -10,6 +10,7 @@ from ...language.program import MOST
 from ...language.tree import Call, Const, Expr, Index, Read, product_factors, whole
 from .builder import Builder, Env, Place
 from .lanes import Lanes, wide
+from .lower import FOUND
 from .memory import Memory, N, Site, Spot
 from .nest import Const as Number
 from .nest import Op, Operand, Row, Var, type_of
@@ -92,6 +93,9 @@ class Values:
             return self.lanes.choose(flag, self.value(args[1], spot), self.value(args[2], spot))
         if fn == "**":
             return self.power(args, spot)
+        if fn == FOUND:
+            flag, there = self.located(args, spot)
+            return self.lanes.choose(flag, self.value(args[1], there), self.lanes.constant(0.0))
         values = [self.value(a, spot) for a in args]
         if fn in BINARY:
             return self.lanes.binary(BINARY[fn], *values)
@@ -104,6 +108,16 @@ class Values:
             first = self.lanes.compare(">=" if fn == "maximum" else "<=", a, b)
             return self.lanes.choose(self.lanes.either(first, self.lanes.compare("nan", a, a)), a, b)
         return self.library(fn, values)
+
+    def located(self, args: tuple[Expr, ...], spot: Spot) -> tuple[Var, Spot]:
+        """Whether a number of the data is a place of an axis, and the spot with the letter there (at 0 where it is none)."""
+        test, _, size = args
+        assert isinstance(test, Call) and isinstance(test.args[0], Index) and isinstance(size, Const)
+        at = self.integer(test.args[1], spot)
+        low, high = self.wholes.compare(">=", at, 0), self.wholes.compare("<", at, int(size.value))
+        flag = self.b.value(Op.AND, low.type, low, high)
+        place = Place(self.wholes.choose(flag, at, 0), 0, 0, int(size.value) - 1)
+        return flag, spot.at({str(test.args[0].expr.letter): place})
 
     def library(self, fn: str, values: list[Operand]) -> Operand:
         args = self.lanes.together(*values)

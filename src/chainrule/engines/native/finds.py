@@ -1,0 +1,86 @@
+"""Whole numbers of the data as indices: a sum that compares all places of an axis with a number becomes a look-up at that place.
+
+    sum[v]((v == t[n]) * x[v,d])              ->  x[t[n],d]                        a gather
+    dx[v,d] = sum[n]((v == t[n]) * dy[n,d])   ->  dx[t[n],d] += dy[n,d] for all n  a scatter, in the order of n
+
+In a statement's body the letter then stands under `found(v == t[n], rest, size)`: the rest at the place where v is that number, and 0
+where the number is on no place of the axis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from ...language.tree import ONE, ZERO, Call, Const, Expr, Index, Read, neg, product, product_factors, reads, rebuild, walk, whole
+from .lower import FOUND, SAMPLES, Statement
+
+LEAST = 24  # places of an axis from which on a number is looked up, not compared with each of them
+
+
+def looked_up(s: Statement, wholes: Collection[str]) -> Statement:
+    """The statement with look-ups in place of sums over all places. wholes: tensors that are kept as whole numbers."""
+    if s.kind != "sum":
+        return s
+    for k, (letter, size) in enumerate(zip(s.red, s.red_extents, strict=True)):
+        body = _found(s, letter, size, wholes)
+        if body is not None:
+            red, extents = s.red[:k] + s.red[k + 1 :], s.red_extents[:k] + s.red_extents[k + 1 :]
+            kind = "sum" if red or s.guards or s.equal else "map"
+            return looked_up(replace(s, kind=kind, red=red, red_extents=extents, body=body), wholes)
+    for k, (letter, size) in enumerate(zip(s.letters, s.extents, strict=True)):
+        body = _found(s, letter, size, wholes) if s.red and not s.scatter and all(p.letter for p in s.target) else None
+        if body is not None:
+            letters, extents = s.letters[:k] + s.letters[k + 1 :], s.extents[:k] + s.extents[k + 1 :]
+            return replace(s, letters=letters, extents=extents, body=body, scatter=True)
+    return s
+
+
+def _found(s: Statement, letter: str, size: int, wholes: Collection[str]) -> Expr | None:
+    """The body with the letter looked up, or None where it is no look-up."""
+    if size == SAMPLES or size < LEAST or any(letter in p.names for p in (*s.guards, *s.equal)):
+        return None
+    parts = _split(s.body, letter, wholes)
+    if parts is None:
+        return None
+    test, rest = parts
+    for node in walk(rest):
+        if isinstance(node, Index) and letter in node.expr.names:
+            return None
+        if isinstance(node, Read) and any(letter in p.names and p.letter != letter for p in node.index):
+            return None
+    return Call(FOUND, (test, rest, Const(size)))
+
+
+def _split(e: Expr, letter: str, wholes: Collection[str]) -> tuple[Expr, Expr] | None:
+    """(the comparison of a letter with a number of the data, what stands beside it) in a product or a choice; None where there is none."""
+    if isinstance(e, Call) and e.fn == "neg":
+        inner = _split(e.args[0], letter, wholes)
+        return inner and (inner[0], neg(inner[1]))
+    if isinstance(e, Call) and e.fn == "where" and e.args[2] == ZERO:
+        test = _split(e.args[0], letter, wholes)
+        if test is not None:
+            return test[0], e.args[1] if test[1] == ONE else Call("where", (test[1], e.args[1], ZERO))
+    if isinstance(e, Call) and e.fn == FOUND:
+        inner = _split(e.args[1], letter, wholes)
+        return inner and (inner[0], Call(FOUND, (e.args[0], inner[1], e.args[2])))
+    if isinstance(e, Call) and e.fn in ("==", "delta"):
+        for a, b in (e.args, e.args[::-1]):
+            free = not any(isinstance(x, Index) and letter in x.expr.names for x in walk(b))
+            apart = free and not any(letter in p.names for r in reads(b) for p in r.index)
+            if isinstance(a, Index) and a.expr.letter == letter and apart and whole(b, wholes.__contains__) and next(reads(b), None):
+                return Call("==", (a, b)), ONE
+        return None
+    factors = product_factors(e)
+    for k, f in enumerate(factors if len(factors) > 1 else ()):
+        inner = _split(f, letter, wholes)
+        if inner is not None:
+            return inner[0], product([*factors[:k], inner[1], *factors[k + 1 :]])
+    return None
+
+
+def spelled(e: Expr) -> Expr:
+    """A body as a formula of the language."""
+    if isinstance(e, Call) and e.fn == FOUND:
+        return product([e.args[0], spelled(e.args[1])])
+    return rebuild(e, spelled)
