@@ -11,7 +11,7 @@ import numpy as np
 from ..calculus.forward import Tangent, forward
 from ..calculus.reverse import Gradient, reverse
 from ..engines import reference
-from ..engines.native.program import ELEMENTS, Code, Port, Runner, Spec, aligned, compile_spec, contiguous
+from ..engines.native.program import ELEMENTS, Code, Port, Runner, Spec, aligned, c_source, compile_spec, contiguous
 from ..engines.native.target import current
 from ..errors import ArgumentError, ShapeError
 from ..language.bind import Bound, bind, lane_ready, settings_of, with_whole_numbers
@@ -261,6 +261,16 @@ class Op:
     def loops(self, *args: object, **given: object) -> str:
         """The loop nests that were compiled for these arrays (or shapes), each with the formula it came from."""
         return "\n".join(self.code(*args, **given).layout.notes)
+
+    def c(self, *args: object, **given: object) -> str:
+        """The same loop nests as a C file, for these arrays (or shapes); its function is chainrule_<name>.
+
+        >>> double = op("double(x[n,D]; k=2) -> y[n,D]\\n y[n,i] = k * x[n,i]")
+        >>> text = double.c((4, 3))
+        >>> [line for line in text.splitlines() if line.startswith("int ")]
+        ['int chainrule_double(int64_t n, const float *x, float *y)']
+        """
+        return c_source(self.code(*args, **given).spec, self.name)
 
     def code(self, *args: object, **given: object) -> Code:
         names = self.template.outline.inputs if self.template else {t.name for t in self.definition.inputs}

@@ -14,7 +14,8 @@ import llvmlite.binding as llvm
 from ...language.bind import countable
 from . import cache
 from .buffers import aligned, contiguous
-from .compile import assemble, link, modules
+from .c import source
+from .compile import assemble, link, modules, settle
 from .group import Arrangement, Storage
 from .lower import SAMPLES, lower
 from .number import NUMBERS
@@ -24,7 +25,21 @@ from .schedule import Inputs, plan
 from .spec import DTYPES, ELEMENTS, Code, Layout, Port, Spec
 from .target import Target, current
 
-__all__ = ["DTYPES", "ELEMENTS", "Code", "Layout", "Port", "Runner", "Spec", "aligned", "assemble", "compile_spec", "contiguous", "translate"]
+__all__ = [
+    "DTYPES",
+    "ELEMENTS",
+    "Code",
+    "Layout",
+    "Port",
+    "Runner",
+    "Spec",
+    "aligned",
+    "assemble",
+    "c_source",
+    "compile_spec",
+    "contiguous",
+    "translate",
+]
 
 _made: dict[str, Code] = {}
 _lock = threading.RLock()
@@ -77,9 +92,15 @@ def nest(spec: Spec, target: Target) -> Unit:
     return unit(plan(statements, given, target, number), number, target, spec.chunks, dict(spec.update))
 
 
+def c_source(spec: Spec, name: str) -> str:
+    """The program's loop nests as a C file; its function is chainrule_<name>."""
+    return source(nest(spec, current()), spec, name)
+
+
 def _hold() -> None:
     """Nobody forks in the middle of a compilation: LLVM and llvmlite would stay locked in the child."""
     _lock.acquire()
+    settle()
     if _llvmlite is not None:
         _llvmlite.__enter__()
 
