@@ -12,7 +12,7 @@ import numpy as np
 
 from ..calculus.forward import Tangent, forward
 from ..calculus.reverse import Gradient, reverse
-from ..engines.native.program import ELEMENTS, Code
+from ..engines.native.program import ELEMENTS, Code, c_source
 from ..engines.native.target import current
 from ..engines.session import counted
 from ..errors import ArgumentError, ShapeError
@@ -244,6 +244,16 @@ class Op:
     def loops(self, *args: object, **given: object) -> str:
         """The loop nests that were compiled for these arrays (or shapes), each with the formula it came from."""
         return "\n".join(self.code(*args, **given).layout.notes)
+
+    def c(self, *args: object, **given: object) -> str:
+        """The same loop nests as a C file, for these arrays (or shapes); its function is chainrule_<name>.
+
+        >>> double = op("double(x[n,D]; k=2) -> y[n,D]\\n y[n,i] = k * x[n,i]")
+        >>> text = double.c((4, 3))
+        >>> [line for line in text.splitlines() if line.startswith("int ")]
+        ['int chainrule_double(int64_t n, const float *x, float *y)']
+        """
+        return c_source(self.code(*args, **given).spec, self.name)
 
     def code(self, *args: object, **given: object) -> Code:
         return self.ready_for(args, given).machine.code

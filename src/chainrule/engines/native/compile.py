@@ -1,28 +1,63 @@
-"""LLVM text in, machine code out."""
+"""LLVM text in, machine code out: a program's functions in several modules, which are compiled side by side.
+
+llvmlite holds one lock around each of its calls, so that its threads take turns. Nine tenths of the time go into one call (instructions
+are chosen and put into registers): that one is made without the lock. LLVM allows this, as each module has a context of its own.
+"""
 
 from __future__ import annotations
 
+import ctypes
+import os
 import struct
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Iterable, Sequence
 
 import llvmlite.binding as llvm
 
 from ...errors import ChainruleError
-from . import driver
-from .llvm import module, printed
+from . import driver, pool, vmath
+from .llvm import Printed, module, printed
 from .phases import Unit, phase_name
 from .target import Target, initialized
 
 LARGE = 6_000_000  # characters of text from which on quick compiling matters more than the last percent
+PART = 300_000  # characters of a module: some 100 ms; a smaller one would not be worth its own
+
+# Modules ---------------------------------------------------------------------------------------------------------------
 
 
 def modules(unit: Unit) -> tuple[str, ...]:
-    """The modules of a program."""
-    known = unit.by_name
+    """The texts of a program's modules: one for a small program, else parts of about the same size."""
+    vectors = {f.name: printed(f) for f in unit.functions if vmath.is_vector(f.name)}
     names = [phase_name(k) for k in range(len(unit.tasks))]
-    runtime = driver.text(len(unit.slots), unit.tasks, names, unit.number, driver.CLOCK)
-    parts = [printed(f) for f in unit.functions]
-    return (module(parts, known, runtime, driver.declarations(driver.CLOCK)),)
+    own = [printed(f) for f in unit.functions if f.name not in vectors]
+    alone = sum(len(p.text) for p in own) <= PART
+    if not alone:
+        own = [p.public() for p in own]
+    runtime = driver.text(len(unit.slots), unit.tasks, names, unit.number, driver.CLOCK, alone)
+    needs = driver.declarations(driver.CLOCK)
+    parts = [own] if alone else cut(own)
+    known, texts = unit.by_name, []
+    for k, part in enumerate(parts):
+        part = [*part, *(vectors[name] for name in sorted(set().union(*(p.called for p in part)) & vectors.keys()))]
+        called = set(names) if k == 0 else set()
+        texts.append(module(part, known, called, runtime if k == 0 else "", needs if k == 0 else ()))
+    return tuple(texts)
+
+
+def cut(functions: Sequence[Printed]) -> list[list[Printed]]:
+    """Functions in parts of about the same length, the longest placed first; the order within a part is that of the program."""
+    count = -(-sum(len(p.text) for p in functions) // PART)
+    sizes, where = [0] * count, {}
+    for p in sorted(functions, key=lambda p: (-len(p.text), p.of.name)):
+        k = sizes.index(min(sizes))
+        sizes[k] += len(p.text)
+        where[p.of.name] = k
+    parts = [[p for p in functions if where[p.of.name] == k] for k in range(count)]
+    return [p for p in parts if p]
+
+
+# Machine code ------------------------------------------------------------------------------------------------------------
 
 
 def _machine(target: Target, opt: int = 2) -> llvm.TargetMachine:
@@ -33,15 +68,15 @@ def _machine(target: Target, opt: int = 2) -> llvm.TargetMachine:
 def assemble(texts: Sequence[str], target: Target) -> bytes:
     """Object code for LLVM text: the modules' objects one behind the other, each after its length."""
     opt = 2 if sum(map(len, texts)) < LARGE else 1
-    objects = [_assembled(text, target, opt) for text in texts]
+    objects = side_by_side([lambda text=text: assembled(text, target, opt) for text in texts])  # type: ignore[misc]  # mypy does not infer lambdas with defaults
     return b"".join(struct.pack(">Q", len(o)) + o for o in objects)
 
 
-def _assembled(text: str, target: Target, opt: int) -> bytes:
+def assembled(text: str, target: Target, opt: int) -> bytes:
     machine = _machine(target, opt)
     try:
-        module = llvm.parse_assembly(text)
-        module.verify()
+        made = llvm.parse_assembly(text, llvm.create_context())
+        made.verify()
     except RuntimeError as e:
         raise ChainruleError(f"the compiler made text that LLVM refuses; please report this with the formula: {e}") from None
     # The text is already scheduled and free of repeated work; LLVM has to put it into registers, little more.
@@ -50,8 +85,35 @@ def _assembled(text: str, target: Target, opt: int) -> bytes:
     passes.add_sroa_pass()
     passes.add_instruction_combine_pass()
     passes.add_simplify_cfg_pass()
-    passes.run(module, builder)
-    return bytes(machine.emit_object(module))
+    passes.run(made, builder)
+    return emitted(machine, made)
+
+
+def emitted(machine: llvm.TargetMachine, made: llvm.ModuleRef) -> bytes:
+    """machine.emit_object(made), where possible without llvmlite's lock."""
+    emit = _unlocked("LLVMPY_TargetMachineEmitToMemory")
+    if emit is None:
+        return bytes(machine.emit_object(made))
+    with llvm.ffi.OutputString() as said:
+        buffer = emit(machine, made, 1, said)
+        if not buffer:
+            raise RuntimeError(str(said))
+    lib = llvm.ffi.lib
+    try:
+        return ctypes.string_at(lib.LLVMPY_GetBufferStart(buffer), lib.LLVMPY_GetBufferSize(buffer))
+    finally:
+        lib.LLVMPY_DisposeMemoryBuffer(buffer)
+
+
+def _unlocked(name: str) -> Callable[..., object] | None:
+    """A function of llvmlite's library without the lock around it; None where llvmlite is not built as it was when this was written."""
+    lib = llvm.ffi.lib
+    wrapped = getattr(lib, name, None)
+    raw, lock = getattr(wrapped, "_cfn", None), getattr(wrapped, "_lock", None)
+    if lock is None or lock is not getattr(lib, "_lock", None) or getattr(lock, "_cblist", None) != []:  # [] : nobody asks to be told
+        return None
+    described = getattr(raw, "argtypes", None) is not None and getattr(raw, "restype", None) is not None
+    return raw if described and callable(raw) else None
 
 
 def parts(code: bytes) -> list[bytes]:
@@ -74,3 +136,74 @@ def link(code: bytes, target: Target) -> tuple[int, object]:
     if not address:
         raise RuntimeError("no entry point")
     return address, engine
+
+
+# Threads -----------------------------------------------------------------------------------------------------------------
+
+
+class _Jobs:
+    """Jobs that any thread may draw; whoever asks for them draws too, so that helpers may come late, or never."""
+
+    def __init__(self, jobs: Sequence[Callable[[], bytes]]):
+        self.jobs = jobs
+        self.results: list[bytes | BaseException | None] = [None] * len(jobs)
+        self.lock = threading.Lock()
+        self.drawn = 0
+        self.busy = 0
+        self.idle = threading.Condition(self.lock)
+
+    def work(self, _: int = 0) -> None:
+        while True:
+            with self.lock:
+                k, self.drawn = self.drawn, self.drawn + 1
+                if k >= len(self.jobs):
+                    return
+                self.busy += 1
+            try:
+                self.results[k] = self.jobs[k]()
+            except BaseException as e:  # raised again where the results are asked for
+                self.results[k] = e
+                if not isinstance(e, Exception):
+                    raise
+            finally:
+                with self.lock:
+                    self.busy -= 1
+                    self.idle.notify_all()
+
+    def wait(self) -> None:
+        """Until nobody works on any of them."""
+        with self.lock:
+            self.idle.wait_for(lambda: not self.busy)
+
+
+_running: set[_Jobs] = set()
+
+
+def side_by_side(jobs: Sequence[Callable[[], bytes]]) -> Iterable[bytes]:
+    """The results of jobs that do not depend on each other, on as many threads as there are processors."""
+    together = _Jobs(jobs)
+    _running.add(together)
+    try:
+        helpers = min(len(jobs), processors()) - 1
+        if helpers > 0 and _unlocked("LLVMPY_TargetMachineEmitToMemory"):
+            pool.offer(together.work, helpers)
+        together.work()
+        together.wait()
+    finally:
+        together.drawn = len(jobs)
+        together.wait()
+        _running.discard(together)
+    for r in together.results:
+        if isinstance(r, BaseException):
+            raise r
+    return [r for r in together.results if isinstance(r, bytes)]
+
+
+def processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def settle() -> None:
+    """Wait until no helper is inside LLVM: a fork would leave its locks shut in the child."""
+    for jobs in list(_running):
+        jobs.wait()

@@ -34,9 +34,13 @@ YIELDS = 20_000  # before a helper at a shut gate sleeps
 NEVER = (1 << 63) - 1
 
 
-def text(slots: int, counts: Sequence[int], names: Sequence[str], number: Number, clock: bool) -> str:
-    """The entry point and what it and the kernels call. names: the function of each phase, which runs one of its tasks."""
-    return "\n".join([_run(slots, counts, names, number, clock), _LEAVE, _wait(), _gate(), _look(clock), _ask(clock)])
+def text(slots: int, counts: Sequence[int], names: Sequence[str], number: Number, clock: bool, alone: bool) -> str:
+    """The entry point and what it and the kernels call. names: the function of each phase, which runs one of its tasks.
+
+    alone: all that looks whether the run is over is in this module.
+    """
+    look = _look(clock) if alone else _look(clock).replace("define internal", "define", 1)
+    return "\n".join([_run(slots, counts, names, number, clock), _LEAVE, _wait(), _gate(), look, _ask(clock)])
 
 
 def declarations(clock: bool) -> set[str]:

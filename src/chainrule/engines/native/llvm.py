@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import struct
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from functools import cache
 
 from .nest import Block, Const, Function, If, Ins, Loop, Note, Op, Operand, Var, type_of
@@ -41,12 +40,7 @@ def literal(x: float, number: Number) -> str:
         return str(bool(x)).lower()
     if number.whole:
         return str(int(x))
-    if number.bytes == 4 and math.isfinite(x):
-        try:
-            x = struct.unpack("f", struct.pack("f", x))[0]
-        except OverflowError:
-            x = math.copysign(math.inf, x)
-    return "0x" + struct.pack(">d", x).hex().upper()
+    return "0x" + struct.pack(">d", number.rounded(x)).hex().upper()
 
 
 @cache
@@ -274,12 +268,12 @@ WRITTEN: dict[Op, Callable[[_Writer, Ins], str]] = {
 # Functions and modules -------------------------------------------------------------------------------------------------
 
 
-def heading(f: Function, public: bool) -> str:
+def heading(f: Function) -> str:
     params = ", ".join(f"{spelled(p.type)}{' noalias' if p.name in f.apart else ''} %{p.name}" for p in f.params)
     result = spelled(type_of(f.result)) if f.result is not None else "void"
     how = "memory(none) nounwind willreturn" if f.pure else "nounwind"
     # Vectors that do not fit the registers go to the stack: aligned, or each costs two cache lines.
-    return f"define {'' if public else 'internal '}{result} @{f.name}({params}) {how}{HOT if f.hot else ''} {{"
+    return f"define internal {result} @{f.name}({params}) {how}{HOT if f.hot else ''} {{"
 
 
 HOT = ' alignstack(64) "stackrealign"'
@@ -299,12 +293,16 @@ class Printed:
     declared: frozenset[str]
     called: frozenset[str]
 
+    def public(self) -> Printed:
+        """The same, for other modules to call."""
+        return replace(self, text=self.text.replace("define internal ", "define ", 1))
+
 
 LOOK = "declare i1 @look(ptr)"
 
 
-def printed(f: Function, public: bool = False) -> Printed:
-    """A function as text; a public one may be called from other modules."""
+def printed(f: Function) -> Printed:
+    """A function as text, for its own module to call."""
     w = _Writer()
     w.label("entry")
     for i in f.entry:
@@ -315,13 +313,12 @@ def printed(f: Function, public: bool = False) -> Printed:
         w.label("leave")
         w.line("ret void")
         w.declared.add(LOOK)
-    return Printed(f, "\n".join([heading(f, public), *w.lines, "}"]), frozenset(w.declared), frozenset(w.called))
+    return Printed(f, "\n".join([heading(f), *w.lines, "}"]), frozenset(w.declared), frozenset(w.called))
 
 
-def module(parts: Iterable[Printed], known: Mapping[str, Function], more: str = "", declared: Iterable[str] = ()) -> str:
-    """A module of some functions, and of the threads' runtime where it is given. known: by name, the functions of the whole unit."""
-    parts = list(parts)
-    missing = {name for p in parts for name in p.called} - {p.of.name for p in parts}
+def module(parts: Sequence[Printed], known: Mapping[str, Function], called: Set[str], more: str = "", declared: Iterable[str] = ()) -> str:
+    """A module of some functions, and of more text that calls some too. known: by name, the functions of all modules."""
+    missing = set(called).union(*(p.called for p in parts)) - {p.of.name for p in parts}
     wanted = {declaration(known[name]) for name in missing} | set(declared).union(*(p.declared for p in parts))
     wanted -= {LOOK} if more else set()
     return "\n".join([*sorted(wanted), *(p.text for p in parts), more]) + "\n"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import struct
 from dataclasses import dataclass
 from functools import cache
 
@@ -21,6 +23,15 @@ class Number:
     c_suffix: str = ""
     whole: bool = False
     signed: bool = True
+
+    def rounded(self, x: float) -> float:
+        """The nearest number of the type."""
+        if self is not FLOAT or not math.isfinite(x):
+            return x
+        try:
+            return float(struct.unpack("f", struct.pack("f", x))[0])
+        except OverflowError:
+            return math.copysign(math.inf, x)
 
     def __str__(self) -> str:
         return self.name

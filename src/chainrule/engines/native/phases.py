@@ -210,7 +210,8 @@ class _Phases:
 
         def one(count: int, words: str, run) -> None:  # type: ignore[no-untyped-def]  # a function of the task's number
             nonlocal total
-            mine = [b.compare(">=", TASK, total)] * (total > 0) + [b.compare("<", TASK, total + count)]
+            mine = [b.compare(">=", TASK, total)] if total else []
+            mine.append(b.compare("<", TASK, total + count))
             before, total = total, total + count
             b.when(mine, (words,), lambda: run(b.value(Op.SUB, I64, TASK, before)))
 

@@ -11,7 +11,8 @@ import llvmlite.binding as llvm
 from ...language.bind import countable
 from . import cache
 from .buffers import aligned, contiguous
-from .compile import assemble, link, modules
+from .c import source
+from .compile import assemble, link, modules, settle
 from .finds import looked_up
 from .group import Arrangement, Storage
 from .lower import SAMPLES, lower
@@ -32,6 +33,7 @@ __all__ = [
     "Spec",
     "aligned",
     "assemble",
+    "c_source",
     "compile_spec",
     "contiguous",
     "hold",
@@ -88,11 +90,17 @@ def nest(spec: Spec, target: Target) -> Unit:
     return unit(plan(statements, given, target, number), number, target, spec.chunks, dict(spec.update))
 
 
+def c_source(spec: Spec, name: str) -> str:
+    """The program's loop nests as a C file; its function is chainrule_<name>."""
+    return source(nest(spec, current()), spec, name)
+
+
 _llvmlite = getattr(getattr(llvm.ffi, "lib", None), "_lock", None)  # its own lock, around each of its calls
 
 
 def hold() -> None:
     """Before a fork: LLVM would stay locked in the child."""
+    settle()
     if _llvmlite is not None:
         _llvmlite.__enter__()
 

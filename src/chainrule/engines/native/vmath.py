@@ -165,6 +165,10 @@ def name_of(fn: str, kind: Type) -> str:
     return f"math_{fn}_{kind.number.name}_{kind.lanes}"
 
 
+def is_vector(name: str) -> bool:
+    return name.startswith("math_")
+
+
 def define(name: str, kind: Type) -> Function:
     """The function of that name (`name_of`) for a vector of a type."""
     fn = name.split("_")[1]

@@ -65,11 +65,11 @@ class _Reader:
             else:
                 rest += said
         where = f" where {' and '.join(tested)}" if tested else ""
-        return [f"{'at ' if node.at else ''}{node.words}{where}{':' if rest else ''}", *indented(rest)]
+        return [f"{headline(node)}{where}{':' if rest else ''}", *indented(rest)]
 
     def over(self, node: Over) -> list[str]:
         """One line where the values are gone through in one piece, else one for each piece; equal pieces are said once."""
-        head = f"for {node.letter} in 0..{node.extent}" + (f" step {node.step}" if node.step > 1 else "")
+        head = headline(node)
         pieces = [n for n in node.body if not isinstance(n, Ins)]
         if len(pieces) == 1 and isinstance(one := pieces[0], Loop | Step) and getattr(one, "letter", node.letter) == node.letter:
             words = [*node.words]
@@ -136,6 +136,13 @@ class _Reader:
     def members(self, x: Operand, op: Op) -> list[Operand]:
         made = self.made.get(x.name) if isinstance(x, Var) else None
         return [y for a in made.args for y in self.members(a, op)] if made and made.op is op else [x]
+
+
+def headline(node: Over | Step) -> str:
+    """What the instructions of a node are for."""
+    if isinstance(node, Step):
+        return f"at {node.words}" if node.at else node.words
+    return f"for {node.letter} in 0..{node.extent}" + (f" step {node.step}" if node.step > 1 else "")
 
 
 def indented(lines: list[str]) -> list[str]:

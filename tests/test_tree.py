@@ -1,0 +1,139 @@
+"""The loop-nest tree has three readers: machine code, words and C. What one of them says is what the others say."""
+
+from __future__ import annotations
+
+import ctypes
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule import Op
+from chainrule.engines.native import c, words
+from chainrule.engines.native.compile import modules
+from chainrule.engines.native.nest import If, Loop, Over, Step, walk
+from chainrule.engines.native.phases import Unit
+from chainrule.engines.native.program import Spec, nest
+from chainrule.engines.native.target import current
+from tests.cases import CASES, Case
+
+COMPILER = next((found for name in ("cc", "gcc", "clang") if (found := shutil.which(name))), None)
+SAMPLES = 5
+
+
+def both(case: Case, dtype: type) -> Iterator[tuple[str, Op, dict[str, np.ndarray]]]:
+    """The operation and its gradient, with arrays."""
+    arrays = case.arrays(SAMPLES, dtype=dtype)
+    gradient = case.op.gradient(case.wrt)
+    values = case.op.evaluate(arrays, case.numbers, "reference")
+    rng = np.random.default_rng(1)
+    seeds = {gradient.seed[k]: np.asarray(rng.normal(size=np.shape(v)), dtype) for k, v in values.items()}
+    yield "forward", case.op, arrays
+    yield "gradient", Op(gradient.definition), arrays | seeds
+
+
+def spec_of(op: Op, arrays: dict[str, np.ndarray], case: Case) -> Spec:
+    shapes = {k: a.shape for k, a in arrays.items()}
+    samples = op.samples(shapes) if op.lane_ready else None
+    dtype = next(a.dtype for a in arrays.values() if a.dtype.kind == "f")
+    return op.spec(op.bound(shapes, case.numbers, samples is not None), dtype, samples, {k: str(a.dtype) for k, a in arrays.items()})
+
+
+def units(case: Case) -> Iterator[Unit]:
+    for _, op, arrays in both(case, np.float32):
+        yield nest(spec_of(op, arrays, case), current())
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda c: c.id)
+def test_every_loop_and_every_condition_is_in_all_three(case: Case) -> None:
+    for unit in units(case):
+        text = c.source(unit, spec_of(*next((o, a) for _, o, a in both(case, np.float32)), case), "f")
+        llvm = "\n".join(modules(unit))
+        for f in unit.functions:
+            nodes = walk(f.body)
+            loops, conditions = [n for n in nodes if isinstance(n, Loop)], [n for n in nodes if isinstance(n, If)]
+            code = re.search(rf"^static \w+ {f.name}\(.*?^}}", text, re.S | re.M)
+            made = re.search(rf"^define [^\n]*@{f.name}\(.*?^}}", llvm, re.S | re.M)
+            assert code and made
+            assert len(re.findall(r"for \(int64_t (?!t\b)", code[0])) == len(loops) == len(re.findall(r" phi i64 ", made[0]))
+            assert len(re.findall(r"\bif \(", code[0])) == len(conditions) == len(re.findall(r"^D\d+:", made[0], re.M))
+            if not f.hot:
+                continue
+            said = "\n".join(words.function_words(f))
+            for over in (n for n in nodes if isinstance(n, Over)):
+                assert f"for {over.letter} in 0..{over.extent}" in said
+            for loop in loops:
+                assert f"for {loop.letter} in " in said
+            for condition in conditions:
+                assert all(w in said for w in condition.words), condition.words
+            for step in (n for n in nodes if isinstance(n, Step) and not n.at):
+                assert step.words in said
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda c: c.id)
+def test_the_same_program_makes_the_same_tree_and_the_same_texts(case: Case) -> None:
+    for first, second in zip(units(case), units(case), strict=True):
+        assert first.functions == second.functions and first.notes == second.notes
+        assert modules(first) == modules(first) == modules(second)
+
+
+def run_c(path: Path, op: Op, spec: Spec, arrays: dict[str, np.ndarray], outputs: dict[str, np.ndarray], name: str) -> None:
+    function = getattr(ctypes.CDLL(str(path)), f"chainrule_{name}")
+    given = [ctypes.c_void_p((arrays | outputs)[p.name].ctypes.data) for p in (*spec.inputs, *spec.outputs)]
+    assert function(*([ctypes.c_int64(SAMPLES)] if spec.sample is not None else []), *given) == 0
+
+
+def dtypes(case: Case) -> tuple[type, ...]:
+    """float64 too for some, among them all that call C's own functions: two compilations of everything take long."""
+    return (np.float32, np.float64) if case.id in ("waves", "exotic", "attention", "norm", "unsolvable", "conv2d-stride2-pad") else (np.float32,)
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A library for every case, forward and gradient."""
+    if COMPILER is None:
+        pytest.skip("NOT TESTED: C against the engines; there is no cc, gcc or clang on this machine")
+    folder = tmp_path_factory.mktemp("c")
+    jobs = []
+    for k, case in enumerate(CASES):
+        for dtype in dtypes(case):
+            for tag, op, arrays in both(case, dtype):
+                spec = spec_of(op, arrays, case)
+                name = f"{k}_{tag}_{np.dtype(dtype).name}"
+                source = folder / f"{name}.c"
+                source.write_text(c.source(nest(spec, current()), spec, "x" + name))
+                flags = ["-std=c99", "-O0", "-fPIC", "-ffp-contract=off", "-Werror=implicit-function-declaration", "-w"]
+                jobs.append([COMPILER, *flags, "-shared", str(source), "-o", str(folder / f"{name}.so"), "-lm"])
+    running: list[subprocess.Popen[bytes]] = []
+    for job in jobs:
+        running.append(subprocess.Popen(job))
+        if len(running) > 1:
+            assert running.pop(0).wait() == 0
+    assert all(p.wait() == 0 for p in running)
+    return folder
+
+
+@pytest.mark.parametrize("case, dtype", [pytest.param(case, d, id=f"{case.id}-{d.__name__}") for case in CASES for d in dtypes(case)])
+def test_c_computes_what_both_engines_compute(case: Case, dtype: type, compiled: Path) -> None:
+    for tag, op, arrays in both(case, dtype):
+        spec = spec_of(op, arrays, case)
+        want = op.evaluate(arrays, case.numbers, "reference")
+        native = op.evaluate(arrays, case.numbers, "native")
+        outputs = {k: np.full(np.shape(v), np.nan, v.dtype) for k, v in want.items()}
+        name = f"{CASES.index(case)}_{tag}_{np.dtype(dtype).name}"
+        run_c(compiled / f"{name}.so", op, spec, {k: np.ascontiguousarray(a) for k, a in arrays.items()}, outputs, "x" + name)
+        for k, got in outputs.items():
+            size = max(float(np.max(np.abs(want[k]), initial=0)), 1e-3)
+            np.testing.assert_allclose(got, want[k], atol=(3e-5 if dtype is np.float32 else 1e-12) * size, rtol=0)
+            np.testing.assert_allclose(got, native[k], atol=(1e-6 if dtype is np.float32 else 1e-14) * size, rtol=0)
+
+
+def test_c_names_the_formulas_and_takes_what_numpy_has() -> None:
+    text = cr.ops.conv2d.c((4, 2, 7, 6), (3, 2, 3, 2), (3,), s=2, p=1)
+    assert "int chainrule_conv2d(int64_t n, const float *x, const float *w, const float *b, float *y)" in text
+    assert "// # y[n,o,i,j] = b[o] + y~1[n,o,i,j]" in text and "sum[c,u,v](w[o,c,u,v] * x[n, c, 2*i+u-1, 2*j+v-1])" in text
