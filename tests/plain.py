@@ -77,7 +77,10 @@ def value(e: Expr, env: Mapping[str, int | float], tensors: Mapping[str, np.ndar
                 raise Outside(f"{tensor}{list(at)}")
             return tensors[tensor][at]
         case Call(fn, args):
-            return numbers[fn](*[value(a, env, tensors, numbers) for a in args])
+            found = numbers[fn](*[value(a, env, tensors, numbers) for a in args])
+            for test in strong_zeros(e):
+                found = numbers["where"](value(test, env, tensors, numbers), found, numbers["written"](0))
+            return found
         case Reduce(kind, letters, ranges, body):
             places = list(itertools.product(*[range(int(whole(r, env))) for r in ranges]))
             terms, which = [], []
@@ -106,6 +109,19 @@ def allowed(e: Expr, env: Mapping[str, int | float]) -> bool:
         sides = [a.value if isinstance(a, Const) else whole(a.expr, env) for a in e.args if isinstance(a, (Index, Const))]
         return not all(isinstance(s, int) for s in sides) or bool(COMPARE[e.fn](*sides))
     return True
+
+
+def strong_zeros(e: Expr) -> list[Expr]:
+    """The comparisons that are factors of e: where one is 0, so is e, whatever else it is made of."""
+    if isinstance(e, Call) and e.fn in ("*", "neg"):
+        return [t for a in e.args for t in ([a] if comparison(a) else strong_zeros(a))]
+    if isinstance(e, Call) and e.fn == "/":
+        return [e.args[0]] if comparison(e.args[0]) else strong_zeros(e.args[0])
+    return []
+
+
+def comparison(e: Expr) -> bool:
+    return isinstance(e, Call) and (e.fn in COMPARE or (e.fn in ("maximum", "minimum", "*") and all(map(comparison, e.args))))
 
 
 def divide(a: float, b: float) -> float:

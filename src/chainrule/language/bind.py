@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..errors import ArgumentError, ElementTypeError, ShapeError
+from .brackets import strong
 from .digits import misfit
 from .functions import COMPARISONS
 from .index import Poly
@@ -223,7 +224,7 @@ def bind(
     sides: list[Side] = []
     for line in d.lines:
         try:
-            expr = subs(line.expr, swap)
+            expr = strong(subs(line.expr, swap))
         except ZeroDivisionError as e:
             raise ArgumentError(f"{d.name}: {e} with {_listed(values)}; accepted: settings that do not divide by zero") from None
         ranges = tuple(p.subs(swap) for p in line.ranges)
