@@ -91,6 +91,8 @@ LIBRARY = [
     Case("flatten3", ops.flatten3, {"x": ("N", 2, 3)}),
     Case("scale", ops.scale, {"x": ("N", 2, 3, 4)}),
     Case("cross_entropy", ops.cross_entropy, {"z": ("N", 5), "t": ("N",)}, classes={"t": 5}),
+    Case("dropout", ops.dropout, {"x": ("N", 5), "seed": ()}, {"p": 0.3}, classes={"seed": 100}),
+    Case("noise", ops.noise.at({"x": 3}), {"x": ("N", 3, 2), "seed": ()}, classes={"seed": 100}),
     Case("mse", ops.mse, {"y": ("N", 5), "t": ("N", 5)}),
     Case("half_square", ops.half_square, {"y": ("N", 5), "t": ("N", 5)}),
 ]

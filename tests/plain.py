@@ -184,6 +184,16 @@ def product(terms: list) -> object:
     return out
 
 
+def uniform(*args: int) -> float:
+    z = 0
+    for a in args:
+        z = ((z ^ a % 2**64) + 0x9E3779B97F4A7C15) % 2**64
+        z = ((z ^ z >> 30) * 0xBF58476D1CE4E5B9) % 2**64
+        z = ((z ^ z >> 27) * 0x94D049BB133111EB) % 2**64
+        z ^= z >> 31
+    return (z >> 11) / 2**53
+
+
 def softplus(a: float) -> float:
     return a + math.log1p(math.exp(-a)) if a > 0 else math.log1p(math.exp(a))
 
@@ -208,7 +218,7 @@ REAL: Numbers = {
     "expm1": guarded(math.expm1, lambda a: math.inf), "softplus": softplus, "floor": step(math.floor), "ceil": step(math.ceil), "round": step(round),
     "abs": lambda a: -a if a.real < 0 else abs(a) if a == 0 else a, "sign": sign, "where": lambda c, a, b: a if c != 0 else b,
     "maximum": either(lambda a, b: a >= b), "minimum": either(lambda a, b: a <= b),
-    "sum": total, "prod": product, "max": extreme(1), "min": extreme(-1), "argmax": lambda terms, which: which[best(1)(terms)] if terms else -1,
+    "sum": total, "prod": product, "max": extreme(1), "min": extreme(-1), "argmax": lambda terms, which: which[best(1)(terms)] if terms else -1, "uniform": uniform,
 }  # fmt: skip
 
 COMPLEX: Numbers = {

@@ -74,7 +74,7 @@ def derivative(e: Call, which: int, value: Expr, floats: Collection[str] = ()) -
     there is one). floats: settings that are not whole numbers."""
     if e.fn == "**":
         return _of_power(e.args[0], e.args[1], which, value, floats)
-    text = ALL[e.fn].partials[which]
+    text = ALL[e.fn].partials[which] if ALL[e.fn].partials else None
     if text is None:
         return ZERO
     if e.fn == "/" and has_test(e.args[0]):

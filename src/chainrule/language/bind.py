@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import ArgumentError, ElementTypeError, ShapeError
 from .brackets import strong
 from .digits import misfit
-from .functions import COMPARISONS
+from .functions import COMPARISONS, COUNTING
 from .index import Poly
 from .show import header_text, tensor_text
 from .tree import Call, Const, Definition, Expr, Index, Line, Read, Reduce, direct_reads, subs, walk, whole
@@ -179,6 +179,8 @@ def _one_sample(e: Expr, letter: str | None, d: Definition, size: Poly, may_sum:
         if not may_sum or len(summed) != 1 or not plain or e.kind not in ("sum", "mean"):
             return False
         return _one_sample(e.body, summed[0], d, size, False)
+    if isinstance(e, Call) and e.fn in COUNTING:  # a sample's number may be counted with, but is no value
+        return all(_one_sample(a, letter, d, size, may_sum) for a in walk(e) if isinstance(a, Read))
     return all(_one_sample(a, letter, d, size, may_sum) for a in e.args) if isinstance(e, Call) else True
 
 

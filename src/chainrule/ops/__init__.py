@@ -5,11 +5,12 @@ from .convolution import conv, conv2d, conv2d_plain, conv2d_rect, conv2d_rect_pl
 from .linear import linear, linear_plain
 from .loss import cross_entropy, half_square, mse
 from .pooling import avg_pool, avg_pool2d, max_pool, max_pool2d, max_pool2d_rect
+from .random import dropout, noise
 from .shape import flatten, scale
 
 flatten3 = flatten.at({"x": 3}, name="flatten3")
 
 __all__ = [
-    "avg_pool", "avg_pool2d", "conv", "conv2d", "conv2d_plain", "conv2d_rect", "conv2d_rect_plain", "cross_entropy", "flatten", "flatten3",
-    "half_square", "linear", "linear_plain", "max_pool", "max_pool2d", "max_pool2d_rect", "mse", "relu", "scale", "sigmoid", "softmax", "tanh",
+    "avg_pool", "avg_pool2d", "conv", "conv2d", "conv2d_plain", "conv2d_rect", "conv2d_rect_plain", "cross_entropy", "dropout", "flatten", "flatten3",
+    "half_square", "linear", "linear_plain", "max_pool", "max_pool2d", "max_pool2d_rect", "mse", "noise", "relu", "scale", "sigmoid", "softmax", "tanh",
 ]  # fmt: skip

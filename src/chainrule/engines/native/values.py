@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 import operator
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from ...language.bind import MOST
+from ...language.functions import COUNTING
 from ...language.index import Poly
 from ...language.tree import Call, Const, Expr, Index, Read, whole
 from . import vmath
 from .group import Group, Storage
+from .lower import MOST_SAMPLES, SAMPLES
 from .text import Env, Place, Text
 
 Value = tuple[str, bool]  # LLVM operand, is it a vector
@@ -37,6 +40,8 @@ class Values(Text):
         self.functions: set[tuple[str, int]] = set()
         self.declared: set[str] = set()
         self.shift = group.shifts(storage)
+        every = [(x, e) for s in group.statements for x, e in zip(s.letters + s.red, s.extents + s.red_extents, strict=True)]
+        self.sampled = {x for x, e in every if e == SAMPLES} if group.lanes else set()
         self.base = {t: f"%p{k}" for k, t in enumerate(group.tensors)}
         self.held: dict[tuple[str, Point], Value] = {}
         self.notes: list[str] = []
@@ -122,6 +127,8 @@ class Values(Text):
         raise TypeError(e)
 
     def call(self, fn: str, args: tuple[Expr, ...], here: Env, active: int, p: Point) -> Value:
+        if fn in COUNTING:
+            return self.hashed(args, here, active, p)
         if fn in COMPARE or fn == "sign":
             return self.decision(fn, args, here, active, p)
         if fn == "where":
@@ -197,17 +204,40 @@ class Values(Text):
         numbers = [x.value for x in e.args if isinstance(x, Const)]
         if len(numbers) == 2:  # both are known; they may be of any size
             return str(bool(OPERATOR[e.fn](*numbers))).lower(), False
+        # What stands opposite lies within 62 bits: a larger number compares as the largest does.
+        sides = [Const(max(-MOST, min(MOST, int(x.value)))) if isinstance(x, Const) else x for x in e.args]
+        with self.counting():
+            a, b = (self.integer(x, here, active, p) for x in sides)
+            wide = a[1] or b[1]
+            left, right = (self.vector(a), self.vector(b)) if wide else (a[0], b[0])
+            flag = self.value(f"icmp {WHOLE[e.fn]} {self.vtype if wide else 'i64'} {left}, {right}")
+        return flag, wide
+
+    @contextmanager
+    def counting(self) -> Iterator[None]:
+        """Values are whole numbers for a while."""
         kept = self.element, self.vtype, self.bytes, self.suffix
         self.element, self.bytes = "i64", 8
         self.vtype, self.suffix = (f"<{self.width} x i64>", f"v{self.width}i64") if self.width > 1 else ("i64", "i64")
-        # What stands opposite lies within 62 bits: a larger number compares as the largest does.
-        sides = [Const(max(-MOST, min(MOST, int(x.value)))) if isinstance(x, Const) else x for x in e.args]
-        a, b = (self.integer(x, here, active, p) for x in sides)
-        wide = a[1] or b[1]
-        left, right = (self.vector(a), self.vector(b)) if wide else (a[0], b[0])
-        flag = self.value(f"icmp {WHOLE[e.fn]} {self.vtype if wide else 'i64'} {left}, {right}")
+        yield
         self.element, self.vtype, self.bytes, self.suffix = kept
-        return flag, wide
+
+    def hashed(self, args: tuple[Expr, ...], here: Env, active: int, p: Point) -> Value:
+        """A random number from whole numbers."""
+        state: Value = ("0", False)
+        for e in args:
+            with self.counting():
+                a = self.integer(e, here, active, p)
+                wide = a[1] or state[1]
+                operands = [self.vector(v) if wide else v[0] for v in (state, a)]
+            state = self.whole_function("mix", operands, "i64", wide), wide
+        return self.whole_function("unit", [state[0]], self.element, state[1]), state[1]
+
+    def whole_function(self, fn: str, operands: list[str], kind: str, wide: bool) -> str:
+        lanes = self.width if wide else 1
+        self.functions.add((fn, lanes))
+        t, out = (f"<{lanes} x i64>", f"<{lanes} x {kind}>") if lanes > 1 else ("i64", kind)
+        return self.pure(f"call {out} {vmath.name_of(fn, self.element, lanes)}({', '.join(f'{t} {o}' for o in operands)})")
 
     def integer(self, e: Expr, here: Env, active: int, p: Point) -> Value:
         """A whole number as i64 (while `compared` has made that the type of values)."""
@@ -228,8 +258,14 @@ class Values(Text):
         """An index expression as i64, for each lane where it moves with the vector letter."""
         here = self.with_samples(p, here)
         letter = self.group.vector
+        for x in self.sampled & p.names:  # the block's first sample, and one more for each lane
+            letter, here = x, here | {x: Place("%first", 0, 0, MOST_SAMPLES)}
         if self.width == 1 or letter is None or letter not in p.names:
             return self.sum(p, here), False
+        split = p.linear_in(letter)
+        if split is not None and isinstance(split[0].constant, int):  # the lanes are a fixed step apart
+            steps = ", ".join(f"i64 {split[0].constant * k}" for k in range(self.width))
+            return self.binary("add", (self.vector((self.sum(p, here), False)), True), (f"<{steps}>", True))
         out = "undef"
         for k in range(self.width):
             one = self.sum(p, here | {letter: here[letter].shifted(k)})

@@ -175,6 +175,45 @@ VECTOR = {"exp": _exp, "sigmoid": _sigmoid, "log": _log, "tanh": _tanh, "log1p":
 LIBRARY = {f: f for f in ("sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "erf", "pow")}
 
 
+# Whole numbers: vectors of i64 ---------------------------------------------------------------------------------------------
+
+
+def _mix(v: _Vec, args: list[str], element: str) -> str:
+    """A round of splitmix64: what was counted so far, and the next whole number."""
+    t = v.itype
+
+    def word(k: int) -> str:
+        return v.iconst(k - (1 << 64) if k >= 1 << 63 else k)
+
+    def turned(z: str, by: int) -> str:
+        return v.op(f"xor {t} {z}, {v.op(f'lshr {t} {z}, {v.iconst(by)}')}")
+
+    z = v.op(f"add {t} {v.op(f'xor {t} {args[0]}, {args[1]}')}, {word(0x9E3779B97F4A7C15)}")
+    z = v.op(f"mul {t} {turned(z, 30)}, {word(0xBF58476D1CE4E5B9)}")
+    z = v.op(f"mul {t} {turned(z, 27)}, {word(0x94D049BB133111EB)}")
+    return turned(z, 31)
+
+
+def _unit(v: _Vec, args: list[str], element: str) -> str:
+    """The highest bits as a number in [0, 1)."""
+    bits, t = (24 if element == "float" else 53), _type(element, v.lanes)
+    whole = v.op(f"sitofp {v.itype} {v.op(f'lshr {v.itype} {args[0]}, {v.iconst(64 - bits)}')} to {t}")
+    one = f"0x{_bits(2.0**-bits):016X}"
+    return v.op(f"fmul {t} {whole}, {one if v.lanes == 1 else '<' + ', '.join([f'{element} {one}'] * v.lanes) + '>'}")
+
+
+WHOLE = {"mix": (_mix, 2, "i64"), "unit": (_unit, 1, "")}  # function, arguments, type of its value ("": that of the kernel)
+
+
+def _define_whole(fn: str, element: str, lanes: int) -> tuple[str, set[str]]:
+    make, count, kind = WHOLE[fn]
+    v = _Vec(lanes)
+    args = [f"%x{k}" for k in range(count)]
+    y, t = make(v, args, element), _type(kind or element, lanes)
+    head = f"define internal {t} {name_of(fn, element, lanes)}({', '.join(f'{v.itype} {a}' for a in args)}) memory(none) nounwind willreturn {{"
+    return "\n".join([head, *v.lines, f"  ret {t} {y}", "}"]), set()
+
+
 def _type(element: str, lanes: int) -> str:
     return element if lanes == 1 else f"<{lanes} x {element}>"
 
@@ -185,6 +224,8 @@ def name_of(fn: str, element: str, lanes: int) -> str:
 
 def define(fn: str, element: str, lanes: int) -> tuple[str, set[str]]:
     """(text of the function, declarations it needs) for a vector of `lanes` elements."""
+    if fn in WHOLE:
+        return _define_whole(fn, element, lanes)
     t, d = _type(element, lanes), _type("double", lanes)
     args = ["%x", "%y"] if fn == "pow" else ["%x"]
     head = f"define internal {t} {name_of(fn, element, lanes)}({', '.join(f'{t} {a}' for a in args)}) memory(none) nounwind willreturn {{"
