@@ -41,7 +41,7 @@ IDENTIFIERS = {
     "sigmoid": {"engines/reference.py", "engines/native/vmath.py"},
     "tanh": {"engines/reference.py", "engines/native/vmath.py"},
     "Formula": {"calculus/", "language/", "operation/"},  # what a step shows
-    "linear": {"language/index.py", "calculus/collapse.py", "engines/native/"},  # an index that is linear in its letters
+    "linear": {"language/index.py", "language/digits.py", "calculus/collapse.py", "engines/native/"},  # an index that is linear in its letters
     "flatten": {"engines/native/target.py"},  # llvmlite's name
     "scale": {"engines/native/vmath.py"},  # a power of two
 }

@@ -77,7 +77,10 @@ def value(e: Expr, env: Mapping[str, int | float], tensors: Mapping[str, np.ndar
                 raise Outside(f"{tensor}{list(at)}")
             return tensors[tensor][at]
         case Call(fn, args):
-            return numbers[fn](*[value(a, env, tensors, numbers) for a in args])
+            found = numbers[fn](*[value(a, env, tensors, numbers) for a in args])
+            for test in strong_zeros(e):
+                found = numbers["where"](value(test, env, tensors, numbers), found, numbers["written"](0))
+            return found
         case Reduce(kind, letters, ranges, body):
             places = list(itertools.product(*[range(int(whole(r, env))) for r in ranges]))
             terms, which = [], []
@@ -106,6 +109,19 @@ def allowed(e: Expr, env: Mapping[str, int | float]) -> bool:
         sides = [a.value if isinstance(a, Const) else whole(a.expr, env) for a in e.args if isinstance(a, (Index, Const))]
         return not all(isinstance(s, int) for s in sides) or bool(COMPARE[e.fn](*sides))
     return True
+
+
+def strong_zeros(e: Expr) -> list[Expr]:
+    """The comparisons that are factors of e: where one is 0, so is e, whatever else it is made of."""
+    if isinstance(e, Call) and e.fn in ("*", "neg"):
+        return [t for a in e.args for t in ([a] if comparison(a) else strong_zeros(a))]
+    if isinstance(e, Call) and e.fn == "/":
+        return [e.args[0]] if comparison(e.args[0]) else strong_zeros(e.args[0])
+    return []
+
+
+def comparison(e: Expr) -> bool:
+    return isinstance(e, Call) and (e.fn in COMPARE or (e.fn in ("maximum", "minimum", "*") and all(map(comparison, e.args))))
 
 
 def divide(a: float, b: float) -> float:
@@ -168,6 +184,16 @@ def product(terms: list) -> object:
     return out
 
 
+def uniform(*args: int) -> float:
+    z = 0
+    for a in args:
+        z = ((z ^ a % 2**64) + 0x9E3779B97F4A7C15) % 2**64
+        z = ((z ^ z >> 30) * 0xBF58476D1CE4E5B9) % 2**64
+        z = ((z ^ z >> 27) * 0x94D049BB133111EB) % 2**64
+        z ^= z >> 31
+    return (z >> 11) / 2**53
+
+
 def softplus(a: float) -> float:
     return a + math.log1p(math.exp(-a)) if a > 0 else math.log1p(math.exp(a))
 
@@ -192,7 +218,7 @@ REAL: Numbers = {
     "expm1": guarded(math.expm1, lambda a: math.inf), "softplus": softplus, "floor": step(math.floor), "ceil": step(math.ceil), "round": step(round),
     "abs": lambda a: -a if a.real < 0 else abs(a) if a == 0 else a, "sign": sign, "where": lambda c, a, b: a if c != 0 else b,
     "maximum": either(lambda a, b: a >= b), "minimum": either(lambda a, b: a <= b),
-    "sum": total, "prod": product, "max": extreme(1), "min": extreme(-1), "argmax": lambda terms, which: which[best(1)(terms)] if terms else -1,
+    "sum": total, "prod": product, "max": extreme(1), "min": extreme(-1), "argmax": lambda terms, which: which[best(1)(terms)] if terms else -1, "uniform": uniform,
 }  # fmt: skip
 
 COMPLEX: Numbers = {

@@ -139,5 +139,6 @@ def numbers_with_errors(unit: float) -> Numbers:
         "softplus": smooth("softplus", lambda a, v: 1), "sigmoid": smooth("sigmoid", lambda a, v: v * (1 - v), lambda a, v: 1),
         "floor": jump("floor", 1, 0), "ceil": jump("ceil", 1, 0), "round": jump("round", 1, 0.5), "prod": lambda terms: reduce(multiply, terms, (1, 0.0)),
         "tan": smooth("tan", lambda a, v: 1 + v * v, lambda a, v: 1 / (1 + abs(v))),
+        "uniform": lambda *args: (REAL["uniform"](*(a[0] for a in args)), 1.0 if single else 0.0),
         "sum": total, "max": extreme("max"), "min": extreme("min"), "argmax": argmax,
     }  # fmt: skip

@@ -27,7 +27,7 @@ CASES = [
     ("f(x[A]) -> y\n y = argmax[u](0*x[u])", X, 0),
     ("f(x[A]) -> y\n y = sum[u](x[u] * (u != 1))", [1, inf, 2], 3),
     ("f(x[A]) -> y\n y = sum[u](-(0 < u) * x[u] / 2)", [nan, 3, 2], -2.5),
-    ("f(x[A]) -> y\n y = sum[u](x[u] * (x[u] < 5))", [1, inf, 2], nan),
+    ("f(x[A]) -> y\n y = sum[u](x[u] * (x[u] < 5))", [1, inf, 2], 3),
     ("f(x[A]) -> y\n y = max[u](x[u] * (u < 2))", [-1, -2, 7], 0),
     ("f(x[A]) -> y, z\n y = max[u](x[u])\n z = min[u](x[u])", [1, nan, 2], nan),
     ("f(x[A]) -> y\n y = argmax[u](x[u])", [1, nan, 2], 1),

@@ -183,7 +183,8 @@ def read_back(formula: str, d: Definition, axes: dict) -> bool:
         return False
     target = name[1]
     sizes = {p.letter for t in d.inputs for p in t.axes if p.letter and p.letter != d.sample_size}
-    given = [Tensor(t, axes[t]) for t in axes if t != target and re.search(rf"(?<!\w){t}(?!\w)", formula)]
+    whole = {t.name: t.whole for t in d.inputs}
+    given = [Tensor(t, axes[t], whole.get(t)) for t in axes if t != target and re.search(rf"(?<!\w){t}(?!\w)", formula)]
     known = [*given, *(Tensor(f"size_{s}", (Poly.name(s),)) for s in sorted(sizes)), Tensor("samples", (Poly.name(d.sample_size),))]
     header = Definition("step", tuple(known), d.settings, (Tensor(target, axes[target]),), (), d.sample_size)
     again = define(f"{header_text(header)}\n    {formula}")
@@ -216,7 +217,8 @@ def test_no_step_shows_a_letter_that_is_bound_twice_over() -> None:
         for s in itertools.chain(*gradient.steps.values()):
             move, _, over = s.formula.partition(" for every ")
             _, plus, body = move.partition(" += ")
-            given = [Tensor(t, axes[t]) for t in axes if re.search(rf"(?<!\w){t}(?!\w)", body)]
+            whole = {t.name: t.whole for t in op.definition.inputs}
+            given = [Tensor(t, axes[t], whole.get(t)) for t in axes if re.search(rf"(?<!\w){t}(?!\w)", body)]
             header = Definition("step", tuple(given), op.definition.settings, (), (), op.definition.sample_size)
             try:
                 if plus:
@@ -233,7 +235,7 @@ FUNCTION_SIGNS = {
     "tan": r"\tan\left(a_{n,i}\right)", "tanh": r"\tanh\left(a_{n,i}\right)", "sigmoid": r"\sigma\left(a_{n,i}\right)",
     "erf": r"\operatorname{erf}\left(a_{n,i}\right)", "maximum": r"\max\left(a_{n,i}, b_{n,i}\right)", "minimum": r"\min\left(a_{n,i}, b_{n,i}\right)",
     "where": r"\operatorname{where}\left(a_{n,i}, b_{n,i}, 0\right)", "delta": r"\delta_{a_{n,i},b_{n,i}}",
-    "floor": r"\left\lfloor a_{n,i} \right\rfloor", "ceil": r"\left\lceil a_{n,i} \right\rceil",
+    "uniform": r"\operatorname{uniform}\left(0, n, i\right)", "floor": r"\left\lfloor a_{n,i} \right\rfloor", "ceil": r"\left\lceil a_{n,i} \right\rceil",
     **{f: rf"\operatorname{{{f}}}\left(a_{{n,i}}\right)" for f in ("round", "log1p", "expm1", "softplus")},
     **{f: rf"\{f}\left(a_{{n,i}}\right)" for f in ("sinh", "cosh")},
     **{f"a{f}": rf"\arc{f}\left(a_{{n,i}}\right)" for f in ("sin", "cos", "tan")},
@@ -251,7 +253,7 @@ REDUCTION_SIGNS = {
 
 def test_every_word_of_the_language_has_its_own_sign() -> None:
     assert set(FUNCTION_SIGNS) == set(FUNCTIONS) and set(OPERATOR_SIGNS) == set(OPERATORS) and set(REDUCTION_SIGNS) == set(REDUCTIONS)
-    three = {1: "a[n,i]", 2: "a[n,i], b[n,i]", 3: "a[n,i], b[n,i], 0"}
+    three = {0: "0, n, i", 1: "a[n,i]", 2: "a[n,i], b[n,i]", 3: "a[n,i], b[n,i], 0"}
     rows = [(f"{f}({three[FUNCTIONS[f].arity]})", tex) for f, tex in FUNCTION_SIGNS.items()]
     rows += [("-a[n,i]" if o == "neg" else f"a[n,i] {o} b[n,i]", tex) for o, tex in OPERATOR_SIGNS.items()]
     rows += [(f"{r}[j](a[n,j]) + b[n,i]", rf"{tex} + b_{{n,i}}") for r, tex in REDUCTION_SIGNS.items()]

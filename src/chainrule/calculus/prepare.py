@@ -5,8 +5,23 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
+from ..language.brackets import is_test
 from ..language.index import Poly
-from ..language.tree import Call, Definition, Expr, Line, Read, children, free_names, fresh_name, reads, rebuild, rename_bound
+from ..language.tree import (
+    Call,
+    Definition,
+    Expr,
+    Line,
+    Read,
+    children,
+    free_names,
+    fresh_name,
+    product,
+    product_factors,
+    reads,
+    rebuild,
+    rename_bound,
+)
 
 LONGEST = 16  # factors of a product; the gradient for each holds all others
 
@@ -44,15 +59,25 @@ class _Split:
     lines: list[Line] = field(default_factory=list)
     line: Line | None = None
 
-    def visit(self, e: Expr) -> tuple[Expr, int]:
-        """e with long products cut short, and how many factors it then has. What stands in a reduction stays: its terms may be dropped."""
+    def visit(self, e: Expr, tests: Sequence[Expr] = ()) -> tuple[Expr, int]:
+        """e with long products cut short, and how many factors it then has. What stands in a reduction stays: its terms may be dropped.
+
+        tests: factors around e that are zeros for all of the product; what is saved has them too, or its derivative would not.
+        """
         if not isinstance(e, Call):
             return e, 1
         if e.fn != "*":
             return rebuild(e, lambda a: self.visit(a)[0]), 1
-        (a, m), (b, n) = (self.visit(x) for x in e.args)
+        factors = product_factors(e)
+        found = list(filter(is_test, factors)) if len(factors) > LONGEST else []
+        if found:
+            tests = found
+            e = product([f for f in factors if not is_test(f)] + found)
+            assert isinstance(e, Call)
+        a, m = self.visit(e.args[0], tests)
+        b, n = self.visit(e.args[1])
         if m >= LONGEST:
-            a, m = self.saved(a), 1
+            a, m = self.saved(product([a, *tests])), 1
         return (e if (a, b) == e.args else Call("*", (a, b))), m + n
 
     def saved(self, e: Expr) -> Read:

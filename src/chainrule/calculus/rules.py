@@ -6,6 +6,7 @@ import ast
 from collections.abc import Collection
 from functools import cache
 
+from ..language.brackets import has_test
 from ..language.functions import ALL
 from ..language.index import Poly
 from ..language.tree import ONE, ZERO, Call, Const, Expr, Index, Reduce, add, div, folded, fresh_name, mul, neg, reads, sub, subs
@@ -73,9 +74,11 @@ def derivative(e: Call, which: int, value: Expr, floats: Collection[str] = ()) -
     there is one). floats: settings that are not whole numbers."""
     if e.fn == "**":
         return _of_power(e.args[0], e.args[1], which, value, floats)
-    text = ALL[e.fn].partials[which]
+    text = ALL[e.fn].partials[which] if ALL[e.fn].partials else None
     if text is None:
         return ZERO
+    if e.fn == "/" and has_test(e.args[0]):
+        value = e  # not its tensor: the test must stand as a factor of what is divided by 0
     env: dict[str, Expr] = {"y": value, "a": e.args[0]}
     if len(e.args) > 1:
         env["b"] = e.args[1]

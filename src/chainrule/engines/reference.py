@@ -16,7 +16,7 @@ import numpy as np
 from ..errors import ElementTypeError
 from ..language.bind import countable
 from ..language.brackets import conditions
-from ..language.functions import ALL, COMPARISONS, STEPS
+from ..language.functions import ALL, COMPARISONS, COUNTING, STEPS
 from ..language.index import Poly
 from ..language.program import Program
 from ..language.tree import Call, Const, Expr, Index, Read, Reduce, direct_reads, whole
@@ -94,6 +94,8 @@ class _Place:
                 return self.reduction(e)
             case Call(fn, args) if fn in COMPARISONS and all(whole(a, self.exact.__contains__) for a in args):
                 return self.number(np.asarray(getattr(np, ALL[fn].numpy)(*(self.whole(a) for a in args))).astype(int))
+            case Call(fn, args) if fn in COUNTING:
+                return self.random([self.whole(a) for a in args])
             case Call(fn, args):
                 return self.call(fn, [self.value(a) for a in args])
         raise TypeError(e)
@@ -162,6 +164,20 @@ class _Place:
         if fn in ("maximum", "minimum"):
             return np.where(real[0] >= real[1] if fn == "maximum" else real[0] <= real[1], args[0], args[1])
         return self.number(np.asarray(getattr(np, ALL[fn].numpy)(*real)).astype(int))
+
+    def random(self, args: list[np.ndarray]) -> np.ndarray:
+        """A number in [0, 1) from whole numbers: one round of splitmix64 for each, then the highest bits."""
+        z = np.zeros((), np.uint64)
+        for a in args:
+            z = (z ^ np.asarray(a, np.int64).astype(np.uint64)) + np.uint64(0x9E3779B97F4A7C15)
+            z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+            z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+            z = z ^ (z >> np.uint64(31))
+        bits = 24 if self.dtype == np.float32 else 53
+        high = np.asarray(z >> np.uint64(64 - bits))
+        if self.dtype == object:
+            return np.asarray(_typed(high, self.dtype) / Fraction(1 << bits))
+        return np.asarray(np.ldexp(high.astype(np.float64), -bits)).astype(self.dtype)
 
     def erf(self, x: np.ndarray) -> np.ndarray:
         if self.dtype.kind == "c":  # erf(a + ib) = erf(a) + ib 2/sqrt(pi) exp(-a^2), exact to first order in b

@@ -11,8 +11,9 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import ArgumentError, ShapeError
+from .brackets import strong
 from .digits import misfit
-from .functions import COMPARISONS
+from .functions import COMPARISONS, COUNTING
 from .index import Poly
 from .program import MOST, Program, Reach
 from .show import header_text, tensor_text
@@ -118,6 +119,8 @@ def _one_sample(e: Expr, letter: str | None, d: Definition, size: Poly, may_sum:
         if not may_sum or len(summed) != 1 or not plain or e.kind not in ("sum", "mean"):
             return False
         return _one_sample(e.body, summed[0], d, size, False)
+    if isinstance(e, Call) and e.fn in COUNTING:  # a sample's number may be counted with, but is no value
+        return all(_one_sample(a, letter, d, size, may_sum) for a in walk(e) if isinstance(a, Read))
     return all(_one_sample(a, letter, d, size, may_sum) for a in e.args) if isinstance(e, Call) else True
 
 
@@ -157,7 +160,7 @@ def bind(
     sides: list[Side] = []
     for line in d.lines:
         try:
-            expr = with_scalars(subs(line.expr, swap), d.floats)
+            expr = strong(with_scalars(subs(line.expr, swap), d.floats))
         except ZeroDivisionError as e:
             raise ArgumentError(f"{d.name}: {e} with {_listed(values)}; accepted: settings that do not divide by zero") from None
         ranges = tuple(p.subs(swap) for p in line.ranges)

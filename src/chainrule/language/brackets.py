@@ -1,13 +1,15 @@
-"""Iverson brackets of indices: a sum leaves out the terms for which they are 0.
+"""Comparisons as factors: strong zeros.
 
-The bracket is a strong zero: [0 <= i < H] * x drops the term even where x would be infinite or undefined, as
-reading outside an axis does.
+(x > 0) * log(x) is 0 where x is not above 0, even where the logarithm is infinite or undefined: the comparison says which terms
+there are. A sum leaves out the terms for which a comparison of indices is 0, as reading outside an axis does (`conditions`, which
+loops turn into bounds); any other comparison becomes a choice (`strong`).
 """
 
 from __future__ import annotations
 
+from .functions import COMPARISONS
 from .index import Poly
-from .tree import ONE, ZERO, Call, Const, Expr, Index, neg
+from .tree import ONE, ZERO, Call, Const, Expr, Index, Reduce, mul, neg, rebuild
 
 
 def conditions(e: Expr, guards: list[Poly], equal: list[Poly]) -> Expr:
@@ -51,3 +53,63 @@ def _whole(e: Expr) -> Poly | None:
     if isinstance(e, Const) and isinstance(e.value, int):
         return Poly.of(e.value)
     return None
+
+
+def is_test(e: Expr) -> bool:
+    """Whether an expression is 1 or 0 by its form: a comparison, or one of several."""
+    if not isinstance(e, Call):
+        return False
+    return e.fn in COMPARISONS or (e.fn in ("maximum", "minimum", "*") and all(map(is_test, e.args)))
+
+
+def of_indices(e: Expr) -> bool:
+    """Whether a test is a comparison of indices, which a sum takes for a condition of its terms."""
+    return isinstance(e, Call) and e.fn in COMPARISONS and all(_whole(x) is not None for x in e.args)
+
+
+def strong(e: Expr, summed: bool = False) -> Expr:
+    """e with a choice where(test, rest, 0) for each product that has a test for a factor. summed: e is the body of a sum."""
+    if isinstance(e, Reduce):
+        return Reduce(e.kind, e.letters, e.ranges, strong(e.body, e.kind in ("sum", "mean")))
+    if not isinstance(e, Call) or e.fn not in ("*", "/", "neg"):
+        return rebuild(e, strong)
+    tests: list[Expr] = []
+    conditions: list[Expr] = []
+    rest = _apart(e, summed, tests, conditions)
+    if rest == ONE:
+        return e
+    for test in reversed(tests):
+        rest = Call("where", (test, rest, ZERO))
+    for c in conditions:
+        rest = mul(rest, c)
+    return rest
+
+
+def _apart(e: Expr, summed: bool, tests: list[Expr], conditions: list[Expr]) -> Expr:
+    """What is left of a product without its tests."""
+    if isinstance(e, Call) and e.fn == "*" and not is_test(e):
+        left, right = (_apart(a, summed, tests, conditions) for a in e.args)
+        return right if left == ONE else left if right == ONE else Call("*", (left, right))
+    if isinstance(e, Call) and e.fn == "neg":
+        return neg(_apart(e.args[0], summed, tests, conditions))
+    if isinstance(e, Call) and e.fn == "/":
+        return Call("/", (_apart(e.args[0], summed, tests, conditions), strong(e.args[1])))
+    if is_test(e):
+        for test in product_of(e):
+            (conditions if summed and of_indices(test) else tests).append(strong(test))
+        return ONE
+    return strong(e)
+
+
+def product_of(e: Expr) -> list[Expr]:
+    """The tests that must all hold."""
+    return [t for a in e.args for t in product_of(a)] if isinstance(e, Call) and e.fn == "*" else [e]
+
+
+def has_test(e: Expr) -> bool:
+    """Whether a product has a test for a factor."""
+    if is_test(e):
+        return True
+    if isinstance(e, Call) and e.fn in ("*", "neg"):
+        return any(map(has_test, e.args))
+    return isinstance(e, Call) and e.fn == "/" and has_test(e.args[0])

@@ -9,10 +9,11 @@ how many members there are.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .functions import REDUCTIONS
+from .tree import Call, Const, Expr, Read, add, div, mul, neg, rebuild, sub
 
 FOLDS = ("prod", "sum", "after")  # over the members of a family
 SUCCESSORS = {"H": "HWD"}  # the members of a family: as in books, else its letter and those behind it in the alphabet
@@ -191,3 +192,17 @@ class Outline:
         own = Families(self.families.root, self.families.settings)
         own.settle(form, self.words)
         return own.members
+
+
+SIMPLER: Mapping[str, Callable[..., Expr]] = {"+": add, "-": sub, "*": mul, "/": div, "neg": neg}
+
+
+def without(e: Expr, values: Mapping[str, int | float]) -> Expr:
+    """e with numbers for the inputs that are left out, and what becomes simpler by that."""
+    if isinstance(e, Read) and e.tensor in values:
+        return Const(values[e.tensor])
+    if not isinstance(e, Call) or e.fn not in SIMPLER:
+        return rebuild(e, lambda a: without(a, values))
+    args = [without(a, values) for a in e.args]
+    changed = any(isinstance(new, Const) and new != old for new, old in zip(args, e.args, strict=True))
+    return SIMPLER[e.fn](*args) if changed else Call(e.fn, tuple(args))

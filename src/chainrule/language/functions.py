@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Function:
-    """A scalar function: name, number of arguments, partial derivatives, NumPy's name, LaTeX."""
+    """A scalar function: name, number of arguments (0: one or more), partial derivatives, NumPy's name, LaTeX."""
 
     name: str
     arity: int
@@ -54,6 +54,7 @@ FUNCTIONS = _table(
     Function("minimum", 2, ("where(a<=b,1,0)", "where(b<a,1,0)"), "minimum", r"\min", exact=True),
     Function("where", 3, (None, "where(a,1,0)", "where(a,0,1)"), "where", r"\operatorname{where}", exact=True),
     Function("delta", 2, (None, None), "equal", r"\delta", exact=True),
+    Function("uniform", 0, (), "", r"\operatorname{uniform}", exact=True),
 )
 
 OPERATORS = _table(
@@ -73,5 +74,6 @@ OPERATORS = _table(
 
 ALL = FUNCTIONS | OPERATORS
 COMPARISONS = frozenset({"==", "!=", "<", "<=", ">", ">=", "delta"})
+COUNTING = frozenset({"uniform"})  # functions of whole numbers alone, which are counted with and never rounded
 STEPS = frozenset({"floor", "ceil", "round", "sign"})  # flat but for their jumps
 REDUCTIONS = ("sum", "prod", "max", "min", "mean", "argmax")

@@ -10,13 +10,13 @@ import ast
 import math
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import reduce
 
 from ..errors import DefinitionError
-from .families import FOLDS, USUAL, Families, Form, Outline, gathered, items_of
-from .functions import ALL, COMPARISONS, FUNCTIONS, REDUCTIONS
+from .families import FOLDS, USUAL, Families, Form, Outline, gathered, items_of, without
+from .functions import ALL, COMPARISONS, COUNTING, FUNCTIONS, REDUCTIONS
 from .header import Part, header
 from .index import Atom, Poly
 from .names import Names
@@ -24,7 +24,22 @@ from .raw import UNKNOWN, Raw, RawLine
 from .reader import Reader
 from .slips import called, headed, typed
 from .source import Piece, Slip, complain, nearest, statements, wrong
-from .tree import Call, Const, Expr, Index, Read, Reduce, Tensor, add, div, fresh_name, mul, neg, number_of, product, rebuild, sub
+from .tree import (
+    Call,
+    Const,
+    Expr,
+    Index,
+    Read,
+    Reduce,
+    Tensor,
+    fresh_name,
+    index_names,
+    mul,
+    number_of,
+    product,
+    walk,
+    whole,
+)
 
 TILES = (ast.BinOp, ast.Call, ast.Constant)  # what an index of a left side may be besides a letter
 PAIRS = {"max": "maximum", "min": "minimum"}
@@ -190,7 +205,7 @@ class _Parser:
         self.bound = set(letters)
         expr = self.value(self.expression(piece, right))
         if self.without:
-            expr = _filled(expr, self.without)
+            expr = without(expr, self.without)
         self.tensors.add(base.id)
         return RawLine(base.id, letters, explicit, expr, piece, index)
 
@@ -373,12 +388,28 @@ class _Parser:
                 return Reduce("argmax", letters, ranges, self.fold(Call("neg", (body,))))
             bare = isinstance(node.func, ast.Name) or head.id in ("sum", "argmax")
             return Reduce(head.id, letters, ranges, body) if letters or bare else body
+        if head.id in COUNTING and isinstance(node.func, ast.Name):
+            return self.counting(node, head.id)
         want = FUNCTIONS[head.id].arity if head.id in FUNCTIONS else 2
         if isinstance(node.func, ast.Subscript):
             self.fail(node.func, f"{head.id!r} is not a reduction", f"'{head.id}(…)', or one of {', '.join(REDUCTIONS)}")
         if len(node.args) != want:
             self.fail(node, f"{head.id!r} takes {want} value{'s' * (want > 1)}, here are {len(node.args)}", f"{want} value{'s' * (want > 1)}")
         return Call(head.id, tuple(self.value(a) for a in node.args))
+
+    def counting(self, node: ast.Call, word: str) -> Expr:
+        """A function of whole numbers."""
+        args: list[Expr] = []
+        for a in self.spread(node.args):
+            e = self.value(a)
+            broken = {x for x, v in self.settings.items() if isinstance(v, float)} & index_names(e)
+            large = any(isinstance(x, Const) and abs(x.value) >= 1 << 62 for x in walk(e))
+            if not whole(e, self.whole.__contains__) or broken or large:
+                self.fail(a, f"{word!r} counts with whole numbers", "letters, sizes, whole settings, numbers below 2**62, inputs declared ': int'")
+            args.append(e)
+        if not args:
+            self.fail(node, f"{word!r} of nothing is always one number", f"'{word}(seed, n, i)': a number for each value of its arguments")
+        return Call(word, tuple(args))
 
     def read(self, node: ast.Subscript) -> Expr:
         if not isinstance(node.value, ast.Name) or node.value.id not in self.tensors:
@@ -402,20 +433,6 @@ class _Parser:
                 index.append(self.integer(item))
         read = Read(node.value.id, tuple(index))
         return _looked_up(read, found) if found else read
-
-
-def _filled(e: Expr, values: Mapping[str, int | float]) -> Expr:
-    """e with numbers for the inputs that are left out, and what becomes simpler by that."""
-    if isinstance(e, Read) and e.tensor in values:
-        return Const(values[e.tensor])
-    if not isinstance(e, Call) or e.fn not in SIMPLER:
-        return rebuild(e, lambda a: _filled(a, values))
-    args = [_filled(a, values) for a in e.args]
-    changed = any(isinstance(new, Const) and new != old for new, old in zip(args, e.args, strict=True))
-    return SIMPLER[e.fn](*args) if changed else Call(e.fn, tuple(args))
-
-
-SIMPLER: Mapping[str, Callable[..., Expr]] = {"+": add, "-": sub, "*": mul, "/": div, "neg": neg}
 
 
 def _looked_up(read: Read, found: list[tuple[str, Expr]]) -> Expr:

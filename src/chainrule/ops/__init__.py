@@ -1,15 +1,16 @@
 """The library of operations: formulas and their documentation."""
 
 from .activation import relu, sigmoid, softmax, tanh
-from .convolution import conv, conv2d, conv2d_plain, conv2d_rect, conv2d_rect_plain
+from .convolution import conv, conv2d, conv2d_plain, conv2d_rect, conv2d_rect_plain, grouped_conv
 from .linear import linear, linear_plain
 from .loss import cross_entropy, half_square, mse
 from .pooling import avg_pool, avg_pool2d, max_pool, max_pool2d, max_pool2d_rect
-from .shape import flatten, scale
+from .random import dropout, noise
+from .shape import flatten, pixel_shuffle, pixel_unshuffle, scale
 
 flatten3 = flatten.at({"x": 3}, name="flatten3")
 
 __all__ = [
-    "avg_pool", "avg_pool2d", "conv", "conv2d", "conv2d_plain", "conv2d_rect", "conv2d_rect_plain", "cross_entropy", "flatten", "flatten3",
-    "half_square", "linear", "linear_plain", "max_pool", "max_pool2d", "max_pool2d_rect", "mse", "relu", "scale", "sigmoid", "softmax", "tanh",
+    "avg_pool", "avg_pool2d", "conv", "conv2d", "conv2d_plain", "conv2d_rect", "conv2d_rect_plain", "cross_entropy", "dropout", "flatten", "flatten3",
+    "grouped_conv", "half_square", "linear", "linear_plain", "max_pool", "max_pool2d", "max_pool2d_rect", "mse", "noise", "pixel_shuffle", "pixel_unshuffle", "relu", "scale", "sigmoid", "softmax", "tanh",
 ]  # fmt: skip

@@ -20,10 +20,13 @@ hyperbolic_tangent(x[n,*A]) -> y[n,*A]
 """)
 tanh.doc = """The hyperbolic tangent."""
 
-softmax = op("""
-softmax(z[n,K]) -> y[n,K]
-    m[n] = max[k](z[n,k])
-    e[n,k] = exp(z[n,k] - m[n])
-    y[n,k] = e[n,k] / sum[j](e[n,j])
-""")
-softmax.doc = """exp(z_k) / sum_j exp(z_j), from logits less their maximum, so that nothing overflows. Source: documents 000, 001 and 003."""
+softmax = op(
+    """
+softmax(z[n,K,*A]) -> y[n,K,*A]
+    m[n,*a] = max[k](z[n,k,*a])
+    e[n,k,*a] = exp(z[n,k,*a] - m[n,*a])
+    y[n,k,*a] = e[n,k,*a] / sum[j](e[n,j,*a])
+""",
+    shown={"A": 0},
+)
+softmax.doc = """exp(z_k) / sum_j exp(z_j), from logits less their maximum, so that nothing overflows; classes on the second axis. Source: documents 000, 001 and 003."""

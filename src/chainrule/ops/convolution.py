@@ -15,3 +15,10 @@ conv2d = conv.at({"x": 4}, name="conv2d")
 conv2d_plain = conv.at({"x": 4}, without=("b",), name="conv2d_plain")
 conv2d_rect = conv.at({"x": 4}, apart=("s", "p", "d"), name="conv2d_rect")
 conv2d_rect_plain = conv.at({"x": 4}, apart=("s", "p", "d"), without=("b",), name="conv2d_rect_plain")
+
+grouped_conv = op("""
+grouped_conv(x[n,g*Q,*H], w[O,Q,*K], b[O]=0; g=1, *s=1, *p=0, *d=1) -> y[n, O, *((H+2*p-d*(K-1)-1)//s+1)]
+    y[n, a*(O//g)+m, *i] = b[a*(O//g)+m] + sum[c,*u](w[a*(O//g)+m, c, *u] * x[n, a*Q+c, *(s*i+d*u-p)])
+""")
+grouped_conv.doc = """Convolution in g groups of channels: each group of O/g channels out sees its own Q channels in. g = 1 is `conv`; with as many
+groups as channels in it is the depthwise convolution. Source: Krizhevsky et al., 2012."""

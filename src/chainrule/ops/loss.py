@@ -2,12 +2,16 @@
 
 from ..operation.op import op
 
-cross_entropy = op("""
-cross_entropy(z[n,K], t[n]: int) -> E
-    m[n] = max[k](z[n,k])
-    E = mean[n](log(sum[k](exp(z[n,k] - m[n]))) - (z[n,t[n]] - m[n]))
-""")
-cross_entropy.doc = """Softmax and cross-entropy from logits z and class numbers t, by log-sum-exp. Source: documents 001, 002 and 003."""
+cross_entropy = op(
+    """
+cross_entropy(z[n,K,*A], t[n,*A]: int) -> E
+    m[n,*a] = max[k](z[n,k,*a])
+    E = mean[n,*a](log(sum[k](exp(z[n,k,*a] - m[n,*a]))) - (z[n,t[n,*a],*a] - m[n,*a]))
+""",
+    shown={"A": 0},
+)
+cross_entropy.doc = """Softmax and cross-entropy from logits z and class numbers t, by log-sum-exp; a mean over samples and further axes, where there
+are any (a class for each pixel: z [samples, classes, rows, columns], t [samples, rows, columns]). Source: documents 001, 002 and 003."""
 
 mse = op("""
 mse(y[n,*K], t[n,*K]) -> E

@@ -5,7 +5,7 @@ from ..operation.op import op
 flatten = op(
     """
 flatten(x[n,*C]) -> y[n, prod(*C)]
-    y[n,k] = x[n, *(k//after(C)%C)]
+    y[n, sum(*(c*after(C)))] = x[n,*c]
 """,
     shown={"C": 3},
 )
@@ -19,3 +19,15 @@ scale(x[n,*C]; a=255.0) -> y[n,*C]
     shown={"C": 3},
 )
 scale.doc = """Pixels of 0 to 255 as numbers of 0 to 1."""
+
+pixel_shuffle = op("""
+pixel_shuffle(x[n,C,*H]; *r=2) -> y[n, C//prod(*r), *(H*r)]
+    y[n, c, *(r*i+u)] = x[n, c*prod(*r)+sum(*(u*after(r))), *i]
+""")
+pixel_shuffle.doc = """Channels become places: r times as many along each axis (PyTorch's PixelShuffle). Source: Shi et al., 2016."""
+
+pixel_unshuffle = op("""
+pixel_unshuffle(x[n,C,*H]; *r=2) -> y[n, C*prod(*r), *(H//r)]
+    y[n, c*prod(*r)+sum(*(u*after(r))), *i] = x[n, c, *(r*i+u)]
+""")
+pixel_unshuffle.doc = """Places become channels, the other way: the same at places r apart. What is left over at the end of an axis is left out."""

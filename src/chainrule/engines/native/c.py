@@ -31,10 +31,10 @@ static inline double of_bits(int64_t k) { double x; memcpy(&x, &k, 8); return x;
 """
 
 INFIX = {
-    Op.ADD: "+", Op.SUB: "-", Op.MUL: "*", Op.DIV: "/", Op.REM: "%", Op.PLAIN_DIV: "/", Op.PLAIN_REM: "%", Op.AND: "&", Op.OR: "|",
+    Op.ADD: "+", Op.SUB: "-", Op.MUL: "*", Op.DIV: "/", Op.REM: "%", Op.PLAIN_DIV: "/", Op.PLAIN_REM: "%", Op.AND: "&", Op.OR: "|", Op.XOR: "^",
     Op.SHIFT_RIGHT: ">>",
 }  # fmt: skip
-WRAPPED = {Op.WRAP_ADD: "+", Op.WRAP_SUB: "-", Op.WRAP_MUL: "*", Op.SHIFT_LEFT: "<<"}
+WRAPPED = {Op.WRAP_ADD: "+", Op.WRAP_SUB: "-", Op.WRAP_MUL: "*", Op.SHIFT_LEFT: "<<", Op.SHIFT_DOWN: ">>"}
 CALLED = {Op.LEAST: "least", Op.MOST: "most", Op.FLOOR_DIV: "floor_div", Op.FLOOR_REM: "floor_rem"}
 MATHS = {Op.FMA: "fma", Op.SQRT: "sqrt", Op.ABS: "fabs", Op.FLOOR: "floor", Op.CEIL: "ceil", Op.ROUND: "rint", Op.COPYSIGN: "copysign"}
 TESTS = {

@@ -14,7 +14,7 @@ FLOATS = {Op.ADD: "fadd", Op.SUB: "fsub", Op.MUL: "fmul", Op.DIV: "fdiv"}
 WHOLES = {
     Op.ADD: "add nsw", Op.SUB: "sub nsw", Op.MUL: "mul nsw", Op.DIV: "sdiv", Op.REM: "srem",
     Op.WRAP_ADD: "add", Op.WRAP_SUB: "sub", Op.WRAP_MUL: "mul", Op.PLAIN_DIV: "udiv", Op.PLAIN_REM: "urem",
-    Op.AND: "and", Op.OR: "or", Op.SHIFT_LEFT: "shl", Op.SHIFT_RIGHT: "ashr",
+    Op.AND: "and", Op.OR: "or", Op.XOR: "xor", Op.SHIFT_LEFT: "shl", Op.SHIFT_RIGHT: "ashr", Op.SHIFT_DOWN: "lshr",
 }  # fmt: skip
 INTRINSICS = {
     Op.FMA: "fmuladd", Op.SQRT: "sqrt", Op.ABS: "fabs", Op.FLOOR: "floor", Op.CEIL: "ceil", Op.ROUND: "rint", Op.COPYSIGN: "copysign",

@@ -24,7 +24,8 @@ class Op(StrEnum):
     WRAP_ADD, WRAP_SUB, WRAP_MUL = "wrap_add", "wrap_sub", "wrap_mul"
     PLAIN_DIV, PLAIN_REM = "plain_div", "plain_rem"  # of numbers that are not negative
     FLOOR_DIV, FLOOR_REM = "floor_div", "floor_rem"  # rounded down, as in the language
-    AND, OR, SHIFT_LEFT, SHIFT_RIGHT = "and", "or", "shift_left", "shift_right"
+    AND, OR, XOR, SHIFT_LEFT, SHIFT_RIGHT = "and", "or", "xor", "shift_left", "shift_right"
+    SHIFT_DOWN = "shift_down"  # to the right, zeros come in
     LEAST, MOST = "least", "most"
     FMA, SQRT, ABS, FLOOR, CEIL, ROUND, COPYSIGN = "fma", "sqrt", "abs", "floor", "ceil", "round", "copysign"
     COMPARE = "compare"  # how: a key of COMPARISONS

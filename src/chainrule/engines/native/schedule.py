@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from ...errors import ShapeError
-from ...language.functions import COMPARISONS
+from ...language.functions import COMPARISONS, COUNTING
 from ...language.index import Poly
 from ...language.program import MOST
 from ...language.tree import Call, Index, Read, reads, rename_tensors, walk, whole
@@ -307,7 +307,7 @@ class _Planner:
     def compares(self, s: Statement, tensor: str) -> bool:
         """Whether s compares whole numbers of a tensor: a copy in floats would not hold them all."""
         kept = lambda t: t in self.given.external and self.given.external[t].number.whole  # noqa: E731
-        tests = (e for e in walk(s.body) if isinstance(e, Call) and e.fn in COMPARISONS and all(whole(a, kept) for a in e.args))
+        tests = (e for e in walk(s.body) if isinstance(e, Call) and e.fn in COMPARISONS | COUNTING and all(whole(a, kept) for a in e.args))
         return any(r.tensor == tensor for e in tests for r in reads(e))
 
     def written(self, s: Statement) -> int:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterable
 
+from ...language.functions import COUNTING
 from ...language.index import Poly
 from ...language.program import MOST
 from ...language.tree import Call, Const, Expr, Index, Read, product_factors, whole
 from .builder import Builder, Env, Place
 from .lanes import Lanes, wide
-from .lower import FOUND
-from .memory import Memory, N, Site, Spot
+from .lower import FOUND, MOST_SAMPLES, SAMPLES
+from .memory import FIRST, Memory, N, Site, Spot
 from .nest import Const as Number
 from .nest import Op, Operand, Row, Var, type_of
 from .number import BIT, INT64
-from .vmath import name_of
+from .vmath import mixed, name_of, unit
 
 EACH = {"sqrt": Op.SQRT, "abs": Op.ABS, "floor": Op.FLOOR, "ceil": Op.CEIL, "round": Op.ROUND}
 BINARY = {"+": Op.ADD, "-": Op.SUB, "*": Op.MUL, "/": Op.DIV}
@@ -32,6 +33,8 @@ class Values:
         self.b, self.lanes, self.memory = b, lanes, memory
         self.group, self.storage, self.width = site.group, site.storage, site.width
         self.wholes = Lanes(b, INT64, self.width)
+        every = [(x, e) for s in site.group.statements for x, e in zip(s.letters + s.red, s.extents + s.red_extents, strict=True)]
+        self.sampled = {x for x, e in every if e == SAMPLES} if site.group.lanes else set()
 
     # Letters as numbers ------------------------------------------------------------------------------------------------
 
@@ -86,6 +89,8 @@ class Values:
         return self.lanes.vector(self.value(e, spot))
 
     def call(self, fn: str, args: tuple[Expr, ...], spot: Spot) -> Operand:
+        if fn in COUNTING:
+            return self.hashed(args, spot)
         if fn in COMPARE or fn == "sign":
             return self.decision(fn, args, spot)
         if fn == "where":
@@ -184,6 +189,13 @@ class Values:
         a, b = (self.integer(x, spot) for x in sides)
         return self.wholes.compare(how, a, b)
 
+    def hashed(self, args: tuple[Expr, ...], spot: Spot) -> Operand:
+        """A random number from whole numbers."""
+        state: Operand = 0
+        for e in args:
+            state = mixed(self.wholes, state, self.integer(e, spot))
+        return unit(self.lanes, self.wholes, state)
+
     def integer(self, e: Expr, spot: Spot) -> Operand:
         """A whole number in 64 bits."""
         match e:
@@ -203,8 +215,14 @@ class Values:
         """An index expression in 64 bits, for each lane where it moves with the vector letter."""
         here = self.with_samples(p, here)
         letter = self.group.vector
+        for x in self.sampled & p.names:  # the block's first sample, and one more for each lane
+            letter, here = x, here | {x: Place(FIRST, 0, 0, MOST_SAMPLES)}
         if self.width == 1 or letter is None or letter not in p.names:
             return self.b.sum(p, here)
+        split = p.linear_in(letter)
+        if split is not None and isinstance(split[0].constant, int):  # the lanes are a fixed step apart
+            steps = Row(tuple(split[0].constant * k for k in range(self.width)), self.wholes.type)
+            return self.wholes.binary(Op.ADD, self.b.sum(p, here), steps)
         return self.lane_by_lane(self.wholes, (self.b.sum(p, here | {letter: here[letter].shifted(k)}) for k in range(self.width)))
 
     def decision(self, fn: str, args: tuple[Expr, ...], spot: Spot) -> Operand:

@@ -11,8 +11,9 @@ import math
 import struct
 
 from .builder import Builder
+from .lanes import Lanes
 from .nest import Const, Function, Op, Operand, Var
-from .number import DOUBLE, FLAG, INT64, Type, vector
+from .number import DOUBLE, FLAG, FLOAT, INT64, Type, vector
 
 
 class _Vec:
@@ -159,6 +160,36 @@ def _softplus(v: _Vec, x: Operand) -> Operand:
 
 VECTOR = {"exp": _exp, "sigmoid": _sigmoid, "log": _log, "tanh": _tanh, "log1p": _log1p, "expm1": _expm1, "softplus": _softplus}
 LIBRARY = {f: f for f in ("sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "erf", "pow")}
+
+
+# Random numbers ------------------------------------------------------------------------------------------------------------
+
+
+def mixed(lanes: Lanes, state: Operand, number: Operand) -> Operand:
+    """A round of splitmix64: what was counted so far, and the next whole number."""
+
+    def turned(z: Operand, by: int) -> Operand:
+        return lanes.binary(Op.XOR, z, lanes.binary(Op.SHIFT_DOWN, z, by))
+
+    z: Operand = lanes.binary(Op.WRAP_ADD, lanes.binary(Op.XOR, state, number), _word(0x9E3779B97F4A7C15))
+    z = lanes.binary(Op.WRAP_MUL, turned(z, 30), _word(0xBF58476D1CE4E5B9))
+    z = lanes.binary(Op.WRAP_MUL, turned(z, 27), _word(0x94D049BB133111EB))
+    return turned(z, 31)
+
+
+def _word(k: int) -> int:
+    """64 bits as a number with a sign."""
+    return k - (1 << 64) if k >> 63 else k
+
+
+def unit(lanes: Lanes, wholes: Lanes, state: Operand) -> Operand:
+    """The highest bits as a number in [0, 1)."""
+    bits = 24 if lanes.number is FLOAT else 53
+    whole = wholes.binary(Op.SHIFT_DOWN, state, 64 - bits)
+    return lanes.binary(Op.MUL, lanes.b.value(Op.CONVERT, vector(lanes.number, whole.type.lanes), whole), lanes.constant(2.0**-bits))
+
+
+# Functions -----------------------------------------------------------------------------------------------------------------
 
 
 def name_of(fn: str, kind: Type) -> str:

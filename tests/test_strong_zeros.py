@@ -1,0 +1,116 @@
+"""A comparison as a factor is a strong zero: where it is 0 the product is 0, even where the rest is infinite or undefined."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule.language.show import definition_text
+from tests.plain import REAL, evaluate
+
+X = np.array([[0.0, -1.0, 2.0, math.inf, -math.inf, math.nan, 0.5]])
+W = np.array([1.0, math.inf, 0.0, 2.0, math.nan, 1.0, 4.0])
+D = X.shape[1]
+I = np.arange(D)  # noqa: E741
+x, w = X[0], W
+with np.errstate(all="ignore"):
+    LOG, WLOG = np.where(x > 0, np.log(np.where(x > 0, x, 1)), 0), np.where((x > 0) & (w < 3), np.log(np.where(x > 0, x, 1)) * w, 0)
+    PRODUCTS = [
+        ("(x[n,i] > 0) * log(x[n,i])", LOG),
+        ("log(x[n,i]) * (x[n,i] > 0)", LOG),
+        ("log(x[n,i]) * (0 < x[n,i])", LOG),
+        ("-(x[n,i] > 0) * log(x[n,i])", -LOG),
+        ("log(x[n,i]) * (x[n,i] > 0) * w[i] * (w[i] < 3)", WLOG),
+        ("log(x[n,i]) * ((x[n,i] > 0) * (w[i] < 3)) * w[i]", WLOG),
+        ("log(x[n,i]) * (x[n,i] > 0 and w[i] < 3) * w[i]", WLOG),
+        ("((x[n,i] > 0) * log(x[n,i])) * (w[i] < 3) * w[i]", WLOG),
+        ("(x[n,i] > 0) * (w[i] + 1/x[n,i]) / x[n,i]", np.where(x > 0, (w + 1 / x) / x, 0)),
+        ("(x[n,i] > 0) / x[n,i]", np.where(x > 0, 1 / x, 0)),
+        ("(not x[n,i] <= 0) * x[n,i]", np.where(~(x <= 0), x, 0)),
+        ("(x[n,i] > 1 or x[n,i] < -0.5) * x[n,i]", np.where((x > 1) | (x < -0.5), x, 0)),
+        ("(not (x[n,i] > 1 or x[n,i] < -0.5)) * log(x[n,i])", np.where((x > 1) | (x < -0.5), 0, np.log(x))),
+        ("(i == 2) * log(x[n,i])", np.where(I == 2, np.log(x), 0)),
+        ("delta(i, 2) * x[n,i]", np.where(I == 2, x, 0)),
+        ("(i > 1) * (x[n,i] > 0) * log(x[n,i]) + (i == 0)", np.where((I > 1) & (x > 0), np.log(x), 0) + (I == 0)),
+        ("exp((x[n,i] < 3) * x[n,i])", np.exp(np.where(x < 3, x, 0))),
+        ("maximum((x[n,i] < 1) * x[n,i], -2)", np.maximum(np.where(x < 1, x, 0), -2)),
+        ("2 - (0.4 < x[n,i] < 1) * w[i] / x[n,i]", 2 - np.where((x > 0.4) & (x < 1), w / x, 0)),
+        ("sum[j]((0 < x[n,j] < 3) * log(x[n,j])) + 0*i", np.full(D, math.log(2) + math.log(0.5))),
+        ("sum[j]((j < i) * (0 < x[n,j] < 3) * log(x[n,j]))", np.array([0, 0, 0] + [math.log(2)] * 4)),
+        ("sum[j]((x[n,j] == 2) * x[n,j] * (1 - (x[n,i] > 1) * x[n,i]))", np.where(x > 1, 2 * (1 - x), 2)),
+        ("mean[j]((x[n,j] == 2) * x[n,j]) + 0*i", np.full(D, 2 / D)),
+        ("max[j]((0 < x[n,j] < 3) * x[n,j]) + 0*i", np.full(D, 2.0)),
+        ("min[j]((j > 1 and 0 < x[n,j] < 3) * log(x[n,j])) + 0*i", np.full(D, math.log(0.5))),
+        ("prod[j](1 + (0 < x[n,j] < 3) * x[n,j]) + 0*i", np.full(D, 4.5)),
+        ("where(x[n,i] > 0, (x[n,i] < 3) * x[n,i], (w[i] < 3) * w[i])", np.where(x > 0, np.where(x < 3, x, 0), np.where(w < 3, w, 0))),
+        ("sum((i > 0) * x[n,i-1] * (0 < x[n,i] < 3))", np.where((x > 0) & (x < 3), np.concatenate([[0], x[:-1]]), 0)),
+        ("(x[n,i] > 0) * (w[i] < 3)", ((x > 0) & (w < 3)) * 1.0),
+    ]
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("text, want", PRODUCTS, ids=[t for t, _ in PRODUCTS])
+def test_the_term_is_left_out_on_every_evaluator(text: str, want: np.ndarray, dtype: type) -> None:
+    f = cr.op(f"f(x[n,D], w[D]) -> y[n,D]\n    y[n,i] = {text}")
+    alone = cr.op(f"f(x[D], w[D]) -> y[D]\n    y[i] = {text.replace('[n,', '[')}")
+    tall = np.repeat(X, 19, 0).astype(dtype)
+    for engine in ("native", "reference"):
+        with np.errstate(all="ignore"):
+            close = {"rtol": 1e-14 if dtype == np.float64 else 1e-6}
+            np.testing.assert_allclose(f(tall, W.astype(dtype), engine=engine), np.repeat(want[None], 19, 0), **close)
+            np.testing.assert_allclose(alone(X[0].astype(dtype), W.astype(dtype), engine=engine), want, **close)
+    plain = evaluate(f.definition, {"x": X, "w": W}, {}, REAL)["y"].astype(float)
+    np.testing.assert_allclose(plain[0], want, rtol=1e-14)
+
+
+DERIVATIVES = [
+    ("(x[n,i] > 0) * log(x[n,i])", lambda x, w: np.where(x > 0, 1 / x, 0)),
+    ("log(x[n,i]) * (x[n,i] > 0) * w[i]", lambda x, w: np.where(x > 0, w / x, 0)),
+    ("(x[n,i] > 0) * sqrt(x[n,i])", lambda x, w: np.where(x > 0, 0.5 / np.sqrt(x), 0)),
+    ("(x[n,i] > 0) * w[i] / x[n,i]", lambda x, w: np.where(x > 0, -w / x**2, 0)),
+    ("-(w[i] / x[n,i]) * (0 < x[n,i])", lambda x, w: np.where(x > 0, w / x**2, 0)),
+    ("(x[n,i] > 0 and not i == 2) * x[n,i]**-1", lambda x, w: np.where((x > 0) & (I != 2), -1 / x**2, 0)),
+    ("where(x[n,i] > 0, log(x[n,i]), 3)", lambda x, w: np.where(x > 0, 1 / x, 0)),
+    ("maximum(x[n,i], 0) + where(x[n,i] <= 0, 0, 1 / x[n,i])", lambda x, w: np.where(x > 0, 1 - 1 / x**2, 0)),
+    ("sum[j]((i == j) * (x[n,j] > 0) * log(x[n,j]))", lambda x, w: np.where(x > 0, 1 / x, 0)),
+    ("sum[j]((j == i) * (x[n,i] > 0) * log(x[n,j]) * w[j])", lambda x, w: np.where(x > 0, w / x, 0)),
+    ("exp((x[n,i] > 0) * log(x[n,i]))", lambda x, w: np.where(x > 0, 1.0, 0)),
+    ("((x[n,i] > 0) * log(x[n,i]))**2", lambda x, w: np.where(x > 0, 2 * np.log(np.where(x > 0, x, 1)) / x, 0)),
+]
+
+
+@pytest.mark.parametrize("engine", ["native", "reference"])
+@pytest.mark.parametrize("text, slope", DERIVATIVES, ids=[t for t, _ in DERIVATIVES])
+def test_nothing_comes_from_the_branch_that_is_not_taken(text: str, slope, engine: str) -> None:  # type: ignore[no-untyped-def]  # a lambda
+    f = cr.op(f"f(x[n,D], w[D]) -> y[n,D]\n    y[n,i] = {text}")
+    a, b = np.array([[0.0, -1.0, 2.0, 0.5, -3.0, 0.0, 4.0]]), np.array([1.0, 2, 3, 4, 5, 6, 7])
+    with np.errstate(all="ignore"):
+        want = slope(a[0], b)
+        seed = np.array([[1.0, 2, -1, 3, 4, math.inf, 2]])
+        _, pull = cr.vjp(f, a, b, engine=engine)
+        got = pull(seed)[0][0]
+        np.testing.assert_allclose(got, np.where(want == 0, 0, seed[0] * want), rtol=1e-13)
+        _, ty = cr.jvp(f, (a, b), (np.ones_like(a), None), engine=engine)
+        np.testing.assert_allclose(ty[0], want, rtol=1e-13)
+        second = cr.Op(f.gradient(["x"]).definition)
+        _, pull = cr.vjp(second, a, b, np.ones_like(a), engine=engine)
+        assert np.isfinite(pull(np.ones_like(a))[0]).all()
+
+
+def test_what_is_printed_is_what_was_written() -> None:
+    text = "f(x[n,D]) -> y[n,D]\n    y[n,i] = (x[n,i] > 0) * log(x[n,i])"
+    assert definition_text(cr.op(text).definition) == text
+    assert cr.derive(cr.op(text), "x").formula == "dx[n,i] = dy[n,i] * (x[n,i] > 0) / x[n,i]"
+
+
+def test_a_long_product_keeps_its_tests() -> None:
+    factors = " * ".join(["(x[n,i] > 0)", *(f"log(x[n,i]+{k}*x[n,i])" for k in range(20))])
+    f = cr.op(f"f(x[n,D]) -> y[n,D]\n    y[n,i] = {factors}")
+    a = np.array([[0.0, 2.0, -1.0]])
+    for engine in ("native", "reference"):
+        y, pull = cr.vjp(f, a, engine=engine)
+        assert y[0, 0] == 0 and y[0, 2] == 0 and np.isfinite(y).all()
+        assert np.array_equal(pull(np.ones_like(a))[0, [0, 2]], [0, 0]) and np.isfinite(pull(np.ones_like(a))).all()
