@@ -38,10 +38,7 @@ def both(case: Case, dtype: type) -> Iterator[tuple[str, Op, dict[str, np.ndarra
 
 
 def spec_of(op: Op, arrays: dict[str, np.ndarray], case: Case) -> Spec:
-    shapes = {k: a.shape for k, a in arrays.items()}
-    samples = op.samples(shapes) if op.lane_ready else None
-    dtype = next(a.dtype for a in arrays.values() if a.dtype.kind == "f")
-    return op.spec(op.bound(shapes, case.numbers, samples is not None), dtype, samples, {k: str(a.dtype) for k, a in arrays.items()})
+    return op.ready(arrays, case.numbers).spec
 
 
 def units(case: Case) -> Iterator[Unit]:
@@ -126,7 +123,9 @@ def test_c_computes_what_both_engines_compute(case: Case, dtype: type, compiled:
         native = op.evaluate(arrays, case.numbers, "native")
         outputs = {k: np.full(np.shape(v), np.nan, v.dtype) for k, v in want.items()}
         name = f"{CASES.index(case)}_{tag}_{np.dtype(dtype).name}"
-        run_c(compiled / f"{name}.so", op, spec, {k: np.ascontiguousarray(a) for k, a in arrays.items()}, outputs, "x" + name)
+        settings = dict(op.definition.settings) | case.numbers
+        given = arrays | {k: np.array(settings[k], dtype) for k in op.ready(arrays, case.numbers).program.scalars}
+        run_c(compiled / f"{name}.so", op, spec, {k: np.ascontiguousarray(a) for k, a in given.items()}, outputs, "x" + name)
         for k, got in outputs.items():
             size = max(float(np.max(np.abs(want[k]), initial=0)), 1e-3)
             np.testing.assert_allclose(got, want[k], atol=(3e-5 if dtype is np.float32 else 1e-12) * size, rtol=0)
