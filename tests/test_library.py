@@ -80,6 +80,20 @@ def test_activations_and_losses_are_their_textbook_formulas() -> None:
     assert nn.CrossEntropyLoss()(x, classes) == pytest.approx(float(ops.cross_entropy(x, classes)))
 
 
+def test_groups_see_their_own_channels_and_channels_become_places() -> None:
+    x, w, b = RNG.normal(size=(2, 6, 7, 8)), RNG.normal(size=(9, 2, 3, 2)), RNG.normal(size=9)
+    parts = [ops.conv2d(x[:, 2 * k : 2 * k + 2], w[3 * k : 3 * k + 3], b[3 * k : 3 * k + 3], s=2, p=1) for k in range(3)]
+    np.testing.assert_allclose(ops.grouped_conv(x, w, b, g=3, s=2, p=1), np.concatenate(parts, 1), rtol=1e-12)
+    np.testing.assert_allclose(ops.grouped_conv(x[:, :2], w, b, p=(1, 0)), ops.conv(x[:, :2], w, b, p=(1, 0)), rtol=1e-12)
+    a = RNG.normal(size=(2, 8, 3, 4))
+    shuffled = a.reshape(2, 2, 2, 2, 3, 4).transpose(0, 1, 4, 2, 5, 3).reshape(2, 2, 6, 8)
+    assert np.array_equal(ops.pixel_shuffle(a), shuffled) and np.array_equal(ops.pixel_unshuffle(shuffled), a)
+    z, t = RNG.normal(size=(2, 5, 3, 4)), RNG.integers(0, 5, (2, 3, 4))
+    flat = z.transpose(0, 2, 3, 1).reshape(-1, 5)
+    np.testing.assert_allclose(ops.cross_entropy(z, t), ops.cross_entropy(flat, t.reshape(-1)), rtol=1e-13)
+    np.testing.assert_allclose(ops.softmax(z).transpose(0, 2, 3, 1).reshape(-1, 5), ops.softmax(flat), rtol=1e-13)
+
+
 def test_large_logits_do_not_overflow() -> None:
     z = np.array([[1000.0, 1001.0, -1000.0]])
     for engine in ("native", "reference"):
