@@ -248,10 +248,10 @@ class Op:
     def c(self, *args: object, **given: object) -> str:
         """The same loop nests as a C file, for these arrays (or shapes); its function is chainrule_<name>.
 
-        >>> double = op("double(x[n,D]; k=2) -> y[n,D]\\n y[n,i] = k * x[n,i]")
-        >>> text = double.c((4, 3))
+        >>> twice = op("twice(x[n,D]; k=2) -> y[n,D]\\n y[n,i] = k * x[n,i]")
+        >>> text = twice.c((4, 3))
         >>> [line for line in text.splitlines() if line.startswith("int ")]
-        ['int chainrule_double(int64_t n, const float *x, float *y)']
+        ['int chainrule_twice(int64_t n, const float *x, float *y)']
         """
         return c_source(self.code(*args, **given).spec, self.name)
 
