@@ -186,8 +186,8 @@ class _Place:
 
     def fold(self, kind: str, body: np.ndarray, ok: np.ndarray) -> np.ndarray:
         """Reduce the last axis; the first of equal winners wins, NaN wins over all."""
+        wide = np.float64 if self.dtype == np.float32 else None
         if kind == "sum":
-            wide = np.float64 if self.dtype == np.float32 else None
             return self.number(np.where(ok, body, self.number(0)).sum(axis=-1, dtype=wide))
         if kind == "prod":
             return self.number(np.where(ok, body, self.number(1)).prod(axis=-1, dtype=wide))

@@ -170,7 +170,7 @@ class Outline:
                 times = sum(r in unknown for r in roots)
                 if rest < 0 or (rest and not times) or (times and rest % times):
                     raise ValueError(name)
-                known |= dict.fromkeys(unknown, rest // times)
+                known |= dict.fromkeys(unknown, rest // times if times else 0)
                 todo.remove(entry)
         return known
 

@@ -28,7 +28,11 @@ TYPED = (
     (r"\bln\b(?=\s*\()", "log", "there is no function 'ln'"),
     (r"&&?", " and ", "'&' is written 'and'"),
     (r"\|\|?", " or ", "'|' is written 'or'"),
-    (r"(?<![\w.])(\d+(?:\.\d*)?)(?=\s*(?![eE][+-]?\d)[A-Za-z_(])", r"\1*", "a number beside a name does not multiply it"),
+    (
+        r"(?<![\w.])(\d+(?:\.\d*)?)(?=\s*(?![eE][+-]?\d|(?:if|else|and|or|not|in|for|is)\b)[A-Za-z_(])",
+        r"\1*",
+        "a number beside a name does not multiply it",
+    ),
     (r"\s*(?<![<>=!*/+\-])(\*\*|//|[+\-*/])=(?!=)", " =", "a line defines its tensor, once and whole"),
 )
 
