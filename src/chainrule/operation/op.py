@@ -166,12 +166,25 @@ class Op:
         >>> double(np.ones((1, 2)), k=3)
         array([[3., 3.]])
         """
+        node = next((a for a in (*args, *given.values()) if hasattr(a, "apply")), None)
+        if node is not None:  # a tensor without numbers, which writes down what is done with it
+            return node.apply(self, args, given)  # type: ignore[attr-defined, no-any-return]  # it has it, as tested
         if threads is not None and (isinstance(threads, bool) or not isinstance(threads, (int, np.integer)) or threads < 1):
             raise ArgumentError(f"threads={threads!r}: not a number of threads; accepted: a whole number of at least 1")
         op, arrays, settings = self.meant(args, given)
         values = op.evaluate(arrays, settings, engine, threads)
         out = tuple(values[t.name] for t in op.definition.outputs)
         return out[0] if len(out) == 1 else out
+
+    def __deepcopy__(self, memo: object) -> Op:
+        return self  # nothing in it changes
+
+    def __reduce__(self) -> tuple[object, ...]:
+        if self.template is None:
+            return _again, (definition_text(self.definition), (), self.doc)
+        usual = self.template.outline.form({})
+        ranks = tuple((k, len(names)) for k, names in self.template.members(usual).items())
+        return _again, (self.template.text, ranks, self.doc)
 
     def evaluate(
         self, arrays: Mapping[str, np.ndarray], settings: Mapping[str, int | float], engine: str = "native", threads: int | None = None
@@ -305,6 +318,13 @@ class Op:
         for x in wrt:
             if x not in names:
                 raise ArgumentError(f"{x!r}: {self.name} has no such input; accepted: {', '.join(names)}")
+
+
+def _again(text: str, shown: tuple[tuple[str, int], ...], doc: str) -> Op:
+    """An operation from its text: it is pickled as that, without what was compiled."""
+    made = op(text, dict(shown))
+    made.doc = doc
+    return made
 
 
 def _of_shape(value: object) -> object:
