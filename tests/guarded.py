@@ -13,7 +13,7 @@ import numpy as np
 
 from chainrule import Op
 from chainrule.engines.native import program
-from chainrule.ops import operation
+from chainrule.operation import op as operation
 from tests.cases import CASES, Case, own
 
 NONE = 0  # PROT_NONE

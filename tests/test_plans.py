@@ -14,7 +14,7 @@ from chainrule.engines.native.group import Group
 from chainrule.engines.native.schedule import Plan
 from chainrule.engines.native.target import current
 from chainrule.language.bind import bind
-from chainrule.ops import operation
+from chainrule.operation import op as operation
 from tests.cases import CASES, Case, own
 
 
