@@ -83,6 +83,8 @@ def load(path: str | Path, into: Module | None = None) -> Any:
         raise DataError(f"{path}: has tensors but no layers; accepted: a file written by chainrule (or load_state_dict with your own Sequential)")
     try:
         return restored(json.loads(text), state, into)
+    except Foreign as e:
+        raise DataError(f"{path}: {e}") from None
     except ArgumentError as e:
         if into is None:
             raise DataError(f"{path}: the description of the network does not hold ({e}); accepted: {WRITTEN}") from None
@@ -131,8 +133,9 @@ def from_config(config: object, depth: int = 0) -> Module:
         made: Module = ROWS[name].of([from_config(c, depth + 1) for c in layers])
         return made
     if name == OWN:
-        raise ArgumentError(
-            f"class {rest.get('name')!r:.80}: is not the library's, and a file holds no classes; accepted: load(path, into=net) with a network of that class"
+        raise Foreign(
+            f"a network of class {rest.get('name')!s:.80}, which is not the library's, and a file holds no classes; "
+            "accepted: load(path, into=net) with a network of that class (or its load_state_dict)"
         )
     kind = KNOWN.get(name) if isinstance(name, str) else None
     if kind is None:
@@ -141,6 +144,10 @@ def from_config(config: object, depth: int = 0) -> Module:
         return kind(**rest)
     except TypeError as e:  # arguments that the layer does not have, or lacks
         raise ArgumentError(f"{name}: {e}; accepted: the arguments that {name} has") from None
+
+
+class Foreign(ChainruleError):
+    """A description of what the library cannot make."""
 
 
 MOST_DEPTH = 100  # of rows in rows

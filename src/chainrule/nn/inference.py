@@ -12,6 +12,7 @@ import numpy as np
 
 from ..engines.native.buffers import aligned, contiguous
 from ..engines.native.program import Runner
+from ..engines.native.target import current
 from ..errors import ArgumentError, ShapeError
 from ..language.index import Poly
 from ..language.show import line_text
@@ -45,14 +46,16 @@ class Ready:
     graph: Graph
     runs: Runs
     dtype: np.dtype
-    key: tuple[object, ...]
+    target: object
     states: tuple[tuple[str, Stored], ...]
     checked: bool  # whether inputs must be looked through: whole numbers, other types
     input: Input | None
 
-    def fits(self, net: Module, key: tuple[object, ...]) -> bool:
-        kinds = all(s.memory is not None and s.memory.dtype == self.dtype for _, s in self.states)
-        return self.input is net._input and self.key == key and kinds and self.network.fresh()
+    def fits(self, net: Module) -> bool:
+        for _, s in self.states:
+            if s.memory is None or s.memory.dtype != self.dtype:
+                return False
+        return self.input is net._input and self.target is current() and self.network.fresh()
 
 
 @dataclass
@@ -106,7 +109,7 @@ def _ready(net: Module, arrays: Sequence[np.ndarray], transform: Op | None, engi
     kind = (tuple([(a.shape, a.dtype) for a in arrays]), transform, engine)
     cache: Cache = net._cache
     found = cache.calls.get(kind)
-    if found is not None and found.fits(net, key_of(found.dtype, len(arrays[0]))):
+    if found is not None and found.fits(net):
         return found
     batches(arrays)
     own = transform_for(net, arrays, transform)
@@ -118,14 +121,21 @@ def _ready(net: Module, arrays: Sequence[np.ndarray], transform: Op | None, engi
     used = {n for c in network.calls for n in c.inputs}
     states = tuple((name, s) for name, s in network.states.items() if name in used)
     ports = types | dict.fromkeys([*(n for n, _ in states), *network.constants], dtype)
-    machine = key_of(dtype, len(arrays[0]))
     samples = None if g.free else len(arrays[0])
-    key = (tuple(s[1:] for s in network.inputs.values()), samples, tuple(types.values()), signature(network.calls), network.outputs, machine, engine)
+    key = (
+        tuple(s[1:] for s in network.inputs.values()),
+        samples,
+        tuple(types.values()),
+        signature(network.calls),
+        network.outputs,
+        key_of(dtype, len(arrays[0])),
+        engine,
+    )
     runs = cache.runner(key, lambda: runner(g, ports, network.outputs, dtype, len(arrays[0]), engine=engine))
     checked = (
         any(declared_whole(network.calls, n) for n in types) or any(a.dtype != types[n] for n, a in zip(types, arrays, strict=True)) or bool(g.bounds)
     )
-    return cache.keep(kind, Ready(network, g, runs, dtype, machine, states, checked, net._input))
+    return cache.keep(kind, Ready(network, g, runs, dtype, current(), states, checked, net._input))
 
 
 def batches(arrays: Sequence[np.ndarray], names: Sequence[str] = ()) -> None:

@@ -116,7 +116,10 @@ def written(
             made = trace.apply(transform, (symbols[0],), {})
             trace.path = ""
             symbols = [made]  # type: ignore[list-item]  # a transform has one output
-        out, alone = trace.results(trace.enter(net, symbols, {}), type(net).__name__)
+        try:
+            out, alone = trace.results(trace.enter(net, symbols, {}), type(net).__name__)
+        except RecursionError:
+            raise ArgumentError(f"{type(net).__name__}: its forward goes deeper than Python can; accepted: a forward that comes to an end") from None
         outputs = distinct(trace, out)
         names = numbered("target", len(targets))
         if loss is not None:

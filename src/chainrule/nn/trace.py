@@ -267,6 +267,10 @@ class Trace:
         self.path = self.paths.get(id(module), before)  # kept alive by the caller
         try:
             out = module.forward(*args, **given)
+        except ShapeError as e:
+            if str(e).startswith("layer ") or not self.path:
+                raise
+            raise ShapeError(f"layer {self.path} ({type(module).__name__}): {e}") from None
         finally:
             self.path = before
         self.seen.append((self.paths.get(id(module), before), module, out))  # kept alive by self.seen
