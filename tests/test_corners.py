@@ -247,7 +247,7 @@ def test_weights_that_overflow_are_taken_back_though_the_loss_was_finite() -> No
 
 
 @pytest.mark.parametrize("layer", [nn.Linear(50, 400), nn.Conv2d(5, 400, 3)])
-def test_biases_start_as_pytorchs_do(layer: nn.layers.Layer) -> None:
+def test_biases_start_as_pytorchs_do(layer: nn.Module) -> None:
     net = nn.Sequential(layer).init(1)
     bound = 1 / np.sqrt(np.prod(net.values["0.weight"].shape[1:]))
     for v in net.values.values():
@@ -266,7 +266,7 @@ SAVED = [
 
 
 @pytest.mark.parametrize("layer, shape", SAVED, ids=[type(layer).__name__ for layer, _ in SAVED])
-def test_every_argument_of_a_layer_is_in_its_file(layer: nn.layers.Layer, shape: tuple, tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_every_argument_of_a_layer_is_in_its_file(layer: nn.Module, shape: tuple, tmp_path) -> None:  # type: ignore[no-untyped-def]
     net, x = nn.Sequential(layer).init(0), np.random.default_rng(0).normal(size=shape).astype(F)
     cr.save(net, tmp_path / "m")
     assert np.array_equal(cr.load(tmp_path / "m")(x), net(x))

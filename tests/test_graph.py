@@ -9,8 +9,10 @@ import pytest
 
 import chainrule as cr
 from chainrule import nn
-from chainrule.engines.native.program import ELEMENTS, Runner, aligned, compile_spec
-from chainrule.nn.graph import Call, Graph, backward, forward, ready_for_lanes, to_spec
+from chainrule.engines.native.program import aligned
+from chainrule.nn.compiled import runner
+from chainrule.nn.graph import Graph, backward, forward, ready_for_lanes
+from chainrule.nn.trace import Call
 
 DENSE = cr.op("dense(x[n,K], w[O,K]) -> y[n,O]\n y[n,o] = sum[k](w[o,k] * x[n,k])")
 TANH = cr.op("bend(x[n,D]) -> y[n,D]\n y[n,i] = tanh(x[n,i])")
@@ -88,11 +90,10 @@ def evaluate(calls: list[Call], arrays: dict[str, np.ndarray], samples: int, thr
     ends = [calls[-1].names[t.name] for t in calls[-1].op.definition.outputs]
     for e in ends:
         g.declare(f"{e}.grad", (), False)
-    ports = [g.port(k, ELEMENTS["float64"]) for k in (*arrays, *(f"{e}.grad" for e in ends))]
     outputs = [*ends, *grads.values()]
-    runner = Runner(compile_spec(to_spec(g, ports, outputs, "float64", 1)))
+    run = runner(g, dict.fromkeys((*arrays, *(f"{e}.grad" for e in ends)), np.dtype(float)), outputs, np.dtype(float), 1).run
     out = {k: aligned(g.full(k), np.dtype(float)) for k in outputs}
-    runner.run(arrays | {f"{e}.grad": np.ones(()) for e in ends} | out, samples, threads=threads)
+    run(arrays | {f"{e}.grad": np.ones(()) for e in ends} | out, samples, threads=threads)
     return float(sum(out[e] for e in ends)), {k: out[v] for k, v in grads.items()}, g.free
 
 

@@ -13,7 +13,7 @@ import pytest
 import chainrule as cr
 from chainrule import nn
 from chainrule.train import data
-from chainrule.train.fit import accuracy
+from chainrule.train.evaluate import accuracy
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,11 +10,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import nn
-from chainrule.engines import reference
-from chainrule.language import program
-from chainrule.nn.graph import SAMPLES
-from chainrule.nn.losses import as_loss
-from chainrule.train.step import LOSS, SEED, Built, build
+from chainrule.nn import functional as F
 
 BATCH_NORM = """norm(x[n,C,H,W], g[C], b[C]; eps=1e-3) -> y[n,C,H,W]
     m[c] = mean[n,i,j](x[n,c,i,j])
@@ -26,6 +22,22 @@ ATTENTION = """attend(x[n,D], q[D], k[D]) -> y[n,D]
     s[n,i,j] = q[i]*x[n,i]*k[j]*x[n,j]
     e[n,i,j] = exp(s[n,i,j] - max[l](s[n,i,l]))
     y[n,i] = sum[j](e[n,i,j]*x[n,j])/sum[j](e[n,i,j])"""
+
+
+class Branches(nn.Module):
+    """A residual block with batch norm beside a strided shortcut, a layer used twice, a mean over places."""
+
+    def __init__(self) -> None:
+        self.conv, self.norm = nn.Conv2d(2, 4, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(4)
+        self.shortcut = nn.Sequential(nn.Conv2d(2, 4, 1, stride=2, bias=False), nn.BatchNorm2d(4, momentum=None))
+        self.twice, self.end = nn.Conv2d(4, 4, 3, padding=1), nn.Linear(4, 3)
+
+    def forward(self, x: nn.Symbol) -> nn.Symbol:
+        y = F.relu(self.norm(self.conv(x)) + self.shortcut(x))
+        y = self.twice(F.tanh(self.twice(y))) * 0.5 - y
+        return self.end(F.flatten(F.adaptive_avg_pool2d(y, 1)))
+
+
 BYTES = cr.op("pixels(x[n,C,H,W]) -> y[n,C,H,W]\n y[n,c,i,j] = (x[n,c,i,j]/255 - 0.5)/0.25")
 
 
@@ -34,17 +46,18 @@ class Program:
     """A network, its loss, the shape of one sample, and what its targets are (classes, or the shape of numbers)."""
 
     id: str
-    make: Callable[[], nn.Sequential]
+    make: Callable[[], nn.Module]
     shape: tuple[int, ...]
     target: int | tuple[int, ...]
     loss: object
     transform: cr.Op | None = None
 
-    def net(self) -> nn.Sequential:
+    def net(self) -> nn.Module:
         """With parameters that are not the initial ones, gains of 1 and biases of 0 least of all."""
         net = self.make().init(3, np.float64)
         rng = np.random.default_rng(5)
-        return net.load_state_dict({k: v + rng.normal(scale=0.1, size=v.shape) for k, v in net.state_dict().items()})
+        moved = {k: v + np.abs(rng.normal(scale=0.1, size=v.shape)) for k, v in net.state_dict().items() if v.dtype.kind == "f"}
+        return net.load_state_dict(net.state_dict() | moved)
 
     def data(self, count: int) -> tuple[np.ndarray, np.ndarray]:
         rng = np.random.default_rng(count)
@@ -69,57 +82,48 @@ PROGRAMS = [
         (5,), (3,), nn.MSELoss()),
     Program("bytes", lambda: nn.Sequential(nn.Conv2d(1, 4, 5, stride=2, padding=2), nn.ReLU(), nn.AvgPool2d(3, stride=2, padding=1), nn.Flatten(), nn.Linear(64, 10)),
         (1, 16, 13), 10, nn.CrossEntropyLoss(), BYTES),
+    Program("branches", Branches, (2, 6, 6), 3, nn.CrossEntropyLoss()),
     Program("one layer", lambda: nn.Sequential(nn.Linear(17, 9)), (17,), 9, nn.CrossEntropyLoss()),
 ]  # fmt: skip
 
 
-def by_reference(built: Built, arrays: Mapping[str, np.ndarray], samples: int, dtype: type = np.float64) -> dict[str, np.ndarray]:
-    """Every tensor of a program's lines."""
-    return reference.run(program.Program("program", (), (), tuple(built.graph.lines), {}, SAMPLES, samples), arrays, np.dtype(dtype))
-
-
 def same(got: object, want: np.ndarray, name: str, tolerance: float) -> None:
-    assert np.shape(got) == want.shape, name
+    assert np.shape(got) == np.shape(want), name
     size = max(float(np.max(np.abs(want))), 1e-3)
     assert np.max(np.abs(got - want)) <= tolerance * size, f"{name}: {np.max(np.abs(got - want)) / size:.2e}"  # type: ignore[operator]  # an array
 
 
 def gradients(p: Program, samples: int) -> None:
     net, (x, t) = p.net(), p.data(samples)
-    wanted = [*net.values, "input"]
-    built = build(net, as_loss(p.loss), x.shape, t.shape, wanted, None, None)
-    want = by_reference(built, {**net.state_dict(), "input": x, "target": t, SEED: np.ones(())}, samples)
+    before = net.state_dict()
+    want, wanted = cr.value_and_grad(net, p.loss)(x, t, engine="reference")
     for threads in (1, 2):
         loss, grads = cr.value_and_grad(net, p.loss)(x, t, threads=threads)
-        same(np.array(loss), want[LOSS], "loss", 1e-12)
-        for name, tensor in zip(wanted, built.outputs[1:], strict=True):
-            same(grads[name], want[tensor], name, 2e-12)
+        same(np.array(loss), np.array(want), "loss", 1e-12)
+        assert list(grads) == list(wanted)
+        for name, g in wanted.items():
+            same(grads[name], g, name, 2e-12)
+    assert all(np.array_equal(v, before[k]) for k, v in net.state_dict().items())
+    outputs = (net(x), net(x, engine="reference"))
+    same(outputs[0], outputs[1], "outputs", 1e-12)
 
 
-def steps(p: Program, batch: int, count: int, momentum: float, threads: int = 1) -> None:
+def steps(p: Program, batch: int, count: int, opt: cr.optim.Optimizer, threads: int = 1) -> None:
     """Training steps over `count` samples in a shuffled order, the last batch perhaps not full."""
-    net, (x, t) = p.net(), p.data(count + 3)  # some samples are never asked for
-    opt = cr.optim.SGD(0.1, momentum, 0.01)
+    x, t = p.data(count + 3)  # some samples are never asked for
     order = np.random.default_rng(1).permutation(count + 3)[:count]
-    state = net.state_dict()
-    velocity = {f"{k}.momentum": np.zeros(v.shape) for k, v in state.items()} if momentum else {}
-    scalars = {SEED: np.ones(()), "lr": np.array(opt.lr), "momentum": np.array(momentum), "weight_decay": np.array(opt.weight_decay)}
-    losses = []
-    for k in range(0, count, batch):
-        rows = order[k : k + batch]
-        a, b = x[rows], t[rows]
-        built = build(net, as_loss(p.loss), a.shape, b.shape, list(state), opt, p.transform)
-        found = by_reference(built, {**state, **velocity, **scalars, "input": a, "target": b}, len(rows))
-        losses.append(found[LOSS])
-        for new, old in built.update.items():
-            (velocity if old in velocity else state)[old] = found[new]
-    step = cr.TrainStep(net, p.loss, opt, x, t, batch, p.transform, threads)
-    got = step.run(order)
-    same(got, np.array(losses), "losses", 1e-12)
+    found = []
+    for engine in ("reference", "native"):
+        net = p.net()
+        step = cr.TrainStep(net, p.loss, opt, x, t, batch, p.transform, threads, engine)
+        found.append((step.run(order), net.state_dict(), step.states))
+    (want, state, carried), (got, values, states) = found
+    same(got, want, "losses", 1e-12)
     for name, v in state.items():
-        same(net.values[name], v, name, 3e-12)
-    for name, v in velocity.items():
-        same(step.velocity[name], v, name, 1e-11)
+        same(values[name], v, name, 3e-12)
+    assert carried.keys() == states.keys()
+    for name, v in carried.items():
+        same(states[name], v, name, 1e-11)
 
 
 @pytest.mark.parametrize("samples", [1, 2, 17])
@@ -131,11 +135,29 @@ def test_a_networks_loss_and_gradients_are_the_references(p: Program, samples: i
 @pytest.mark.parametrize("batch, count, momentum", [(5, 5, 0.9), (1, 3, 0.9), (17, 41, 0.9), (8, 24, 0.0)])
 @pytest.mark.parametrize("p", PROGRAMS, ids=lambda p: p.id)
 def test_training_steps_are_the_references(p: Program, batch: int, count: int, momentum: float) -> None:
-    steps(p, batch, count, momentum, threads=2 if batch == 17 else 1)
+    steps(p, batch, count, cr.optim.SGD(0.1, momentum, 0.01), threads=2 if batch == 17 else 1)
 
 
 @pytest.mark.parametrize("p", PROGRAMS, ids=lambda p: p.id)
 def test_training_steps_on_other_vector_widths(p: Program, narrower: str) -> None:
-    steps(p, 5, 12, 0.9)
+    steps(p, 5, 12, cr.optim.SGD(0.1, 0.9, 0.01))
     if not p.transform:
         gradients(p, 3)
+
+
+@pytest.mark.parametrize(
+    "opt",
+    [
+        cr.optim.SGD(0.1, 0.9, 0.01, nesterov=True),
+        cr.optim.SGD(0.1, 0.9, dampening=0.5),
+        cr.optim.Adam(cr.optim.Warmup(cr.optim.Cosine(0.01, steps=5), steps=2)),
+        cr.optim.AdamW(amsgrad=True),
+        cr.optim.RMSprop(momentum=cr.optim.Ramp(0.1, 0.9, steps=3), centered=True),
+        cr.optim.Adagrad(cr.optim.StepLR(0.1, every=2), lr_decay=0.1, initial_accumulator_value=0.1),
+    ],
+    ids=repr,
+)
+def test_optimisers_and_schedules_are_the_references(opt: cr.optim.Optimizer) -> None:
+    for p in PROGRAMS:
+        if p.id in ("branches", "one layer"):
+            steps(p, 5, 23, opt)

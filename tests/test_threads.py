@@ -377,7 +377,7 @@ def test_an_interrupted_training_has_made_whole_steps(threads: int) -> None:
             x, t = np.random.default_rng(1).normal(size=(4000, 12)).astype(np.float32), np.arange(4000) % 5
             return network, TrainStep(network, nn.CrossEntropyLoss(), SGD(0.01, 0.9), x, t, 400, None, {threads})
         def state(network, step):
-            return b"".join(a.tobytes() for a in (*network.values.values(), *step.velocity.values()))
+            return b"".join(a.tobytes() for a in (*network.values.values(), *step.states.values()))
         order = np.arange(4000)
         network, step = make()
         step.run(order)
@@ -433,7 +433,7 @@ def step() -> TrainStep:
 def run(step: TrainStep, total: int = 8, **changed: object) -> np.ndarray:
     """The runner of a training step, as TrainStep calls it, but for what is changed."""
     given: dict = {"order": np.arange(10), "watch": "loss", "batch": 4, "threads": 1}
-    arrays = step.arrays() | {"input": step.x, "target": step.t}
+    arrays = step.arrays() | step.data.all
     for k, v in changed.items():
         if k in given:
             given[k] = v

@@ -18,6 +18,7 @@ from .nn.files import load, save
 from .operation.derivative import Derivation, derive, jvp, vjp
 from .operation.op import Op, op
 from .train import optim
+from .train.evaluate import evaluate
 from .train.fit import Epoch, History, fit
 from .train.step import TrainStep, value_and_grad
 
@@ -37,6 +38,7 @@ __all__ = [
     "ShapeError",
     "TrainStep",
     "derive",
+    "evaluate",
     "fit",
     "jvp",
     "load",

@@ -55,7 +55,8 @@ def train(
     """Train a model on DATASET and write it, its metrics and its curve to --out."""
     from .operation.arrays import cores
     from .train import data, run
-    from .train.fit import Epoch, Progress, accuracy
+    from .train.evaluate import accuracy
+    from .train.fit import Epoch, Progress
     from .train.optim import SGD
 
     settings = run.Settings(dataset, model, epochs, batch_size, lr, momentum, weight_decay, seed, threads or cores())

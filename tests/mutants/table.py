@@ -384,6 +384,7 @@ OPS_MUTANTS = [
     Mutant("ops-mse", "ops/loss.py", "E = mean[n,*k]((y[n,*k] - t[n,*k])**2)", "E = mean[n](sum[*k]((y[n,*k] - t[n,*k])**2))", LIBRARY, "a mean over samples only"),
     Mutant("ops-half", "ops/loss.py", "(y[n,*k] - t[n,*k])**2) / 2)", "(y[n,*k] - t[n,*k])**2))", LIBRARY, "half a sum of squares without its half"),
     Mutant("ops-cross-entropy", "ops/loss.py", "z[n,t[n,*a],*a] - m[n,*a]", "z[n,t[n,*a],*a]", LIBRARY, "the true class without the shift"),
+    Mutant("ops-conv-columns", "ops/convolution.py", "*(s*i+d*u-p)", "*(s*i+u-p)", LIBRARY, "columns are not dilated", 1),
     Mutant("ops-linear", "ops/linear.py", "y[n,o] = b[o] + sum", "y[n,o] = sum", LIBRARY, "a linear layer without its bias"),
     Mutant("ops-decay", "ops/update.py", "v[*a] + (g[*a] + wd * w[*a])", "v[*a] + (g[*a] - wd * w[*a])", NETWORKS, "weights grow instead of decaying"),
     Mutant("ops-momentum-twice", "ops/update.py", "v_new[*a] = mu * v[*a] +", "v_new[*a] = mu * mu * v[*a] +", NETWORKS, "momentum applied twice"),

@@ -11,11 +11,13 @@ from __future__ import annotations
 import itertools
 import os
 import threading
-from collections.abc import Mapping
+import weakref
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
 from ..language.program import Program
+from ..language.tree import Tensor
 from . import reference
 from .native import program as native
 from .native.program import ELEMENTS, Code, Port, Runner, Spec, contiguous
@@ -103,20 +105,44 @@ class Session:
             self.kept.clear()
 
 
-def spec_of(program: Program, dtype: np.dtype, types: Mapping[str, str], batch: int = 0, indexed: bool = False) -> Spec:
+class Held:
+    """A program that a caller comes back to, who may find that the session has let its code go meanwhile."""
+
+    def __init__(self, spec: Spec):
+        self.spec = spec
+        self.names = tuple(p.name for p in (*spec.inputs, *spec.outputs))
+        self.place(session.machine(spec))
+
+    def place(self, machine: Machine) -> Machine:
+        """Find the places of the program's arrays in its frame; what it does not read has none."""
+        self.kept = weakref.ref(machine)
+        at = {name: k for k, (name, *_) in enumerate(machine.code.layout.slots)}
+        self.chosen = tuple(k for k, name in enumerate(self.names) if name in at)
+        self.slots = tuple(at[self.names[k]] for k in self.chosen)
+        self.all = len(self.chosen) == len(self.names)
+        return machine
+
+    @property
+    def machine(self) -> Machine:
+        return self.kept() or self.place(session.machine(self.spec))
+
+    def quick(self, arrays: list[np.ndarray], total: int, threads: int) -> None:
+        """One step on arrays in the order of inputs and outputs, which are known to be what the program was compiled for."""
+        machine = self.kept() or self.place(session.machine(self.spec))
+        machine.quick(arrays if self.all else [arrays[k] for k in self.chosen], self.slots, total, threads)
+
+
+def spec_of(program: Program, dtype: np.dtype, types: Mapping[str, str], batch: int = 0, indexed: Collection[str] = ()) -> Spec:
     """What the native engine compiles. types: of inputs that hold whole numbers. batch: samples that come at once (else those that the
-    program was bound for). indexed: samples are found through an order."""
+    program was bound for). indexed: inputs whose samples are found through an order."""
     element = ELEMENTS[str(dtype)]
 
-    def port(t, external: bool) -> Port:  # type: ignore[no-untyped-def]  # t is a Tensor
+    def port(t: Tensor) -> Port:
         sampled = program.sampled(t)
         stored = ELEMENTS.get(types.get(t.name, ""), element)
-        return Port(
-            t.name, program.shapes[t.name][sampled:], stored if stored.startswith("i") else element, sampled, external and indexed and sampled
-        )
+        return Port(t.name, program.shapes[t.name][sampled:], stored if stored.startswith("i") else element, sampled, sampled and t.name in indexed)
 
-    inputs = tuple(port(t, t.name in types) for t in program.inputs)
-    outputs = tuple(port(t, False) for t in program.outputs)
+    inputs, outputs = tuple(map(port, program.inputs)), tuple(map(port, program.outputs))
     samples = batch or program.samples if program.sample else 1
     return Spec(program.lines, inputs, outputs, element, program.sample or None, chunks_for(samples, dtype), program.update)
 

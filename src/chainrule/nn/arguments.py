@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TypeGuard
 
 import numpy as np
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, ElementTypeError
 from ..language.program import MOST
+from ..operation.arrays import FLOATS
 
 Pair = int | tuple[int, int]
 
@@ -44,3 +46,12 @@ def only(value: object, what: str, accepted: tuple[int | str, ...]) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, np.integer, str)) or value not in accepted:
         shown = " or ".join(map(repr, accepted))
         raise ArgumentError(f"{what}={value!r}: not in this layer; accepted: {what}={shown} (or a formula of your own)")
+
+
+def number_type(dtype: object) -> np.dtype:
+    """float32 or float64."""
+    with contextlib.suppress(TypeError):
+        kind: np.dtype = np.dtype(dtype)  # type: ignore[call-overload]  # what NumPy does not know is refused below
+        if kind in FLOATS:
+            return kind
+    raise ElementTypeError(f"dtype={dtype!r}: not a type to compute with; accepted: float32 or float64")

@@ -1,32 +1,52 @@
-"""Networks in safetensors files: parameters under PyTorch's names; layers, input and class names in the metadata."""
+"""Networks in safetensors files: parameters and states under PyTorch's names; modules, input and class names in the metadata."""
 
 from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..errors import ChainruleError, DataError
+from ..errors import ArgumentError, ChainruleError, DataError
 from ..operation.op import op
+from .containers import ModuleList, Row, Sequential
 from .inputs import Input
-from .layers import from_config
-from .sequential import Sequential
+from .layers import (
+    AdaptiveAvgPool2d,
+    AvgPool2d,
+    BatchNorm1d,
+    BatchNorm2d,
+    Conv2d,
+    Flatten,
+    Formula,
+    Identity,
+    Linear,
+    MaxPool2d,
+    ReLU,
+    Sigmoid,
+    Softmax,
+    Tanh,
+)
+from .models import BasicBlock, ResNet
+from .module import Module
 
 KEY = "chainrule"  # of the metadata
 WRITTEN = "a model.safetensors written by chainrule"
 
 
-def save(net: Sequential, path: str | Path) -> None:
+def save(net: Module, path: str | Path) -> None:
     """Write a network to a safetensors file, with the transform of its inputs, their shape and its class names.
 
     The file appears whole or not at all. Errors: DataError where it cannot be written.
     """
     from safetensors.numpy import save as to_bytes
 
-    raw = to_bytes({k: np.ascontiguousarray(v) for k, v in net.values.items()}, {KEY: json.dumps(described(net))})
+    if not isinstance(net, Module):
+        raise ArgumentError(f"{net!r:.80}: not a network; accepted: a module of chainrule.nn")
+    raw = to_bytes({k: np.asarray(v, order="C") for k, v in net.state_dict().items()}, {KEY: json.dumps(described(net))})
     try:
         path = Path(path)
         part = path.with_name(path.name + ".part")
@@ -42,8 +62,13 @@ def save(net: Sequential, path: str | Path) -> None:
         raise DataError(f"{path!s:.200}: the model cannot be written ({why}); accepted: a path in a folder with room and permission") from None
 
 
-def load(path: str | Path) -> Sequential:
-    """The network that `save` wrote. Errors: DataError for a file that is missing, cut short, damaged or foreign."""
+def load(path: str | Path, into: Module | None = None) -> Any:
+    """The network that `save` wrote.
+
+    into: a network of your own class that takes the file's parameters over; a file says how modules of the library are put
+    together, and no more of others than their parameters.
+    Errors: DataError for a file that is missing, cut short, damaged or foreign.
+    """
     from safetensors import SafetensorError, safe_open
 
     if not isinstance(path, (str, Path)) or not Path(path).is_file():
@@ -57,26 +82,88 @@ def load(path: str | Path) -> Sequential:
     if text is None:
         raise DataError(f"{path}: has tensors but no layers; accepted: a file written by chainrule (or load_state_dict with your own Sequential)")
     try:
-        return restored(json.loads(text), state)
+        return restored(json.loads(text), state, into)
+    except Foreign as e:
+        raise DataError(f"{path}: {e}") from None
+    except ArgumentError as e:
+        if into is None:
+            raise DataError(f"{path}: the description of the network does not hold ({e}); accepted: {WRITTEN}") from None
+        raise DataError(f"{path}: does not fit into {type(into).__name__} ({e}); accepted: the parameters of the same class") from None
     except ChainruleError as e:
         raise DataError(f"{path}: the description of the network does not hold ({e}); accepted: {WRITTEN}") from None
     except Exception as e:  # a file may hold anything: whatever a wrong one trips over here is the file's fault
         raise DataError(f"{path}: the description of the network is damaged ({type(e).__name__}: {e}); accepted: {WRITTEN}") from None
 
 
-def described(net: Sequential) -> dict[str, object]:
+def described(net: Module) -> dict[str, object]:
     """A network without its parameters, as JSON holds it."""
     given = net.input
     taken = None if given is None else {"transform": given.transform and str(given.transform), "kind": given.kind, "shape": given.shape}
-    return {"layers": net.config(), "input": taken, "classes": net.classes}
+    config = net.config()
+    if isinstance(net, Sequential) and config is not None:
+        return {"layers": config["layers"], "input": taken, "classes": net.classes}
+    return {"module": config or {"type": OWN, "name": type(net).__qualname__}, "input": taken, "classes": net.classes}
 
 
-def restored(config: Any, state: dict[str, np.ndarray]) -> Sequential:
+KNOWN: dict[str, Callable[..., Module]] = {
+    c.__name__: c
+    for c in (
+        AdaptiveAvgPool2d, AvgPool2d, BasicBlock, BatchNorm1d, BatchNorm2d, Conv2d, Flatten, Identity, Linear, MaxPool2d, ReLU, ResNet, Sigmoid, Softmax, Tanh,
+    )
+}  # fmt: skip
+OWN = "own"  # a class that is not the library's
+ROWS: dict[str, type[Row]] = {"Sequential": Sequential, "ModuleList": ModuleList}
+
+
+def from_config(config: object, depth: int = 0) -> Module:
+    """The module that `config` describes; ArgumentError for what describes none."""
+    if not isinstance(config, Mapping) or depth > MOST_DEPTH:
+        raise ArgumentError(f"{config!r:.80}: not a layer's description; accepted: a type and its arguments by name")
+    rest = {k: tuple(v) if isinstance(v, list) else v for k, v in config.items() if k != "type"}
+    name = config.get("type")
+    if name == "Formula":
+        text, shapes, settings = (rest.get(k) for k in ("text", "shapes", "settings"))
+        if len(rest) != 3 or not isinstance(text, str) or not isinstance(shapes, Mapping) or not isinstance(settings, Mapping):
+            raise ArgumentError(f"{config!r:.80}: not a formula's description; accepted: text, shapes and settings")
+        return Formula(text, **{k: tuple(v) if isinstance(v, list) else v for k, v in shapes.items()}, **settings)
+    if isinstance(name, str) and name in ROWS:
+        layers = config.get("layers")
+        if len(rest) != 1 or not isinstance(layers, list):
+            raise ArgumentError(f"{config!r:.80}: not a row's description; accepted: layers")
+        made: Module = ROWS[name].of([from_config(c, depth + 1) for c in layers])
+        return made
+    if name == OWN:
+        raise Foreign(
+            f"a network of class {rest.get('name')!s:.80}, which is not the library's, and a file holds no classes; "
+            "accepted: load(path, into=net) with a network of that class (or its load_state_dict)"
+        )
+    kind = KNOWN.get(name) if isinstance(name, str) else None
+    if kind is None:
+        raise ArgumentError(f"{name!r:.80}: no such layer; accepted: {', '.join([*KNOWN, *ROWS, 'Formula'])}")
+    try:
+        return kind(**rest)
+    except TypeError as e:  # arguments that the layer does not have, or lacks
+        raise ArgumentError(f"{name}: {e}; accepted: the arguments that {name} has") from None
+
+
+class Foreign(ChainruleError):
+    """A description of what the library cannot make."""
+
+
+MOST_DEPTH = 100  # of rows in rows
+
+
+def restored(config: Any, state: dict[str, np.ndarray], into: Module | None = None) -> Module:
     """The network that `described` and its parameters give. The first files held a plain list of layers."""
     whole = config if isinstance(config, dict) else {"layers": config}
-    _expect(isinstance(whole.get("layers"), list), "layers", whole.get("layers"), "a list of layers")
-    layers = [from_config(c) for c in whole["layers"]]
-    net = Sequential.of(layers, state)
+    if into is not None:
+        net = into
+    elif "module" in whole:
+        net = from_config(whole["module"])
+    else:
+        _expect(isinstance(whole.get("layers"), list) and bool(whole["layers"]), "layers", whole.get("layers"), "a list of layers")
+        net = Sequential.of([from_config(c) for c in whole["layers"]])
+    net.load_state_dict(state)
     taken = whole.get("input")
     if taken is not None:
         _expect(isinstance(taken, dict), "input", taken, "transform, kind and shape")

@@ -1,30 +1,29 @@
-"""A network's layers, loss and updates as one list of formulas, with every tensor under its public name.
+"""A network's operations, loss and updates as one list of formulas, with every tensor under its public name.
 
-    layers -> forward lines -> + loss -> backward lines -> + updates -> Spec for the engine
+    calls -> forward lines -> backward lines -> + updates
 
 Nothing here computes: lines are bound to sizes, their tensors renamed ("0.weight", "0.weight.grad"), and put end to end.
 """
 
 from __future__ import annotations
 
+import weakref
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
+from typing import Any
 
 import numpy as np
 
-from ..engines.native.program import ELEMENTS, Port, Spec
 from ..errors import ShapeError
 from ..language import tree
-from ..language.bind import bind, settings_of
 from ..language.index import Poly
 from ..language.program import Program, whole_numbers
 from ..language.source import make_room
-from ..language.tree import Definition, Line, rename_tensors, subs
+from ..language.tree import Line, rename_tensors, subs
 from ..operation.op import Op
-from ..ops.update import sgd, sgd_momentum
-from .layers import Layer
+from .trace import Call
 
 Shape = tuple[int, ...]
 SAMPLES = "N"  # the one name of the number of samples in a network's formulas
@@ -32,7 +31,7 @@ SAMPLES = "N"  # the one name of the number of samples in a network's formulas
 
 @dataclass
 class Graph:
-    """Lines so far, and the shape of every tensor by public name (the sample axis left out where it has one)."""
+    """Lines so far, and the shape of every tensor by public name."""
 
     samples: int  # how many, where formulas cannot leave it open
     free: bool  # the number of samples stays open: vectors may run over them
@@ -40,89 +39,107 @@ class Graph:
     shapes: dict[str, Shape] = field(default_factory=dict)
     sampled: set[str] = field(default_factory=set)
     bound: list[tuple[Program, Mapping[str, str]]] = field(default_factory=list)  # of operations that compute with the data's whole numbers
+    known: set[str] = field(default_factory=set)
+    scalars: dict[str, float] = field(default_factory=dict)  # settings of operations that are numbers, not sizes
+    limits: dict[str, int | None] = field(default_factory=dict)  # of tensors declared to hold whole numbers: what they lie below
 
-    def add(self, d: Definition, names: Mapping[str, str], settings: Mapping[str, int | float], prefix: str, only: set[str] | None = None) -> None:
-        """Append a definition's lines: its tensors get the names given, others `prefix:name`; `only` picks lines."""
+    def add(
+        self, op: Op, names: Mapping[str, str], settings: Mapping[str, int | float], prefix: str, only: set[str] | None = None, shared: str = ""
+    ) -> None:
+        """Append an operation's lines: its tensors get the names given, others `prefix:name`; `only` picks lines.
+
+        shared: what is put in front of the names of numbers that depend on no tensor, and are the same for all such operations.
+        """
+        d = op.definition
         for t in d.inputs:
             if not t.axes:
                 self.shapes.setdefault(names[t.name], ())
-        shapes = {t.name: self.full(names[t.name]) for t in d.inputs}
-        known_settings = settings_of(d, settings)
-        bound = bind(d, shapes, known_settings, free_samples=self.free)
+        free = self.free and any(names[t.name] in self.sampled for t in d.inputs)
+        bound = op.bound({t.name: self.full(names[t.name]) for t in d.inputs}, dict(d.settings) | dict(settings), free)
         if bound.reaches:
             self.bound.append((bound, {t.name: names[t.name] for t in d.inputs}))
+        for t in bound.inputs:
+            if t.whole is not None:
+                found = [*(int(p.constant or 0) for p in t.whole), *[b for b in [self.limits.get(names[t.name])] if b is not None]]
+                self.limits[names[t.name]] = min(found, default=None)
         full = {t: names.get(t, f"{prefix}:{t}") for t in d.axes}  # a colon: what is inside an operation meets no public name
-        known = {x.tensor for x in self.lines}
+        for k in bound.scalars:
+            full[k] = f"{prefix}:{k}"
+            self.scalars[full[k]] = float(settings.get(k, dict(d.settings)[k]))
+            self.declare(full[k], (), False)
+        if shared:
+            full |= {t: f"{shared}:{t}" for t in _numbers(op) if t not in names}
         for line in bound.lines:
             name = full[line.tensor]
-            if name in known or (only is not None and line.tensor not in only):
+            if name in self.known or (only is not None and line.tensor not in only):
                 continue
-            expr = rename_tensors(_settled(line.expr, known_settings), full)
+            expr = rename_tensors(line.expr, full)
             ranges = line.ranges
-            if self.free and d.sample_size != SAMPLES:
+            if free and d.sample_size != SAMPLES:
                 change = {d.sample_size: Poly.name(SAMPLES)}
                 expr, ranges = subs(expr, change), tuple(p.subs(change) for p in ranges)
-            self.lines.append(replace(line, tensor=name, expr=expr, ranges=ranges))
-            self.declare(name, tuple(bound.shapes[line.tensor]), bool(d.axes[line.tensor]) and d.axes[line.tensor][0].letter == d.sample_size)
+            self.append(replace(line, tensor=name, expr=expr, ranges=ranges))
+            self.declare(
+                name, tuple(bound.shapes[line.tensor]), free and bool(d.axes[line.tensor]) and d.axes[line.tensor][0].letter == d.sample_size
+            )
+
+    def append(self, line: Line) -> None:
+        self.known.add(line.tensor)
+        self.lines.append(line)
 
     def declare(self, name: str, shape: Shape, sampled: bool) -> None:
-        """A tensor's full shape."""
-        self.shapes[name] = shape[1:] if sampled else shape
+        """A tensor's full shape, and whether its first axis is the batch's."""
+        self.shapes[name] = shape
         if sampled:
             self.sampled.add(name)
 
     def like(self, name: str, tensor: str) -> None:
         """A tensor of the shape of another."""
-        self.shapes[name] = self.shapes[tensor]
-        if tensor in self.sampled:
-            self.sampled.add(name)
+        self.declare(name, self.shapes[tensor], tensor in self.sampled)
 
     def total(self, name: str, parts: Sequence[str], tensor: str) -> None:
         """Append a line that adds tensors of one shape, zeros where there are none; a single one stands for itself."""
-        if len(parts) == 1 or any(line.tensor == name for line in self.lines):
+        if len(parts) == 1 or name in self.known:
             return
         sampled = self.free and tensor in self.sampled
-        inner = self.shapes[tensor] if sampled else self.full(tensor)
+        inner = self.shapes[tensor][sampled:]
         letters = (*(("n",) if sampled else ()), *(f"i{k}" for k in range(len(inner))))
         ranges = (*((Poly.name(SAMPLES),) if sampled else ()), *map(Poly.of, inner))
         make_room(len(parts) + 50)
         reads: list[tree.Expr] = [tree.Read(p, tuple(map(Poly.name, letters))) for p in parts]
         expr = reduce(lambda a, b: tree.Call("+", (a, b)), reads) if reads else tree.Const(0)
-        self.lines.append(Line(name, letters, ranges, expr))
+        self.append(Line(name, letters, ranges, expr))
         self.like(name, tensor)
 
     def full(self, name: str) -> Shape:
-        return ((self.samples,) if name in self.sampled else ()) + self.shapes[name]
+        return self.shapes[name]
 
-    def port(self, name: str, element: str, indexed: bool = False) -> Port:
-        if name in self.sampled and not self.free:
-            return Port(name, self.full(name), element)
-        return Port(name, self.shapes[name], element, name in self.sampled, indexed and name in self.sampled)
+    def program(self, name: str, inputs: Sequence[str], outputs: Sequence[str], update: Mapping[str, str]) -> Program:
+        """All lines as one program, with what goes in and what comes out by public names."""
+
+        def tensor(t: str) -> tree.Tensor:
+            first = (Poly.name(SAMPLES),) if self.free and t in self.sampled else ()
+            whole = None if t not in self.limits else () if self.limits[t] is None else (Poly.of(self.limits[t] or 0),)
+            return tree.Tensor(t, (*first, *map(Poly.of, self.shapes[t][len(first) :])), whole)
+
+        sample = SAMPLES if self.free else ""
+        given = tuple(map(tensor, dict.fromkeys((*inputs, *self.scalars))))
+        return Program(
+            name, given, tuple(map(tensor, outputs)), tuple(self.lines), dict(self.shapes), sample, self.samples, tuple(self.scalars),
+            tuple(update.items()),
+        )  # fmt: skip
 
 
-def _settled(e: tree.Expr, settings: Mapping[str, int | float]) -> tree.Expr:
-    """e with numbers for the settings that it reads."""
-    if isinstance(e, tree.Read):
-        return tree.Const(settings[e.tensor]) if not e.index and e.tensor in settings else e
-    return tree.rebuild(e, lambda a: _settled(a, settings))
-
-
-@dataclass(frozen=True)
-class Call:
-    """One operation in the network: definition, names of its tensors, settings, prefix."""
-
-    op: Op
-    names: Mapping[str, str]
-    settings: Mapping[str, int | float]
-    prefix: str
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        return tuple(self.names[t.name] for t in self.op.definition.inputs)
-
-    @property
-    def outputs(self) -> tuple[str, ...]:
-        return tuple(self.names[t.name] for t in self.op.definition.outputs)
+def _numbers(op: Op) -> set[str]:
+    """Tensors inside an operation that are numbers computed of numbers alone."""
+    d = op.definition
+    found = {t.name for t in d.inputs if not t.axes and f"{t.name}_new" not in d.axes}
+    own: set[str] = set()
+    for line in d.lines:
+        if not line.letters and all(r.tensor in found for r in tree.reads(line.expr)):
+            found.add(line.tensor)
+            own.add(line.tensor)
+    return own
 
 
 def signature(calls: Sequence[Call]) -> tuple[object, ...]:
@@ -131,29 +148,13 @@ def signature(calls: Sequence[Call]) -> tuple[object, ...]:
     return tuple((c.op, tuple(c.names.items()), tuple(c.settings.items()), c.prefix) for c in calls)
 
 
-def layer_calls(layers: Sequence[Layer], ranks: Mapping[str, int], transform: Op | None = None) -> tuple[list[Call], str]:
-    """The network's operations in order and the name of its output; `ranks` knows the input's rank."""
-    calls: list[Call] = []
-    here, rank = "input", ranks["input"]
-    if transform is not None:
-        transform = transform.at({transform.inputs[0]: rank})
-        calls.append(Call(transform, {transform.definition.inputs[0].name: here, transform.definition.outputs[0].name: "pixels"}, {}, "pixels"))
-        here, rank = "pixels", len(transform.definition.outputs[0].axes)
-    for k, layer in enumerate(layers):
-        op, settings = layer.fitted(rank)
-        d = op.definition
-        names = {d.inputs[0].name: here} | {t.name: f"{k}.{t.name}" for t in d.outputs}
-        names |= {p.input: f"{k}.{name}" for name, p in layer.parameters.items()}
-        calls.append(Call(op, names, settings, str(k)))
-        here, rank = f"{k}.{d.outputs[0].name}", len(d.outputs[0].axes)
-    return calls, here
-
-
 def ready_for_lanes(calls: Sequence[Call], sampled: Iterable[str] = ("input", "target")) -> bool:
-    """Whether the number of samples may stay open: every operation speaks of one sample at a time, and its sample axes
+    """Whether the number of samples may stay open: every operation on samples speaks of one at a time, and its sample axes
     are the batch's."""
     known = set(sampled)
     for c in calls:
+        if not known.intersection(c.inputs):
+            continue
         d = c.op.definition
         first = {c.names[t.name]: bool(t.axes) and t.axes[0].letter == d.sample_size for t in d.inputs + d.outputs}
         if not c.op.lane_ready or any(first[x] != (x in known) for x in c.inputs):
@@ -162,12 +163,23 @@ def ready_for_lanes(calls: Sequence[Call], sampled: Iterable[str] = ("input", "t
     return True
 
 
+def needed(calls: Sequence[Call], wanted: Iterable[str]) -> list[Call]:
+    """The calls that something wanted depends on, in order."""
+    want, kept = set(wanted), []
+    for c in reversed(calls):
+        own = set(c.names.values()) - set(c.inputs)
+        if want & own:
+            kept.append(c)
+            want |= set(c.inputs)
+    return kept[::-1]
+
+
 def forward(g: Graph, calls: Sequence[Call]) -> None:
     for c in calls:
         try:
-            g.add(c.op.definition, c.names, c.settings, c.prefix)
+            g.add(c.op, c.names, c.settings, c.prefix)
         except ShapeError as e:
-            raise ShapeError(f"layer {c.prefix} ({c.op.name}): {e}") from None
+            raise ShapeError(f"{c.who}: {e}") from None
 
 
 def declared_whole(calls: Sequence[Call], name: str) -> bool:
@@ -175,32 +187,41 @@ def declared_whole(calls: Sequence[Call], name: str) -> bool:
     return any(t.whole is not None and c.names[t.name] == name for c in calls for t in c.op.definition.inputs)
 
 
-def whole_arrays(g: Graph, calls: Sequence[Call], arrays: Mapping[str, np.ndarray], at: str = "") -> dict[str, np.ndarray]:
+def whole_arrays(g: Graph, arrays: Mapping[str, np.ndarray], at: str = "") -> dict[str, np.ndarray]:
     """The arrays, with those that some operation declares to hold whole numbers checked and as such; `at` is put before their names."""
     out = dict(arrays)
-    for c in calls:
-        d = c.op.definition
-        if any(t.whole is not None and c.names[t.name] in out for t in d.inputs):
-            for t in bind(d, {t.name: g.full(c.names[t.name]) for t in d.inputs}, c.settings).inputs:
-                name = c.names.get(t.name, "")
-                if t.whole is not None and name in out:
-                    below = min((int(p.constant or 0) for p in t.whole), default=None)
-                    out[name] = whole_numbers(f"{at}{name}", out[name], below)
+    for name, below in g.limits.items():
+        if name in out:
+            out[name] = whole_numbers(f"{at}{name}", out[name], below)
     for bound, names in g.bound:
         bound.check({f"{at}{names[t]}": out[names[t]] for t in names if names[t] in out})
     return out
 
 
-def backward(g: Graph, calls: Sequence[Call], wanted: set[str]) -> dict[str, str]:
-    """Lines for the gradients of the wanted tensors, from those of the last operation's outputs, which are inputs.
+_derived: weakref.WeakKeyDictionary[Op, dict[tuple[str, ...], tuple[Any, Op]]] = weakref.WeakKeyDictionary()
+
+
+def gradient_of(op: Op, wrt: Sequence[str]) -> tuple[Any, Op]:
+    """An operation's gradient, and the operation that it is."""
+    known = _derived.setdefault(op, {})
+    key = tuple(wrt)
+    if key not in known:
+        gradient = op.gradient(key)
+        known[key] = gradient, op.derived(gradient.definition)
+    return known[key]
+
+
+def backward(g: Graph, calls: Sequence[Call], wanted: set[str], ends: Sequence[str] | None = None) -> dict[str, str]:
+    """Lines for the gradients of the wanted tensors, from those of the ends (the last operation's outputs), which are inputs.
 
     A tensor that is read in several places gets the sum of what each contributes, one that is read nowhere gets zeros.
     Returns {tensor: its gradient's name}.
     """
-    steps = [(c, c.op.gradient(wrt), dict(c.names)) for c, wrt in _differentiated(calls, wanted)]
-    parts: dict[str, list[str]] = {x: [gradient_name(x)] for x in calls[-1].outputs}
-    readers = Counter([*parts, *(c.names[x] for c, gradient, _ in steps for x in gradient.of)])
-    for c, gradient, names in steps:
+    ends = calls[-1].outputs if ends is None else ends
+    steps = [(c, *gradient_of(c.op, wrt), dict(c.names)) for c, wrt in _differentiated(calls, wanted, ends)]
+    parts: dict[str, list[str]] = {x: [gradient_name(x)] for x in ends}
+    readers = Counter([*parts, *(c.names[x] for c, gradient, _, _ in steps for x in gradient.of)])
+    for c, gradient, _, names in steps:
         for x, derived in gradient.of.items():
             tensor = c.names[x]
             names[derived] = gradient_name(tensor) if readers[tensor] == 1 else f"{gradient_name(tensor)}.{c.prefix}.{x}"
@@ -211,23 +232,23 @@ def backward(g: Graph, calls: Sequence[Call], wanted: set[str]) -> dict[str, str
         found, name = parts.get(tensor, []), gradient_name(tensor)
         return found[0] if len(found) == 1 else f"{name}.all" if name in found else name
 
-    for c, gradient, names in steps:
+    for c, gradient, made, names in steps:
         for t in c.op.definition.outputs:
             names[gradient.seed[t.name]] = whole(c.names[t.name])
             g.like(whole(c.names[t.name]), c.names[t.name])
-        g.add(gradient.definition, names, c.settings, c.prefix, only={x.tensor for x in gradient.definition.lines[: gradient.forward]})
-    for c, gradient, names in reversed(steps):
+        g.add(made, names, c.settings, c.prefix, only={x.tensor for x in gradient.definition.lines[: gradient.forward]})
+    for c, _, made, names in reversed(steps):
         for tensor in c.outputs:
             g.total(whole(tensor), parts.get(tensor, []), tensor)
-        g.add(gradient.definition, names, c.settings, c.prefix)
+        g.add(made, names, c.settings, c.prefix)
     for tensor in sorted(wanted):
         g.total(whole(tensor), parts.get(tensor, []), tensor)
     return {tensor: whole(tensor) for tensor in wanted}
 
 
-def _differentiated(calls: Sequence[Call], wanted: set[str]) -> list[tuple[Call, list[str]]]:
-    """The operations between the wanted tensors and the last operation, in order, each with the inputs that matter."""
-    moving, useful = set(wanted), set(calls[-1].outputs)
+def _differentiated(calls: Sequence[Call], wanted: set[str], ends: Sequence[str]) -> list[tuple[Call, list[str]]]:
+    """The operations between the wanted tensors and the ends, in order, each with the inputs that matter."""
+    moving, useful = set(wanted), set(ends)
     for c in calls:
         if moving & set(c.inputs):
             moving |= set(c.outputs)
@@ -235,28 +256,9 @@ def _differentiated(calls: Sequence[Call], wanted: set[str]) -> list[tuple[Call,
         if useful & set(c.outputs):
             useful |= set(c.inputs)
     between = [c for c in calls if moving & set(c.inputs) and useful & set(c.outputs)]
-    return [(c, [t.name for t in c.op.definition.inputs if c.names[t.name] in moving]) for c in between]
+    found = [(c, [t.name for t in c.op.definition.inputs if t.whole is None and c.names[t.name] in moving]) for c in between]
+    return [(c, wrt) for c, wrt in found if wrt]
 
 
 def gradient_name(tensor: str) -> str:
     return f"{tensor}.grad"
-
-
-def updates(g: Graph, parameters: Sequence[str], momentum: bool) -> dict[str, str]:
-    """Lines of the optimiser; returns {new value: what it replaces}."""
-    pairs: dict[str, str] = {}
-    for p in parameters:
-        op = (sgd_momentum if momentum else sgd).at({"w": len(g.shapes[p])})
-        names = {"w": p, "g": gradient_name(p), "lr": "lr", "wd": "weight_decay", "w_new": f"{p}.new"}
-        pairs[f"{p}.new"] = p
-        if momentum:
-            names |= {"v": f"{p}.momentum", "mu": "momentum", "v_new": f"{p}.momentum.new"}
-            g.declare(f"{p}.momentum", g.shapes[p], False)
-            pairs[f"{p}.momentum.new"] = f"{p}.momentum"
-        g.add(op.definition, names, {}, f"{p}.update")
-    return pairs
-
-
-def to_spec(g: Graph, inputs: Sequence[Port], outputs: Sequence[str], dtype: str, chunks: int, update: Mapping[str, str] | None = None) -> Spec:
-    ports = tuple(g.port(name, ELEMENTS[dtype]) for name in outputs)
-    return Spec(tuple(g.lines), tuple(inputs), ports, ELEMENTS[dtype], SAMPLES if g.free else None, chunks, tuple((update or {}).items()))

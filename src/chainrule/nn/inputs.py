@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ..engines.native.program import ELEMENTS
+from ..engines.native.spec import ELEMENTS
 from ..errors import ArgumentError, ElementTypeError
+from ..language.program import whole_numbers
 from ..operation.op import Op, op
 from .arguments import is_whole
 
@@ -67,6 +68,11 @@ def as_classes(names: object) -> tuple[str, ...] | None:
         if not n.isprintable():
             raise ArgumentError(f"classes: {n!r:.80} cannot be printed; accepted: names of printable characters")
     return found
+
+
+def whole_floats(a: np.ndarray, name: str) -> np.ndarray:
+    """Whole numbers that are written as floats, or that may be too large, as such; other types stay."""
+    return whole_numbers(name, a) if a.dtype.kind == "f" or a.dtype == np.uint64 else a
 
 
 def prepared(a: np.ndarray, name: str, dtype: np.dtype, others: str = "uint8") -> np.ndarray:

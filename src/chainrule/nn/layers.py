@@ -1,51 +1,46 @@
-"""Layers with PyTorch's names, arguments and defaults. Each is an operation, its settings and its parameters."""
+"""Layers with PyTorch's names, arguments and defaults. Each is an operation with its settings and parameters."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-from .. import ops
-from ..errors import ArgumentError, ElementTypeError, ShapeError
-from ..operation.arrays import to_array
+from ..errors import ArgumentError, ShapeError
 from ..operation.op import Op, op
+from . import functional as F
 from .arguments import Pair, flag, is_whole, only, pair, whole
-
-Shape = tuple[int, ...]
-Settings = dict[str, int | float]
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """A parameter: the operation's input it fills, its shape, and the bound of its uniform initial distribution.
-
-    `initial` is an array to start from instead.
-    """
-
-    input: str
-    shape: Shape
-    bound: float = 0.0
-    initial: np.ndarray | None = field(default=None, compare=False)
+from .module import Module
+from .trace import tracing
+from .values import Buffer, Parameter, started
 
 
-class Layer:
-    """A layer: which operation it is for an input of a given rank, with which settings and parameters."""
+class Layer(Module):
+    """A layer of the library: it can be made again from its arguments."""
 
-    def fitted(self, rank: int) -> tuple[Op, Settings]:
-        """The operation for an input of so many axes, and its settings."""
-        raise NotImplementedError
+    arguments: tuple[str, ...] = ()  # names of attributes that are its arguments
 
-    @property
-    def parameters(self) -> dict[str, Parameter]:
-        """By PyTorch's names, in PyTorch's order."""
-        return {}
+    def config(self) -> dict[str, object] | None:
+        return {"type": type(self).__name__} | {k: getattr(self, k) for k in self.arguments}
 
-    def config(self) -> dict[str, object]:
-        """What `from_config` needs to make the same layer again."""
-        return {"type": type(self).__name__}
+
+class Identity(Layer):
+    """x itself."""
+
+    def __init__(self, *args: object, **given: object):
+        pass  # takes anything, as in PyTorch: it stands in for other layers
+
+    def forward(self, x: Any) -> Any:
+        return x
+
+
+def _bias(m: Module, size: int, bound: float, wanted: bool) -> None:
+    """A bias, or none."""
+    if wanted:
+        m.bias = Parameter((size,), bound)
+    else:
+        m.register_parameter("bias", None)
 
 
 class Conv2d(Layer):
@@ -54,9 +49,11 @@ class Conv2d(Layer):
     Parameters weight [out, in, rows, columns] and bias [out], both uniform in ±1/sqrt(in * rows * columns) at first,
     as in PyTorch. Errors: ArgumentError for a size that is none, for groups != 1 and padding modes other than zeros.
 
-    >>> Conv2d(1, 6, 5, padding=2).parameters["weight"].shape
+    >>> Conv2d(1, 6, 5, padding=2).weight.shape
     (6, 1, 5, 5)
     """
+
+    arguments = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation")
 
     def __init__(
         self,
@@ -72,118 +69,99 @@ class Conv2d(Layer):
     ):
         self.in_channels, self.out_channels = whole(in_channels, "in_channels"), whole(out_channels, "out_channels")
         self.kernel_size, self.stride = pair(kernel_size, "kernel_size", 1), pair(stride, "stride", 1)
-        self.dilation, self.bias = pair(dilation, "dilation", 1), flag(bias, "bias")
+        self.dilation = pair(dilation, "dilation", 1)
+        has_bias = flag(bias, "bias")
         only(groups, "groups", (1,))
         only(padding_mode, "padding_mode", ("zeros",))
-        if isinstance(padding, str):
-            totals = [d * (k - 1) for d, k in zip(self.dilation, self.kernel_size, strict=True)]
-            if padding == "same" and (self.stride != (1, 1) or any(t % 2 for t in totals)):
-                raise ArgumentError(
-                    f"padding='same' with stride={stride}, kernel_size={kernel_size}: not the same on both sides; accepted: stride 1 and odd kernels"
-                )
-            if padding not in ("same", "valid"):
-                raise ArgumentError(f"padding={padding!r}: no such padding; accepted: a number, a pair, 'same' or 'valid'")
-            padding = (totals[0] // 2, totals[1] // 2) if padding == "same" else 0
-        self.padding = pair(padding, "padding", 0)
-
-    def fitted(self, rank: int) -> tuple[Op, Settings]:
-        given = {"s": self.stride, "p": self.padding, "d": self.dilation}
-        return ops.conv.fitted({"x": 4}, given, () if self.bias else ("b",))
-
-    @property
-    def parameters(self) -> dict[str, Parameter]:
+        self.padding = F.padded(padding, self.kernel_size, self.stride, self.dilation)
         shape = (self.out_channels, self.in_channels, *self.kernel_size)
         bound = 1 / math.sqrt(math.prod(shape[1:]))
-        found = {"weight": Parameter("w", shape, bound)}
-        return found | ({"bias": Parameter("b", shape[:1], bound)} if self.bias else {})
+        self.weight = Parameter(shape, bound)
+        _bias(self, shape[0], bound, has_bias)
+
+    def forward(self, x: Any) -> Any:
+        return F.conv2d(x, self.weight, self.bias, self.stride, self.padding, self.dilation)
 
     def config(self) -> dict[str, object]:
-        return {
-            "type": "Conv2d", "in_channels": self.in_channels, "out_channels": self.out_channels, "kernel_size": self.kernel_size,
-            "stride": self.stride, "padding": self.padding, "dilation": self.dilation, "bias": self.bias,
-        }  # fmt: skip
+        return {**(super().config() or {}), "bias": self.bias is not None}
+
+    def extra_repr(self) -> str:
+        text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
+        text += f", padding={self.padding}" if self.padding != (0, 0) else ""
+        text += f", dilation={self.dilation}" if self.dilation != (1, 1) else ""
+        return text + ("" if self.bias is not None else ", bias=False")
 
 
 class Linear(Layer):
-    """Fully connected layer, y = b + w x (ops.linear).
+    """Fully connected layer on the last axis, y = b + w x (ops.linear).
 
     Parameters weight [out, in] and bias [out], uniform in ±1/sqrt(in) at first, as in PyTorch.
     """
 
+    arguments = ("in_features", "out_features")
+
     def __init__(self, in_features: int, out_features: int, bias: bool = True):
-        self.in_features, self.out_features, self.bias = whole(in_features, "in_features"), whole(out_features, "out_features"), flag(bias, "bias")
-
-    def fitted(self, rank: int) -> tuple[Op, Settings]:
-        return ops.linear.at(without=() if self.bias else ("b",)), {}
-
-    @property
-    def parameters(self) -> dict[str, Parameter]:
+        self.in_features, self.out_features = whole(in_features, "in_features"), whole(out_features, "out_features")
+        has_bias = flag(bias, "bias")
         bound = 1 / math.sqrt(self.in_features)
-        found = {"weight": Parameter("w", (self.out_features, self.in_features), bound)}
-        return found | ({"bias": Parameter("b", (self.out_features,), bound)} if self.bias else {})
+        self.weight = Parameter((self.out_features, self.in_features), bound)
+        _bias(self, self.out_features, bound, has_bias)
+
+    def forward(self, x: Any) -> Any:
+        return F.linear(x, self.weight, self.bias)
 
     def config(self) -> dict[str, object]:
-        return {"type": "Linear", "in_features": self.in_features, "out_features": self.out_features, "bias": self.bias}
+        return {**(super().config() or {}), "bias": self.bias is not None}
+
+    def extra_repr(self) -> str:
+        return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
 
 
-class _Pointwise(Layer):
-    op: Op
-
-    def fitted(self, rank: int) -> tuple[Op, Settings]:
-        return self.op.at({"x": rank}), {}
-
-
-class ReLU(_Pointwise):
+class ReLU(Layer):
     """max(0, x); relu'(0) = 0."""
 
-    op = ops.relu
+    def __init__(self, inplace: bool = False):
+        flag(inplace, "inplace")  # memory is the engine's matter
+
+    def forward(self, x: Any) -> Any:
+        return F.relu(x)
 
 
-class Sigmoid(_Pointwise):
+class Sigmoid(Layer):
     """1 / (1 + exp(-x))."""
 
-    op = ops.sigmoid
+    def forward(self, x: Any) -> Any:
+        return F.sigmoid(x)
 
 
-class Tanh(_Pointwise):
+class Tanh(Layer):
     """The hyperbolic tangent."""
 
-    op = ops.tanh
+    def forward(self, x: Any) -> Any:
+        return F.tanh(x)
 
 
 class Softmax(Layer):
-    """exp(z_k) / sum_j exp(z_j) over the features (dim=1)."""
+    """exp(z_k) / sum_j exp(z_j) along an axis."""
+
+    arguments = ("dim",)
 
     def __init__(self, dim: int = 1):
-        only(dim, "dim", (1, -1))
+        if not is_whole(dim):
+            raise ArgumentError(f"dim={dim!r}: not an axis; accepted: a whole number")
+        self.dim = int(dim)
 
-    def fitted(self, rank: int) -> tuple[Op, Settings]:
-        return ops.softmax, {}
+    def forward(self, x: Any) -> Any:
+        return F.softmax(x, self.dim)
 
-
-class _Pool(Layer):
-    op: Op
-
-    def __init__(self, kernel_size: Pair, stride: Pair | None = None, padding: Pair = 0):
-        self.kernel_size = pair(kernel_size, "kernel_size", 1)
-        self.stride = pair(kernel_size if stride is None else stride, "stride", 1)
-        self.padding = pair(padding, "padding", 0)
-        if any(2 * p > k for p, k in zip(self.padding, self.kernel_size, strict=True)):
-            raise ArgumentError(f"padding={padding!r}: more than half the window {kernel_size!r}; accepted: at most half of kernel_size")
-
-    @property
-    def given(self) -> dict[str, object]:
-        return {"k": self.kernel_size, "s": self.stride, "p": self.padding}
-
-    def fitted(self, rank: int) -> tuple[Op, Settings]:
-        return self.op.fitted({"x": 4}, self.given)
-
-    def config(self) -> dict[str, object]:
-        return {"type": type(self).__name__, "kernel_size": self.kernel_size, "stride": self.stride, "padding": self.padding}
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}"
 
 
-class MaxPool2d(_Pool):
+class MaxPool2d(Layer):
     """The largest of each window (ops.max_pool); the gradient goes to the first largest, as in PyTorch."""
+
+    arguments = ("kernel_size", "stride", "padding", "dilation")
 
     def __init__(
         self,
@@ -194,59 +172,161 @@ class MaxPool2d(_Pool):
         return_indices: bool = False,
         ceil_mode: bool = False,
     ):
-        super().__init__(kernel_size, stride, padding)
-        self.dilation = pair(dilation, "dilation", 1)
+        F.windowed(kernel_size, stride, padding)
+        self.kernel_size, self.stride = kernel_size, kernel_size if stride is None else stride
+        self.padding, self.dilation = padding, dilation
+        pair(dilation, "dilation", 1)
         for value, what in ((return_indices, "return_indices"), (ceil_mode, "ceil_mode")):
             if flag(value, what):
                 raise ArgumentError(f"{what}={value!r}: not in this layer; accepted: False (or a formula of your own)")
 
-    op = ops.max_pool
+    def forward(self, x: Any) -> Any:
+        return F.max_pool2d(x, self.kernel_size, self.stride, self.padding, self.dilation)
 
-    @property
-    def given(self) -> dict[str, object]:
-        return super().given | {"d": self.dilation}
-
-    def config(self) -> dict[str, object]:
-        return super().config() | {"dilation": self.dilation}
+    def extra_repr(self) -> str:
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}, dilation={self.dilation}, ceil_mode=False"
 
 
-class AvgPool2d(_Pool):
+class AvgPool2d(Layer):
     """The mean of each window (ops.avg_pool); padding counts as zeros."""
 
-    op = ops.avg_pool
+    arguments = ("kernel_size", "stride", "padding")
+
+    def __init__(self, kernel_size: Pair, stride: Pair | None = None, padding: Pair = 0):
+        F.windowed(kernel_size, stride, padding)
+        self.kernel_size, self.stride, self.padding = kernel_size, kernel_size if stride is None else stride, padding
+
+    def forward(self, x: Any) -> Any:
+        return F.avg_pool2d(x, self.kernel_size, self.stride, self.padding)
+
+    def extra_repr(self) -> str:
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
+
+class AdaptiveAvgPool2d(Layer):
+    """The mean of each of output_size parts of rows and columns, which must divide them; 1 is the mean of the whole."""
+
+    arguments = ("output_size",)
+
+    def __init__(self, output_size: Pair):
+        pair(output_size, "output_size", 1)
+        self.output_size = output_size
+
+    def forward(self, x: Any) -> Any:
+        return F.adaptive_avg_pool2d(x, self.output_size)
+
+    def extra_repr(self) -> str:
+        return f"output_size={self.output_size}"
 
 
 class Flatten(Layer):
-    """All axes but the samples as one."""
+    """The axes from start_dim to end_dim as one: all but the samples, unless told otherwise."""
 
-    def fitted(self, rank: int) -> tuple[Op, Settings]:
-        if rank < 2:
-            raise ArgumentError(f"flatten of {rank} axes: there is nothing to put together; accepted: samples and at least one more axis")
-        return ops.flatten.at({"x": rank}), {}
+    arguments = ("start_dim", "end_dim")
+
+    def __init__(self, start_dim: int = 1, end_dim: int = -1):
+        for value, what in ((start_dim, "start_dim"), (end_dim, "end_dim")):
+            if not is_whole(value):
+                raise ArgumentError(f"{what}={value!r}: not an axis; accepted: a whole number")
+        self.start_dim, self.end_dim = int(start_dim), int(end_dim)
+
+    def forward(self, x: Any) -> Any:
+        if x.ndim < 2:
+            raise ArgumentError(f"flatten of {x.ndim} axes: there is nothing to put together; accepted: samples and at least one more axis")
+        return F.flatten(x, self.start_dim, self.end_dim)
+
+    def extra_repr(self) -> str:
+        return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
+
+
+class _BatchNorm(Layer):
+    """Batch normalisation of a given number of axes."""
+
+    arguments = ("num_features", "eps", "momentum", "affine", "track_running_stats")
+    ranks: tuple[int, ...] = ()
+    num_batches_tracked: Any
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        *,
+        bias: bool = True,
+    ):
+        self.num_features, self.affine, has_bias = whole(num_features, "num_features"), flag(affine, "affine"), flag(bias, "bias")
+        self.track_running_stats = flag(track_running_stats, "track_running_stats")
+        for value, what in ((eps, "eps"), (momentum, "momentum")):
+            if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not 0 <= value < math.inf):
+                raise ArgumentError(
+                    f"{what}={value!r:.80}: not usable; accepted: a number of at least 0" + (", or None" if what == "momentum" else "")
+                )
+        if eps is None:
+            raise ArgumentError("eps=None: not usable; accepted: a number of at least 0")
+        self.eps, self.momentum = float(eps), momentum if momentum is None else float(momentum)
+        size = self.num_features
+        self.register_parameter("weight", Parameter(np.ones(size)) if self.affine else None)
+        self.register_parameter("bias", Parameter(np.zeros(size)) if self.affine and has_bias else None)
+        self.register_buffer("running_mean", np.zeros(size) if self.track_running_stats else None)
+        self.register_buffer("running_var", np.ones(size) if self.track_running_stats else None)
+        self.register_buffer("num_batches_tracked", Buffer(np.zeros(()), whole=True) if self.track_running_stats else None)
+
+    def forward(self, x: Any) -> Any:
+        if x.ndim not in self.ranks:
+            raise ShapeError(f"{type(self).__name__} of {list(x.shape)}: {x.ndim} axes; accepted: {' or '.join(map(str, self.ranks))}")
+        tracked = self.track_running_stats
+        follow: Any = self.momentum
+        if tracked and self.training:
+            self.num_batches_tracked = self.num_batches_tracked + 1
+            follow = 1 / self.num_batches_tracked if self.momentum is None else self.momentum
+        return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, self.training or not tracked, follow, self.eps)
+
+    def extra_repr(self) -> str:
+        rest = f"affine={self.affine}, bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
+        return f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, {rest}"
+
+    def config(self) -> dict[str, object]:
+        return {**(super().config() or {}), "bias": self.bias is not None}
+
+
+class BatchNorm2d(_BatchNorm):
+    """Each channel of images less its mean and over its deviation: the batch's in training, in inference those that followed the batches.
+
+    Parameters weight (1 at first) and bias (0); states running_mean, running_var (unbiased) and num_batches_tracked. The
+    statistics follow with the share `momentum` of each batch, or, where it is None, as the mean of all batches. As in PyTorch.
+    Source: Ioffe and Szegedy, 2015. Formulas: ops.batch_norm, ops.batch_norm_fixed, ops.running_mean, ops.running_variance.
+    """
+
+    ranks = (4,)
+
+
+class BatchNorm1d(_BatchNorm):
+    """The same for features [samples, features] or signals [samples, channels, places]."""
+
+    ranks = (2, 3)
 
 
 def _parameter(name: str, value: object, axes: int | None) -> Parameter:
     """A parameter of a formula from its shape, or from an array to start with."""
-    if isinstance(value, (tuple, list)) and value and all(isinstance(v, (int, np.integer)) for v in value):
-        if len(value) != (len(value) if axes is None else axes) or not all(is_whole(v) and v >= 1 for v in value):
-            raise ShapeError(f"{name}={tuple(value)}: not its shape; accepted: {axes} axes, each a whole number of at least 1 (or an array)")
-        return Parameter(name, tuple(map(int, value)), 1 / math.sqrt(math.prod(value[1:])))
-    a = to_array(value, name)
-    if a.dtype.kind not in "fiub":
-        raise ElementTypeError(f"{name} with dtype {a.dtype}: not numbers to start from; accepted: floats or whole numbers, or a shape")
-    if (axes is not None and a.ndim != axes) or 0 in a.shape:
-        raise ShapeError(f"{name} with shape {a.shape}: does not fit; accepted: {axes} axes of at least 1")
-    return Parameter(name, a.shape, 0.0, a)
+    if isinstance(value, list) and value and all(is_whole(v) for v in value):
+        value = tuple(value)
+    shape, initial = started(value, name)
+    if axes is not None and len(shape) != axes:
+        what = f"{name}={shape}: not its shape" if initial is None else f"{name} with shape {shape}: does not fit"
+        raise ShapeError(f"{what}; accepted: {axes} axes, each a whole number of at least 1 (or an array)")
+    return Parameter(shape if initial is None else initial)
 
 
 class Formula(Layer):
     """A layer of your own: an operation whose first input is the layer's, and whose other inputs are parameters.
 
     Each parameter is given by name: its shape (then uniform in ±1/sqrt(product of all axes but the first)) or an array.
-    Settings are given by name too.
+    Settings are given by name too. Of several outputs the first is the layer's.
 
     >>> from chainrule.ops import linear
-    >>> Formula(linear, w=(3, 5), b=(3,)).parameters["w"].shape
+    >>> Formula(linear, w=(3, 5), b=(3,)).w.shape
     (3, 5)
     """
 
@@ -255,10 +335,10 @@ class Formula(Layer):
         names = list(self.op.inputs)
         if not names:
             raise ArgumentError(f"{self.op.name}: has no input; accepted: an operation whose first input is the layer's")
-        self._without = tuple(k for k in self.op.optional if given.get(k) is None)
-        given = {k: v for k, v in given.items() if k not in self._without}
+        without = tuple(k for k in self.op.optional if given.get(k) is None)
+        given = {k: v for k, v in given.items() if k not in without}
         for name in names[1:]:
-            if name not in given and name not in self._without:
+            if name not in given and name not in without:
                 raise ArgumentError(
                     f"{self.op.name}: its input {name!r} is a parameter here and has no shape; accepted: Formula(op, {name}=shape or array)"
                 )
@@ -266,47 +346,19 @@ class Formula(Layer):
             raise ArgumentError(f"{names[0]}: is the layer's input, not a parameter; accepted: {', '.join(names[1:]) or 'settings'}")
         self.settings = {k: v.tolist() if isinstance(v, (np.ndarray, np.generic)) else v for k, v in given.items() if k not in names}
         self.op.check(self.settings)
-        self._parameters = {k: _parameter(k, v, self.op.axes_of(k)) for k, v in given.items() if k in names}
+        for k, v in given.items():
+            if k in names:
+                self._hold(k, _parameter(k, v, self.op.axes_of(k)))  # under any name: an input may be called as every module's attribute is
 
-    def fitted(self, rank: int) -> tuple[Op, Settings]:
-        axes = {next(iter(self.op.inputs)): rank} | {k: len(p.shape) for k, p in self._parameters.items()}
-        return self.op.fitted(axes, self.settings, self._without)
-
-    @property
-    def parameters(self) -> dict[str, Parameter]:
-        return self._parameters
+    def forward(self, x: Any) -> Any:
+        trace = tracing()
+        assert trace is not None  # forward is run in a trace
+        given: dict[str, Any] = {k: trace.state(s) for k, s in self._states.items()} | self.settings
+        y: Any = self.op(x, **given)
+        return y[0] if isinstance(y, tuple) else y
 
     def config(self) -> dict[str, object]:
-        return {"type": "Formula", "text": str(self.op), "settings": self.settings, "shapes": {k: p.shape for k, p in self._parameters.items()}}
+        return {"type": "Formula", "text": str(self.op), "settings": self.settings, "shapes": {k: s.shape for k, s in self._states.items()}}
 
-
-KNOWN: Mapping[str, type[Layer]] = {c.__name__: c for c in (Conv2d, Linear, ReLU, Sigmoid, Tanh, Softmax, MaxPool2d, AvgPool2d, Flatten)}
-
-
-def from_config(config: object) -> Layer:
-    """The layer that `config` describes; ArgumentError for what describes none."""
-    if not isinstance(config, Mapping):
-        raise ArgumentError(f"{config!r:.80}: not a layer's description; accepted: a type and its arguments by name")
-    rest = {k: tuple(v) if isinstance(v, list) else v for k, v in config.items() if k != "type"}
-    name = config.get("type")
-    if name == "Formula":
-        text, shapes, settings = (rest.get(k) for k in ("text", "shapes", "settings"))
-        if len(rest) != 3 or not isinstance(text, str) or not isinstance(shapes, Mapping) or not isinstance(settings, Mapping):
-            raise ArgumentError(f"{config!r:.80}: not a formula's description; accepted: text, shapes and settings")
-        return Formula(text, **{k: tuple(v) if isinstance(v, list) else v for k, v in shapes.items()}, **settings)
-    kind = KNOWN.get(name) if isinstance(name, str) else None
-    if kind is None:
-        raise ArgumentError(f"{name!r:.80}: no such layer; accepted: {', '.join([*KNOWN, 'Formula'])}")
-    try:
-        return kind(**rest)
-    except TypeError as e:  # arguments that the layer does not have, or lacks
-        raise ArgumentError(f"{name}: {e}; accepted: the arguments that {name} has") from None
-
-
-def as_layer(value: object) -> Layer:
-    """A layer from a layer, or from an operation with a single input."""
-    if isinstance(value, Layer):
-        return value
-    if isinstance(value, Op):
-        return Formula(value)
-    raise ArgumentError(f"{value!r}: not a layer; accepted: a layer of chainrule.nn, or an operation of cr.op")
+    def extra_repr(self) -> str:
+        return self.op.header

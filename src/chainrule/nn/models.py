@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
-from .layers import Conv2d, Flatten, Linear, MaxPool2d, ReLU, Sigmoid
-from .sequential import Sequential
+from . import functional as F
+from .arguments import whole
+from .containers import Sequential
+from .layers import BatchNorm2d, Conv2d, Flatten, Layer, Linear, MaxPool2d, ReLU, Sigmoid
+from .module import Module
 
 
 def lenet5(classes: int = 10) -> Sequential:
@@ -31,4 +35,56 @@ def mlp(classes: int = 10) -> Sequential:
     return Sequential(Flatten(), Linear(784, 128), ReLU(), Linear(128, classes))
 
 
-MODELS: dict[str, Callable[[], Sequential]] = {"lenet5": lenet5, "document001": document001, "mlp": mlp}
+class BasicBlock(Layer):
+    """Two 3 x 3 convolutions beside a shortcut: x itself, or a 1 x 1 convolution where sizes change. Source: He et al., 2015."""
+
+    arguments = ("channels_in", "channels", "stride")
+
+    def __init__(self, channels_in: int, channels: int, stride: int = 1):
+        self.channels_in, self.channels, self.stride = whole(channels_in, "channels_in"), whole(channels, "channels"), whole(stride, "stride")
+        self.conv1 = Conv2d(channels_in, channels, 3, stride=stride, padding=1, bias=False)
+        self.bn1 = BatchNorm2d(channels)
+        self.conv2 = Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.bn2 = BatchNorm2d(channels)
+        changes = stride != 1 or channels_in != channels
+        self.shortcut = Sequential(Conv2d(channels_in, channels, 1, stride=stride, bias=False), BatchNorm2d(channels)) if changes else Sequential()
+
+    def forward(self, x: Any) -> Any:
+        y = F.relu(self.bn1(self.conv1(x)))
+        return F.relu(self.bn2(self.conv2(y)) + self.shortcut(x))
+
+
+class ResNet(Layer):
+    """Residual network for small images: three stages of `blocks` blocks with 1, 2 and 4 times `width` channels.
+
+    Source: He et al., 2015, section 4.2 (with 1 x 1 convolutions on the shortcuts that change sizes).
+    """
+
+    arguments = ("blocks", "classes", "width", "channels_in")
+
+    def __init__(self, blocks: int, classes: int = 10, width: int = 16, channels_in: int = 3):
+        self.blocks, self.classes_, self.width, self.channels_in = (
+            whole(blocks, "blocks"), whole(classes, "classes"), whole(width, "width"), whole(channels_in, "channels_in"),
+        )  # fmt: skip
+        self.conv1 = Conv2d(channels_in, width, 3, padding=1, bias=False)
+        self.bn1 = BatchNorm2d(width)
+        self.layer1 = Sequential(*(BasicBlock(width, width) for _ in range(blocks)))
+        self.layer2 = Sequential(BasicBlock(width, 2 * width, 2), *(BasicBlock(2 * width, 2 * width) for _ in range(blocks - 1)))
+        self.layer3 = Sequential(BasicBlock(2 * width, 4 * width, 2), *(BasicBlock(4 * width, 4 * width) for _ in range(blocks - 1)))
+        self.fc = Linear(4 * width, classes)
+
+    def forward(self, x: Any) -> Any:
+        x = F.relu(self.bn1(self.conv1(x)))
+        x = self.layer3(self.layer2(self.layer1(x)))
+        return self.fc(F.flatten(F.adaptive_avg_pool2d(x, 1)))
+
+    def config(self) -> dict[str, object]:
+        return {"type": "ResNet", "blocks": self.blocks, "classes": self.classes_, "width": self.width, "channels_in": self.channels_in}
+
+
+def resnet20(classes: int = 10, channels_in: int = 3) -> ResNet:
+    """ResNet-20 for 32 x 32 images. Source: He et al., 2015."""
+    return ResNet(3, classes, 16, channels_in)
+
+
+MODELS: dict[str, Callable[[], Module]] = {"lenet5": lenet5, "document001": document001, "mlp": mlp}

@@ -1,31 +1,169 @@
-"""Parameters by name. What is put in is checked and taken over; nothing of the caller's reaches machine code."""
+"""Parameters and states: tensors with memory of their own. What is put in is checked and taken over; nothing of the caller's reaches machine code."""
 
 from __future__ import annotations
 
 import math
+import threading
+import weakref
+import zlib
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import NoReturn
 
 import numpy as np
 
-from ..engines.native.program import aligned
+from ..engines.native.buffers import address, aligned
 from ..errors import ArgumentError, ElementTypeError, ShapeError
 from ..operation.arrays import to_array
 
 MOST_BYTES = 1 << 46  # more than any machine has: sizes beyond are mistakes, and their products pass 64 bits
+Shape = tuple[int, ...]
+SINGLE = np.dtype(np.float32)
 
 
-def stored(name: str, shape: tuple[int, ...], kind: np.dtype, start: Callable[[], np.ndarray]) -> np.ndarray:
-    """A parameter's own memory, as machine code wants it, with the numbers it starts from."""
+def affordable(name: str, shape: Shape, kind: np.dtype = SINGLE) -> None:
+    """Refuse a shape that no memory holds."""
     size = math.prod(shape) * kind.itemsize
+    if size > MOST_BYTES:
+        raise ArgumentError(f"{name} with shape {shape}: takes {size} bytes; accepted: parameters that fit into memory")
+
+
+def stored(name: str, shape: Shape, kind: np.dtype, start: Callable[[], np.ndarray]) -> np.ndarray:
+    """A tensor's own memory, as machine code wants it, with the numbers it starts from."""
+    affordable(name, shape, kind)
     try:
-        if size <= MOST_BYTES:
-            a = aligned(shape, kind)
-            a[...] = start()
-            return a
+        a = aligned(shape, kind)
+        a[...] = start()
+        return a
     except (MemoryError, OSError):
-        pass
-    raise ArgumentError(f"{name} with shape {shape}: takes {size} bytes; accepted: parameters that fit into memory")
+        size = math.prod(shape) * kind.itemsize
+        raise ArgumentError(f"{name} with shape {shape}: takes {size} bytes; accepted: parameters that fit into memory") from None
+
+
+def fitting(value: object, name: str, shape: Shape) -> np.ndarray:
+    """Numbers for a tensor of this shape."""
+    a = to_array(value, name)
+    if a.dtype.kind not in "fiub":
+        raise ElementTypeError(f"{name} with dtype {a.dtype}: not real numbers; accepted: floats or whole numbers")
+    if a.shape != shape:
+        raise ShapeError(f"{name} with shape {a.shape}: does not fit; accepted: {shape}")
+    return a
+
+
+class Stored:
+    """A tensor of a network that outlives a call. Its numbers are made when somebody first asks for them.
+
+    shape: of the tensor. bound: of the uniform distribution it starts from, or `initial`, an array to start from. Until it is
+    given numbers it draws them from seed 0 and `key`, its name in the largest network that it has been put into: so they do
+    not depend on who asks first.
+    """
+
+    def __init__(self, shape: Shape, bound: float = 0.0, initial: np.ndarray | None = None, whole: bool = False):
+        self.shape, self.bound, self.initial, self.whole, self.key = shape, bound, initial, whole, ""
+        self.memory: np.ndarray | None = None
+
+    @property
+    def array(self) -> np.ndarray:
+        """Its memory."""
+        return self.settled(SINGLE) if self.memory is None else self.memory
+
+    def settled(self, kind: np.dtype) -> np.ndarray:
+        """Its memory; numbers of this type, if they are still to be drawn."""
+        with _lock:
+            if self.memory is None:
+                self.memory = self.drawn(0, self.key, kind)
+            return self.memory
+
+    def drawn(self, seed: int, name: str, kind: np.dtype) -> np.ndarray:
+        """New memory with the numbers it starts from: a matter of seed and name alone."""
+
+        def start() -> np.ndarray:
+            if self.initial is not None:
+                return self.initial
+            return np.random.default_rng([seed, zlib.crc32(name.encode())]).uniform(-self.bound, self.bound, self.shape)
+
+        return stored(name, self.shape, kind, start)
+
+    def taken(self, value: object, name: str) -> None:
+        """Take numbers over, into its own memory and number type."""
+        a = fitting(value, name, self.shape)
+        self.array[...] = a
+
+    def shown(self) -> np.ndarray:
+        """A copy of the numbers, whole ones as such."""
+        return self.array.round().astype(np.int64) if self.whole else self.array.copy()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(map(str, self.shape))})"
+
+    def __getstate__(self) -> dict[str, object]:
+        return self.__dict__ | {"memory": None if self.memory is None else np.array(self.memory)}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state)
+        raw = self.memory
+        if raw is not None:
+            self.memory = stored(self.key, self.shape, raw.dtype, lambda: raw)
+
+
+class Parameter(Stored):
+    """A tensor that training changes; an attribute of a module.
+
+    Made from an array to start from, or from a shape: then uniform in ±1/sqrt(product of all axes but the first).
+
+    >>> Parameter((3, 4)).bound
+    0.5
+    """
+
+    def __init__(self, value: object, bound: float | None = None):
+        shape, initial = started(value, "Parameter")
+        super().__init__(shape, 0.0, initial)
+        if initial is None:
+            self.bound = 1 / math.sqrt(max(1, math.prod(shape[1:]))) if bound is None else bound
+
+
+class Buffer(Stored):
+    """A tensor that is no parameter and is kept with the network: running statistics. Made from an array to start from.
+
+    whole: it counts; its values are shown as whole numbers.
+    """
+
+    def __init__(self, value: object, whole: bool = False):
+        a = to_array(value, "Buffer")
+        super().__init__(a.shape, 0.0, fitting(a, "Buffer", a.shape).copy(), whole)
+
+
+def started(value: object, name: str) -> tuple[Shape, np.ndarray | None]:
+    """(shape, array to start from) of a parameter given as one or the other."""
+    if isinstance(value, tuple) and all(isinstance(v, (int, np.integer)) for v in value):
+        if not all(not isinstance(v, bool) and v >= 1 for v in value):
+            raise ShapeError(f"{name}={value}: not its shape; accepted: whole numbers of at least 1 (or an array)")
+        return tuple(map(int, value)), None
+    a = to_array(value, name)
+    if a.dtype.kind not in "fiub":
+        raise ElementTypeError(f"{name} with dtype {a.dtype}: not numbers to start from; accepted: floats or whole numbers, or a shape")
+    if 0 in a.shape:
+        raise ShapeError(f"{name} with shape {a.shape}: has no numbers; accepted: axes of at least 1")
+    return a.shape, a.copy()
+
+
+_lock = threading.Lock()
+_handed: weakref.WeakValueDictionary[int, Stored] = weakref.WeakValueDictionary()  # by the address of their memory
+
+
+def handed(s: Stored) -> np.ndarray:
+    """A view of a tensor's memory for the outside, of which owner_of knows whose it is."""
+    a = s.array
+    _handed[address(a)] = s
+    return a.view()
+
+
+def owner_of(value: object) -> Stored | None:
+    """The tensor whose own memory an array is, from its first number to its last; None for any other value."""
+    if not isinstance(value, np.ndarray):
+        return None
+    s = _handed.get(address(value))
+    same = s is not None and s.memory is not None and s.memory.dtype == value.dtype and s.memory.shape == value.shape
+    return s if same and address(s.memory) == address(value) and value.flags.c_contiguous else None  # type: ignore[union-attr, arg-type]  # as `same` says
 
 
 class Values(MutableMapping[str, np.ndarray]):
@@ -36,42 +174,31 @@ class Values(MutableMapping[str, np.ndarray]):
     deleting one, ShapeError and ElementTypeError for what does not fit.
     """
 
-    def __init__(self, arrays: Mapping[str, np.ndarray]):
-        self._arrays = dict(arrays)
+    def __init__(self, states: Mapping[str, Stored]):
+        self._states = dict(states)
 
     def __getitem__(self, name: str) -> np.ndarray:
-        return self._arrays[name].view()  # a view: changing its shape or type in place changes nothing here
+        return self._states[name].array.view()  # a view: changing its shape or type in place changes nothing here
 
     def __setitem__(self, name: str, value: object) -> None:
-        if name not in self._arrays:
+        if name not in self._states:
             raise ArgumentError(f"{name!r}: the network has no such parameter; accepted: {self._names()}")
-        own = self._arrays[name]
-        own[...] = fitting(value, name, own.shape)
+        self._states[name].taken(value, name)
 
     def __delitem__(self, name: str) -> NoReturn:
         raise ArgumentError(f"{name!r}: a network's parameters cannot be taken away; accepted: values for {self._names()}")
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._arrays)
+        return iter(self._states)
 
     def __len__(self) -> int:
-        return len(self._arrays)
+        return len(self._states)
 
     def __or__(self, other: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         return {**self, **other}
 
     def __repr__(self) -> str:
-        return f"Values({', '.join(f'{k}: {a.dtype}{list(a.shape)}' for k, a in self._arrays.items())})"
+        return f"Values({', '.join(f'{k}: {a.dtype}{list(a.shape)}' for k, a in self.items())})"
 
     def _names(self) -> str:
-        return ", ".join(self._arrays) or "none (it has no parameters)"
-
-
-def fitting(value: object, name: str, shape: tuple[int, ...]) -> np.ndarray:
-    """Numbers for a parameter of this shape."""
-    a = to_array(value, name)
-    if a.dtype.kind not in "fiub":
-        raise ElementTypeError(f"{name} with dtype {a.dtype}: not real numbers; accepted: floats or whole numbers")
-    if a.shape != shape:
-        raise ShapeError(f"{name} with shape {a.shape}: does not fit; accepted: {shape}")
-    return a
+        return ", ".join(self._states) or "none (it has no parameters)"

@@ -6,7 +6,6 @@ arrays --Ready.run--> outputs
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Generic, TypeVar
@@ -14,7 +13,7 @@ from typing import Generic, TypeVar
 import numpy as np
 
 from ..engines.native.program import ELEMENTS, Spec, aligned
-from ..engines.session import Machine, by_reference, session, spec_of, stored
+from ..engines.session import Held, Machine, by_reference, spec_of, stored
 from ..language.bind import bind
 from ..language.program import Program
 from ..language.tree import Definition
@@ -49,7 +48,6 @@ class Ready:
         known = self.program.taken(arrays) if self.checks else arrays
         self.dtype = common_type(known, definition.name)
         types = {k: str(a.dtype if a.dtype.kind in "iu" and str(a.dtype) in ELEMENTS else self.dtype) for k, a in known.items()}
-        self.spec: Spec = spec_of(self.program, self.dtype, types)
         self.outputs = tuple((t.name, self.program.shapes[t.name]) for t in self.program.outputs)
         self.wide = [np.prod(s, dtype=float) * self.dtype.itemsize > SMALL for _, s in self.outputs]
         self.work = sum(a.size for a in arrays.values()) + sum(int(np.prod(s)) for _, s in self.outputs)
@@ -57,25 +55,18 @@ class Ready:
         self.scalars = self.program.scalars
         self.inputs = tuple(t.name for t in definition.inputs)
         self.same = all(a.dtype == known[k].dtype and str(a.dtype) == types[k] for k, a in arrays.items())
-        self.place(session.machine(self.spec))
+        self.held = Held(spec_of(self.program, self.dtype, types))
 
-    def place(self, machine: Machine) -> Machine:
-        """Find the places of the program's tensors in its frame."""
-        self.kept = weakref.ref(machine)
-        at = {name: k for k, (name, *_) in enumerate(machine.code.layout.slots)}
-        names = (*self.inputs, *self.scalars, *(name for name, _ in self.outputs))
-        self.chosen = tuple(k for k, name in enumerate(names) if name in at)
-        self.slots = tuple(at[names[k]] for k in self.chosen)
-        self.all = len(self.chosen) == len(names)
-        return machine
+    @property
+    def spec(self) -> Spec:
+        return self.held.spec
 
     @property
     def machine(self) -> Machine:
-        return self.kept() or self.place(session.machine(self.spec))
+        return self.held.machine
 
     def run(self, arrays: Sequence[np.ndarray], settings: Mapping[str, int | float], threads: int | None) -> tuple[np.ndarray, ...]:
         """The outputs for arrays in the header's order, which have the shapes and types that this was made for."""
-        machine = self.kept() or self.place(session.machine(self.spec))
         if self.checks:
             arrays = tuple(self.program.taken(dict(zip(self.inputs, arrays, strict=True))).values())
         dtype = self.dtype
@@ -84,12 +75,7 @@ class Ready:
             given.append(np.array(settings.get(name, self.defaults[name]), dtype))
         out = [memory(s, dtype, wide) for (_, s), wide in zip(self.outputs, self.wide, strict=True)]
         given += out
-        machine.quick(
-            given if self.all else [given[k] for k in self.chosen],
-            self.slots,
-            self.program.samples,
-            threads or (cores() if self.work > PARALLEL_WORK else 1),
-        )
+        self.held.quick(given, self.program.samples, threads or (cores() if self.work > PARALLEL_WORK else 1))
         return tuple(a if a.shape else a[()] for a in out)
 
 

@@ -16,7 +16,7 @@ from ..engines.native.program import ELEMENTS, Code, c_source
 from ..engines.native.target import current
 from ..engines.session import counted
 from ..errors import ArgumentError, ShapeError
-from ..language.bind import lane_ready, settings_of
+from ..language.bind import bind, lane_ready, settings_of
 from ..language.families import Form
 from ..language.lazy import cached_property
 from ..language.program import Program
@@ -43,6 +43,7 @@ class Op:
     _derived: dict[Definition, Op] = field(default_factory=dict, repr=False)
     _calls: Recent[tuple[Ready, tuple[int | str, ...], Mapping[str, int | float]]] = field(default_factory=Recent, repr=False)
     _ready: Recent[Ready] = field(default_factory=Recent, repr=False)
+    _bounds: Recent[Program] = field(default_factory=Recent, repr=False)
     _forms: dict[tuple[Form, str], Op] = field(default_factory=dict, repr=False)
 
     @property
@@ -180,6 +181,9 @@ class Op:
             arrays = [args[k] if isinstance(k, int) else given[k] for k in names]
             out = ready.run(arrays, {**settings, **given} if ready.scalars else settings, None)
         else:
+            node = next((a for a in (*args, *given.values()) if hasattr(a, "apply")), None)
+            if node is not None:  # a tensor without numbers, which writes down what is done with it
+                return node.apply(self, args, given)  # type: ignore[no-any-return]  # what it writes down is its business
             if threads is not None and (isinstance(threads, bool) or not isinstance(threads, (int, np.integer)) or threads < 1):
                 raise ArgumentError(f"threads={threads!r}: not a number of threads; accepted: a whole number of at least 1")
             op, known, settings = self.meant(args, given)
@@ -213,6 +217,14 @@ class Op:
             else:
                 return None
         return tuple(key)
+
+    def __deepcopy__(self, memo: object) -> Op:
+        return self  # nothing in it changes
+
+    def bound(self, shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, int | float], free: bool) -> Program:
+        """The operation at these sizes, proven once for them."""
+        key = (tuple(shapes.items()), tuple(settings.items()), free)
+        return self._bounds.get(key) or self._bounds.put(key, bind(self.definition, shapes, settings, free_samples=free))
 
     def evaluate(
         self, arrays: Mapping[str, np.ndarray], settings: Mapping[str, int | float], engine: str = "native", threads: int | None = None

@@ -2,10 +2,14 @@
 
 from ..operation.op import op
 
-linear = op("""
-linear(x[n,K], w[O,K], b[O]=0) -> y[n,O]
-    y[n,o] = b[o] + sum[k](w[o,k] * x[n,k])
-""")
-linear.doc = """Fully connected layer, PyTorch's orientation: w is [features out, features in]; b may be left out. Source: documents 000 to 004."""
+linear = op(
+    """
+linear(x[n,*A,K], w[O,K], b[O]=0) -> y[n,*A,O]
+    y[n,*a,o] = b[o] + sum[k](w[o,k] * x[n,*a,k])
+""",
+    shown={"A": 0},
+)
+linear.doc = """Fully connected layer on the last axis, PyTorch's orientation: w is [features out, features in]; b may be left out.
+Source: documents 000 to 004."""
 
-linear_plain = linear.at(without=("b",), name="linear_plain")
+linear_plain = linear.at({"x": 2}, without=("b",), name="linear_plain")

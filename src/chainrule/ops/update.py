@@ -1,18 +1,130 @@
-"""Optimisers' updates: formulas like any other, compiled into the training step."""
+"""Optimisers' updates and schedules: formulas like any other, compiled into the training step. Their headers say what is bound.
+
+An update has the inputs `w` (a parameter) and `g` (its gradient), and an output w_new. Any other input with an output of its name
+and `_new` is a state, which starts at 0 and is carried from step to step; `step` is the step's number, from 1 on; every other
+number is the optimiser's (or a schedule's) of that name. An input that may be left out is, where the optimiser says nothing else.
+"""
 
 from ..operation.op import op
 
 sgd = op("""
-sgd(w[*A], g[*A], lr, wd) -> w_new[*A]
-    w_new[*a] = w[*a] - lr * (g[*a] + wd * w[*a])
+sgd(w[*A], g[*A], lr, weight_decay=0) -> w_new[*A]
+    w_new[*a] = w[*a] - lr * (g[*a] + weight_decay * w[*a])
 """)
-sgd.doc = """Stochastic gradient descent: w' = w - lr (g + wd w)."""
+sgd.doc = """Stochastic gradient descent: w' = w - lr (g + weight_decay w)."""
 
 sgd_momentum = op("""
-sgd_momentum(w[*A], g[*A], v[*A], lr, mu, wd) -> v_new[*A], w_new[*A]
-    v_new[*a] = mu * v[*a] + (g[*a] + wd * w[*a])
+sgd_momentum(w[*A], g[*A], v[*A], lr, momentum, weight_decay=0) -> v_new[*A], w_new[*A]
+    v_new[*a] = momentum * v[*a] + (g[*a] + weight_decay * w[*a])
     w_new[*a] = w[*a] - lr * v_new[*a]
 """)
-sgd_momentum.doc = (
-    """The same with momentum in PyTorch's convention: v' = mu v + g + wd w, w' = w - lr v'. Source: document 002; Sutskever et al., 2013."""
-)
+sgd_momentum.doc = """The same with momentum in PyTorch's convention: v' = momentum v + g + weight_decay w, w' = w - lr v'.
+Source: document 002; Sutskever et al., 2013."""
+
+sgd_dampened = op("""
+sgd_dampened(w[*A], g[*A], v[*A], step, lr, momentum, dampening, weight_decay=0) -> v_new[*A], w_new[*A]
+    share = 1 - dampening * (step > 1)
+    v_new[*a] = momentum * v[*a] + share * (g[*a] + weight_decay * w[*a])
+    w_new[*a] = w[*a] - lr * v_new[*a]
+""")
+sgd_dampened.doc = """The same where what is new counts 1 - dampening, from the second step on. Source: PyTorch's SGD."""
+
+sgd_nesterov = op("""
+sgd_nesterov(w[*A], g[*A], v[*A], lr, momentum, weight_decay=0) -> v_new[*A], w_new[*A]
+    v_new[*a] = momentum * v[*a] + (g[*a] + weight_decay * w[*a])
+    w_new[*a] = w[*a] - lr * (g[*a] + weight_decay * w[*a] + momentum * v_new[*a])
+""")
+sgd_nesterov.doc = """Nesterov's momentum in PyTorch's convention: a step further along the new momentum. Source: Sutskever et al., 2013."""
+
+adam = op("""
+adam(w[*A], g[*A], m[*A], v[*A], step, lr, beta1, beta2, eps, weight_decay=0) -> m_new[*A], v_new[*A], w_new[*A]
+    rate = lr / (1 - beta1**step)
+    root = 1 / sqrt(1 - beta2**step)
+    m_new[*a] = beta1 * m[*a] + (1 - beta1) * (g[*a] + weight_decay * w[*a])
+    v_new[*a] = beta2 * v[*a] + (1 - beta2) * (g[*a] + weight_decay * w[*a])**2
+    w_new[*a] = w[*a] - rate * m_new[*a] / (sqrt(v_new[*a]) * root + eps)
+""")
+adam.doc = """Adam: steps of the mean gradient over the root of its mean square, both freed from their start at 0. Source: Kingma and Ba, 2015."""
+
+adamw = op("""
+adamw(w[*A], g[*A], m[*A], v[*A], step, lr, beta1, beta2, eps, weight_decay) -> m_new[*A], v_new[*A], w_new[*A]
+    rate = lr / (1 - beta1**step)
+    root = 1 / sqrt(1 - beta2**step)
+    m_new[*a] = beta1 * m[*a] + (1 - beta1) * g[*a]
+    v_new[*a] = beta2 * v[*a] + (1 - beta2) * g[*a]**2
+    w_new[*a] = w[*a] * (1 - lr * weight_decay) - rate * m_new[*a] / (sqrt(v_new[*a]) * root + eps)
+""")
+adamw.doc = """Adam with weight decay apart from the gradient. Source: Loshchilov and Hutter, 2019."""
+
+amsgrad = op("""
+amsgrad(w[*A], g[*A], m[*A], v[*A], u[*A], step, lr, beta1, beta2, eps, weight_decay=0, apart=0) -> m_new[*A], v_new[*A], u_new[*A], w_new[*A]
+    rate = lr / (1 - beta1**step)
+    root = 1 / sqrt(1 - beta2**step)
+    m_new[*a] = beta1 * m[*a] + (1 - beta1) * (g[*a] + weight_decay * w[*a])
+    v_new[*a] = beta2 * v[*a] + (1 - beta2) * (g[*a] + weight_decay * w[*a])**2
+    u_new[*a] = maximum(u[*a], v_new[*a])
+    w_new[*a] = w[*a] * (1 - lr * apart) - rate * m_new[*a] / (sqrt(u_new[*a]) * root + eps)
+""")
+amsgrad.doc = """Adam with the largest mean square so far; weight decay in the gradient, or apart from it. Source: Reddi et al., 2018."""
+
+rmsprop = op("""
+rmsprop(w[*A], g[*A], s[*A], lr, alpha, eps, weight_decay=0) -> s_new[*A], w_new[*A]
+    s_new[*a] = alpha * s[*a] + (1 - alpha) * (g[*a] + weight_decay * w[*a])**2
+    w_new[*a] = w[*a] - lr * (g[*a] + weight_decay * w[*a]) / (sqrt(s_new[*a]) + eps)
+""")
+rmsprop.doc = """RMSprop: the gradient over the root of its running mean square. Source: Tieleman and Hinton, 2012; PyTorch's RMSprop."""
+
+rmsprop_full = op("""
+rmsprop_full(w[*A], g[*A], s[*A], a[*A], v[*A], lr, alpha, eps, momentum=0, centered=0, weight_decay=0) -> s_new[*A], a_new[*A], v_new[*A], w_new[*A]
+    s_new[*i] = alpha * s[*i] + (1 - alpha) * (g[*i] + weight_decay * w[*i])**2
+    a_new[*i] = alpha * a[*i] + (1 - alpha) * (g[*i] + weight_decay * w[*i])
+    v_new[*i] = momentum * v[*i] + (g[*i] + weight_decay * w[*i]) / (sqrt(s_new[*i] - centered * a_new[*i]**2) + eps)
+    w_new[*i] = w[*i] - lr * v_new[*i]
+""")
+rmsprop_full.doc = """The same with momentum, and (centered = 1) the variance in place of the mean square. Source: Graves, 2013; PyTorch's RMSprop."""
+
+adagrad = op("""
+adagrad(w[*A], g[*A], s[*A], step, lr, eps, lr_decay=0, weight_decay=0) -> s_new[*A], w_new[*A]
+    rate = lr / (1 + (step - 1) * lr_decay)
+    s_new[*a] = s[*a] + (g[*a] + weight_decay * w[*a])**2
+    w_new[*a] = w[*a] - rate * (g[*a] + weight_decay * w[*a]) / (sqrt(s_new[*a]) + eps)
+""")
+adagrad.doc = """Adagrad: the gradient over the root of the sum of its squares. Source: Duchi et al., 2011."""
+
+# Schedules: numbers of the step --------------------------------------------------------------------------------------------
+
+counted = op("""
+counted(step) -> step_new
+    step_new = step + 1
+""")
+counted.doc = """The number of the step that begins."""
+
+cosine = op("""
+cosine(step, lr, least, steps) -> rate
+    rate = least + (lr - least) * (1 + cos(pi * minimum(1, (step - 1) / steps))) / 2
+""")
+cosine.doc = """Half a cosine from lr down to `least` over `steps` steps, then `least`. Source: Loshchilov and Hutter, 2017."""
+
+stairs = op("""
+stairs(step, lr, every, factor) -> rate
+    rate = lr * factor**floor((step - 1) / every)
+""")
+stairs.doc = """lr, times `factor` again after each `every` steps."""
+
+exponential = op("""
+exponential(step, lr, factor) -> rate
+    rate = lr * factor**(step - 1)
+""")
+exponential.doc = """lr, times `factor` after each step."""
+
+line = op("""
+line(step, lr, last, steps) -> rate
+    rate = lr + (last - lr) * minimum(1, (step - 1) / steps)
+""")
+line.doc = """From lr to `last` along a line over `steps` steps, then `last`."""
+
+warm = op("""
+warm(step, lr, steps) -> rate
+    rate = lr * minimum(1, step / steps)
+""")
+warm.doc = """lr grows from its steps-th part along a line over `steps` steps."""

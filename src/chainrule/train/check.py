@@ -2,35 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..errors import ArgumentError, ElementTypeError, NumericsError, ShapeError
-from ..nn.graph import Call, Graph, forward, layer_calls, ready_for_lanes, whole_arrays
-from ..nn.inputs import prepared
-from ..nn.losses import Loss
-from ..nn.sequential import Sequential
+from ..nn.graph import Graph, declared_whole, whole_arrays
+from ..nn.inference import read_type, type_of
+from ..nn.inputs import kind_of, prepared, whole_floats
+from ..nn.losses import of_classes
+from ..nn.module import Module
+from ..nn.network import Network, numbered
 from ..operation.arrays import to_array
-from ..operation.op import Op
-
-LOSS, SEED = "loss", "loss.grad"
 
 
-def formulas(net: Sequential, loss: Loss, shape: tuple[int, ...], target: tuple[int, ...], transform: Op | None) -> tuple[Graph, list[Call], str]:
-    """The forward formulas of network and loss for inputs and targets of these full shapes; the prediction's name."""
-    calls, out = layer_calls(net.layers, {"input": len(shape)}, transform)
-    prediction, expected = loss.op.inputs
-    op = loss.op.at({prediction: len(calls[-1].op.definition.outputs[0].axes), expected: len(target)})
-    d = op.definition
-    calls.append(Call(op, {prediction: out, expected: "target", d.outputs[0].name: LOSS}, {}, "loss"))
-    g = Graph(shape[0], ready_for_lanes(calls))
-    g.declare("input", shape, True)
-    g.declare("target", target, True)
-    for name, a in net.values.items():
-        g.declare(name, a.shape, False)
-    forward(g, calls)
-    return g, calls, out
+@dataclass(frozen=True)
+class Data:
+    """Inputs and targets by name, as many samples of each."""
+
+    inputs: dict[str, np.ndarray]
+    targets: dict[str, np.ndarray]
+
+    @property
+    def all(self) -> dict[str, np.ndarray]:
+        return {**self.inputs, **self.targets}
+
+    def __len__(self) -> int:
+        return len(next(iter(self.inputs.values())))
+
+    def part(self, rows: Any) -> Data:
+        return Data({k: a[rows] for k, a in self.inputs.items()}, {k: a[rows] for k, a in self.targets.items()})
+
+    def kinds(self) -> tuple[object, ...]:
+        return tuple([(k, a.shape, a.dtype) for k, a in self.all.items()])
+
+    def shapes(self, samples: int) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
+        """Shapes of inputs and of targets for so many samples."""
+        return [(samples, *a.shape[1:]) for a in self.inputs.values()], [(samples, *a.shape[1:]) for a in self.targets.values()]
 
 
 def pair(value: object, name: str) -> tuple[object, object]:
@@ -40,15 +50,49 @@ def pair(value: object, name: str) -> tuple[object, object]:
     return value[0], value[1]
 
 
-def checked_pair(net: Sequential, loss: Loss, x: object, t: object, transform: Op | None, at: str = "") -> tuple[np.ndarray, np.ndarray]:
-    """Inputs and targets as network and loss read them, as many of one as of the other; `at` is put before their names."""
-    one, other = f"{at}input", f"{at}target"
-    a, b = net.taken_in(x, transform, one), prepared(to_array(loss.targets(t, other), other), other, net.dtype, "whole numbers")
-    if a.ndim < 2 or b.ndim < 1 or len(a) != len(b) or 0 in a.shape or 0 in b.shape:
-        raise ShapeError(
-            f"{one} with shape {a.shape} and {other} with shape {b.shape}: not pairs; accepted: samples first, as many inputs as targets, at least one"
-        )
-    return a, b
+def several(value: object) -> tuple[object, ...]:
+    """A tuple of arrays stands for several inputs or targets; anything else is one."""
+    if isinstance(value, tuple) and any(
+        hasattr(v, "__array__") or hasattr(v, "__dlpack__") for v in value if np.ndim(v) or not isinstance(v, np.generic)
+    ):  # type: ignore[arg-type]  # whatever it is
+        return value
+    return (value,)
+
+
+def data_of(x: object, t: object, at: str = "") -> Data:
+    """Arrays from inputs and targets, as many samples of one as of the others; `at` is put before their names."""
+    xs, ts = several(x), several(t)
+    inputs = {name: to_array(v, f"{at}{name}") for name, v in zip(numbered("input", len(xs)), xs, strict=True)}
+    targets = {name: to_array(v, f"{at}{name}") for name, v in zip(numbered("target", len(ts)), ts, strict=True)}
+    rows = list((inputs | targets).items())
+    if any(a.ndim < 1 or 0 in a.shape or len(a) != len(rows[0][1]) for _, a in rows):
+        shown = " and ".join(f"{at}{name} with shape {a.shape}" for name, a in rows)
+        raise ShapeError(f"{shown}: not pairs; accepted: samples first, as many inputs as targets, at least one")
+    return Data(inputs, targets)
+
+
+def as_trained(net: Module, network: Network, data: Data, at: str = "") -> Data:
+    """The data in the types that programs read."""
+    dtype = type_of(net, list(data.inputs.values()))
+
+    def one(name: str, a: np.ndarray, others: str) -> np.ndarray:
+        if declared_whole(network.calls, name):
+            return whole_floats(a, f"{at}{name}")
+        return prepared(a, f"{at}{name}", dtype, others)
+
+    inputs = {k: prepared(one(k, a, "uint8"), f"{at}{k}", dtype) for k, a in data.inputs.items()}
+    targets = {k: prepared(one(k, a, "whole numbers"), f"{at}{k}", dtype, "whole numbers") for k, a in data.targets.items()}
+    return Data(inputs, targets)
+
+
+def within(network: Network, g: Graph, data: Data, at: str = "") -> Data:
+    """The data, with what operations say of whole numbers proven."""
+    out = whole_arrays(g, data.all, at)
+    return Data({k: out[k] for k in data.inputs}, {k: out[k] for k in data.targets})
+
+
+def types(network: Network, data: Data, dtype: np.dtype) -> dict[str, np.dtype]:
+    return {k: read_type(network, k, a, dtype) for k, a in data.all.items()}
 
 
 def finite(x: np.ndarray, name: str) -> None:
@@ -57,32 +101,45 @@ def finite(x: np.ndarray, name: str) -> None:
         raise NumericsError(f"{name}{list(first)} = {x[first]}: cannot be trained on; accepted: finite numbers")
 
 
-def classes_of(loss: Loss, t: np.ndarray, prediction: tuple[int, ...], at: str = "") -> int | None:
+def all_finite(data: Data, at: str = "") -> None:
+    for name, a in data.all.items():
+        finite(a, f"{at}{name}")
+
+
+def classes_of(network: Network, data: Data, at: str = "") -> int | None:
     """How many classes there are; None where targets are no class numbers.
 
     Class numbers are whole numbers of one axis, for a loss of classes, with one output for each. One that the network
     does not have is an error.
     """
-    if t.ndim != 1 or t.dtype.kind not in "iu" or len(prediction) != 1 or not loss.of_classes:
+    if len(data.targets) != 1 or len(network.outputs) != 1:
+        return None
+    ((name, t),) = data.targets.items()
+    prediction = network.shapes[network.outputs[0]][1:]
+    if t.ndim != 1 or t.dtype.kind not in "iu" or len(prediction) != 1 or not of_classes(network.calls, network.outputs[0], name):
         return None
     (count,) = prediction
     if t.min() < 0 or t.max() >= count:
         wrong = int(t.max() if t.max() >= count else t.min())
-        raise ShapeError(f"{at}target {wrong}: the network has {count} outputs; accepted: class numbers 0 to {count - 1}")
+        raise ShapeError(f"{at}{name} {wrong}: the network has {count} outputs; accepted: class numbers 0 to {count - 1}")
     return count
 
 
-def taken(net: Sequential, loss: Loss, x: np.ndarray, t: np.ndarray, transform: Op | None, batch: int, at: str = "") -> int | None:
-    """Prove that network and loss take these arrays in such batches; the number of classes, if there are any."""
-    full, rest = min(batch, len(x)), len(x) % batch
-    try:
-        g, calls, out = formulas(net, loss, (full, *x.shape[1:]), (full, *t.shape[1:]), transform)
-        if rest and not g.free:
-            formulas(net, loss, (rest, *x.shape[1:]), (rest, *t.shape[1:]), transform)
-    except ShapeError as e:
-        raise ShapeError(f"{at}{e}") from None
-    whole_arrays(g, calls, {"input": x, "target": t}, at)
-    return classes_of(loss, t, g.shapes[out], at)
+def alike(data: Data, train: Data, at: str) -> None:
+    """Refuse data that is not like what is trained on."""
+    if data.all.keys() != train.all.keys():
+        raise ArgumentError(f"{at}data: {', '.join(data.all)}, but train has {', '.join(train.all)}; accepted: as many inputs and targets")
+    for name, a in data.all.items():
+        b = train.all[name]
+        if a.shape[1:] != b.shape[1:]:
+            raise ShapeError(f"{at}{name} with shape {a.shape}: not like train's {b.shape}; accepted: the same axes after the samples")
+
+
+def alike_kinds(data: Data, train: Data, at: str) -> None:
+    for name, a in data.all.items():
+        b = train.all[name]
+        if kind_of(a.dtype) != kind_of(b.dtype):
+            raise ElementTypeError(f"{at}{name} with dtype {a.dtype}: train's is {b.dtype}; accepted: floats for both, or whole numbers for both")
 
 
 def checked_order(order: object, count: int) -> np.ndarray:
@@ -96,8 +153,8 @@ def checked_order(order: object, count: int) -> np.ndarray:
     return np.ascontiguousarray(a, np.int64)
 
 
-def same_type(net: Sequential, dtype: np.dtype) -> None:
-    if net.dtype != dtype:
+def same_type(net: Module, dtype: np.dtype) -> None:
+    if net._all_states() and net.dtype != dtype:
         raise ElementTypeError(f"network of {net.dtype}: it was {dtype} when these steps were made; accepted: {dtype}, or a new TrainStep")
 
 
@@ -105,3 +162,12 @@ def named(value: Any, kind: type, name: str, accepted: str) -> Any:
     if not isinstance(value, kind):
         raise ArgumentError(f"{name}={value!r:.80}: not usable; accepted: {accepted}")
     return value
+
+
+def flat(data: Sequence[object], count: int) -> tuple[object, object]:
+    """(inputs, targets) from arguments: two, or all of them in a row, of which `count` are inputs."""
+    if len(data) == 2:
+        return data[0], data[1]
+    if len(data) <= count:
+        raise ArgumentError(f"{len(data)} arrays: inputs and targets are asked for; accepted: (inputs, targets), each an array or a tuple of arrays")
+    return tuple(data[:count]), tuple(data[count:])

@@ -8,17 +8,17 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
-from ..errors import ArgumentError, ElementTypeError, NumericsError, ShapeError
+from ..errors import ArgumentError, NumericsError
 from ..nn.arguments import whole
-from ..nn.inputs import as_classes, kind_of
-from ..nn.losses import Loss, as_loss
-from ..nn.sequential import Sequential
+from ..nn.inputs import as_classes
+from ..nn.losses import as_loss
+from ..nn.module import Module
 from ..operation.op import Op
-from .check import checked_pair, finite, pair, taken
-from .optim import SGD
+from .check import pair
+from .evaluate import Evaluation
+from .optim import Optimizer
 from .step import TrainStep
 
-TEST_BATCH = 2000  # samples that are measured at a time
 SLICE_SECONDS = 0.15  # how long machine code runs before Python looks up again (progress, Ctrl-C)
 
 
@@ -68,38 +68,15 @@ class History:
         return [asdict(e) for e in self.epochs]
 
 
-def accuracy(
-    net: Sequential, x: np.ndarray, t: np.ndarray, transform: Op | None = None, threads: int | None = None, batch: int = TEST_BATCH
-) -> float:
-    """The share of samples whose largest output is their class."""
-    right = 0
-    for k in range(0, len(x), batch):
-        y = net(x[k : k + batch], transform=transform, threads=threads)
-        right += int((y.argmax(axis=1) == t[k : k + batch]).sum())
-    return right / len(x)
-
-
-def measured(
-    net: Sequential, loss: Loss, x: np.ndarray, t: np.ndarray, classes: int | None, transform: Op | None = None, threads: int | None = None
-) -> tuple[float, float | None]:
-    """The loss on data, in batches weighted by their samples, and the accuracy where there are classes."""
-    total, right = 0.0, 0
-    for k in range(0, len(x), TEST_BATCH):
-        y, part = net(x[k : k + TEST_BATCH], transform=transform, threads=threads), t[k : k + TEST_BATCH]
-        total += loss(y, part) * len(part)
-        right += int((y.argmax(axis=1) == part).sum()) if classes is not None else 0
-    return total / len(x), right / len(x) if classes is not None else None
-
-
 def order_of(epoch: int, count: int, seed: int) -> np.ndarray:
     """The order of the samples in an epoch (counted from 0): a matter of seed and epoch alone."""
     return np.random.default_rng([seed, epoch]).permutation(count).astype(np.int64)
 
 
 def fit(
-    net: Sequential,
+    net: Module,
     loss: object,
-    opt: SGD,
+    opt: Optimizer,
     train: tuple[object, object],
     val: tuple[object, object] | None = None,
     epochs: int = 5,
@@ -110,10 +87,12 @@ def fit(
     on_progress: Callable[[Progress], None] | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
     classes: Sequence[str] | None = None,
+    engine: str = "native",
 ) -> History:
     """Train a network in place; returns what each epoch did.
 
-    train, val: (inputs, targets), samples first; inputs in the network's number type, or bytes. transform: an operation
+    train, val: (inputs, targets), samples first, tuples of arrays where there are several; inputs in the network's number type, or
+    bytes. loss: see value_and_grad. Steps use the training form, measuring the inference form. transform: an operation
     put in front of the network (ops.scale or nn.normalize for bytes); the network records it with the kind and shape of the
     inputs (`net.input`), applies it by itself from then on, and is saved with it. classes: what its classes are called.
     val gives test_loss, and test_accuracy where targets are class numbers.
@@ -124,16 +103,18 @@ def fit(
     >>> from chainrule import nn, ops
     >>> net = nn.Sequential(nn.Linear(2, 2)).init(seed=0)
     >>> x = np.array([[0, 1], [1, 0]], np.float32)
-    >>> len(fit(net, nn.CrossEntropyLoss(), SGD(lr=1.0), (x, np.array([1, 0])), epochs=3))
+    >>> from chainrule import optim
+    >>> len(fit(net, nn.CrossEntropyLoss(), optim.SGD(lr=1.0), (x, np.array([1, 0])), epochs=3))
     3
     """
     epochs, batch_size, seed = whole(epochs, "epochs", 0), whole(batch_size, "batch_size", 1), whole(seed, "seed", 0)
     threads = None if threads is None else whole(threads, "threads", 1)
     names, which = net.classes if classes is None else as_classes(classes), as_loss(loss)
-    x, t = checked_pair(net, which, *pair(train, "train"), transform)
-    held = checked_pair(net, which, *pair(val, "val"), transform, "val ") if val is not None else None
-    step = TrainStep(net, which, opt, x, t, batch_size, transform, threads)
-    count = _validated(step, *held) if held is not None else None
+    held = None if val is None else pair(val, "val")
+    step = TrainStep(net, which, opt, *pair(train, "train"), batch_size, transform, threads, engine)
+    count = len(step.data)
+    step.prepare(count % step.batch)
+    measure = None if held is None else Evaluation(net, which, *held, step.transform, threads, "val ", step.data, engine)
     if names is not None and step.classes is not None and len(names) != step.classes:
         raise ArgumentError(f"classes: {len(names)} names, but the network has {step.classes} outputs; accepted: a name for each")
     net.classes = names
@@ -142,10 +123,10 @@ def fit(
     try:
         for epoch in range(epochs):
             started = time.perf_counter()
-            losses = _sound_epoch(step, order_of(epoch, len(x), seed), epoch, epochs, started, on_progress)
+            losses = _sound_epoch(step, order_of(epoch, count, seed), epoch, epochs, started, on_progress)
             seconds = time.perf_counter() - started
-            loss_there, right = measured(net, which, *held, count, step.transform, threads) if held is not None else (None, None)
-            history.epochs.append(Epoch(epoch + 1, seconds, len(x) / seconds, float(losses.mean()), right, loss_there))
+            loss_there, right = measure.run() if measure is not None else (None, None)
+            history.epochs.append(Epoch(epoch + 1, seconds, count / seconds, float(losses.mean()), right, loss_there))
             if on_epoch:
                 on_epoch(history[-1])
     except BaseException as e:
@@ -154,31 +135,22 @@ def fit(
     return history
 
 
-def _validated(step: TrainStep, x: np.ndarray, t: np.ndarray) -> int | None:
-    """Prove the validation data to be like the training data and to fit; returns the number of classes, if there are any."""
-    for a, b, name in ((x, step.x, "input"), (t, step.t, "target")):
-        finite(a, f"val {name}")
-        if a.shape[1:] != b.shape[1:]:
-            raise ShapeError(f"val {name} with shape {a.shape}: not like train's {b.shape}; accepted: the same axes after the samples")
-        if kind_of(a.dtype) != kind_of(b.dtype):
-            raise ElementTypeError(f"val {name} with dtype {a.dtype}: train's is {b.dtype}; accepted: floats for both, or whole numbers for both")
-    return taken(step.net, step.loss, x, t, step.transform, TEST_BATCH, "val ")
-
-
 def _sound_epoch(
     step: TrainStep, order: np.ndarray, epoch: int, epochs: int, started: float, on_progress: Callable[[Progress], None] | None
 ) -> np.ndarray:
     """An epoch's losses; where they or the weights stop being finite, the network goes back to where it was."""
-    values = step.net.values
+    states = dict(step.net.named_states())
+    values = {k: s.array for k, s in states.items()}
     before = {k: v.copy() for k, v in values.items()}
     losses = _epoch(step, order, epoch, epochs, started, on_progress)
     if np.isfinite(losses).all() and all(np.isfinite(v).all() for v in values.values()):
         return losses
     bad = int(np.argmin(np.isfinite(losses))) if not np.isfinite(losses).all() else len(losses) - 1
     for k, v in before.items():
-        values[k] = v
+        values[k][...] = v
+    shown = ", ".join(f"{k}={v!r}" for k, v in step.optimizer.update.scalars.items() if k == "lr") or repr(step.optimizer)
     raise NumericsError(
-        f"lr={step.optimizer.lr}: the loss is {losses[bad]} at step {bad + 1} of epoch {epoch + 1} and the weights are no longer finite; "
+        f"{shown}: the loss is {losses[bad]} at step {bad + 1} of epoch {epoch + 1} and the weights are no longer finite; "
         f"the network is as it was after epoch {epoch}; accepted: a smaller lr, or smaller inputs"
     )
 

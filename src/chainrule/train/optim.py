@@ -1,33 +1,245 @@
-"""Optimisers: settings only; their updates are formulas (ops/update.py) compiled into the training step."""
+"""Optimisers: an update's formula (ops/update.py) and its numbers. The formula's header says what the training step binds."""
 
 from __future__ import annotations
 
 import math
 import numbers
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..errors import ArgumentError
+from ..operation.op import Op, op
+from ..ops import update
+from .schedules import Cosine, Exponential, Ramp, Schedule, StepLR, Warmup
+
+__all__ = [
+    "SGD", "Adagrad", "Adam", "AdamW", "Cosine", "Exponential", "Optimizer", "RMSprop", "Ramp", "Schedule", "StepLR", "Update", "Warmup",
+]  # fmt: skip
+
+Rate = float | Schedule
 
 
 @dataclass(frozen=True)
-class SGD:
-    """Stochastic gradient descent: v' = momentum v + g + weight_decay w, w' = w - lr v' (PyTorch's convention).
+class Update:
+    """What the training step binds: the formula, its numbers by name (or what they are at each step), where states start."""
 
-    Errors: ArgumentError for a value that is not a number of at least 0.
+    op: Op
+    scalars: Mapping[str, Rate]
+    start: Mapping[str, float]
+
+
+class Optimizer:
+    """An optimiser from a formula of your own.
+
+    The update has the inputs w (a parameter) and g (its gradient) and the output w_new. Any other input with an output of its
+    name and `_new` is a state: it starts at 0, or at what `start` says, and is carried from step to step. `step` is the number
+    of the step, from 1 on. All other inputs are numbers, given by name; a number may be a schedule. Inputs that may be left
+    out are, unless they are given.
+
+    >>> sign = Optimizer("sign(w[*A], g[*A], lr) -> w_new[*A]\\n w_new[*a] = w[*a] - lr * sign(g[*a])", lr=0.1)
+    >>> sign.update.scalars["lr"]
+    0.1
+
+    Errors: ArgumentError for a formula without w, g or w_new, and for numbers that are missing or that it does not have.
     """
 
-    lr: float = 0.01
-    momentum: float = 0.0
-    weight_decay: float = 0.0
+    def __init__(self, formula: Op | str, start: Mapping[str, float] | None = None, **scalars: Rate):
+        made = formula if isinstance(formula, Op) else op(formula)
+        names = {t.name: len(t.axes) for t in made.definition.inputs}
+        out = {t.name for t in made.definition.outputs}
+        form = "accepted: a header as in 'name(w[*A], g[*A], state[*A], lr) -> state_new[*A], w_new[*A]'"
+        if not {"w", "g"} <= names.keys() or "w_new" not in out:
+            raise ArgumentError(f"{made.header}: no update, which has the inputs w and g and the output w_new; {form}")
+        states = {k for k in names if f"{k}_new" in out} - {"w"}
+        numbers_ = [k for k in names if k not in states and k not in ("w", "g", "step")]
+        for k in out - {f"{s}_new" for s in states} - {"w_new"}:
+            raise ArgumentError(f"{k}: an output of {made.name} that is no state's new value; {form}")
+        for k in numbers_:
+            if names[k]:
+                raise ArgumentError(f"{k}: an input of {made.name} with axes and without {k}_new; {form}")
+            if k not in scalars and k not in made.optional:
+                raise ArgumentError(f"{k}: {made.name} needs a number of that name; accepted: Optimizer(formula, {k}=…)")
+        for k, v in scalars.items():
+            if k not in numbers_:
+                raise ArgumentError(f"{k}={v!r:.80}: {made.name} has no such number; accepted: {', '.join(numbers_) or 'none'}")
+        for k in start or {}:
+            if k not in states:
+                raise ArgumentError(f"start of {k!r}: {made.name} has no such state; accepted: {', '.join(sorted(states)) or 'none'}")
+        given = {k: v if isinstance(v, Schedule) else number(k, v, -math.inf) for k, v in scalars.items()}
+        self._update = Update(made, given, {k: number(k, v, -math.inf) for k, v in (start or {}).items()})
+
+    @property
+    def update(self) -> Update:
+        return self._update
+
+    def __repr__(self) -> str:
+        return f"Optimizer({self._update.op.name}, {', '.join(f'{k}={v!r}' for k, v in self._update.scalars.items())})"
+
+
+def number(name: str, given: object, least: float = 0.0, below: float = math.inf) -> float:
+    """A finite number from `least` to `below`."""
+    real = isinstance(given, numbers.Real) and not isinstance(given, bool)
+    try:
+        v = float(given) if real else math.nan  # type: ignore[arg-type]  # a real number, as tested
+    except OverflowError:
+        v = math.inf
+    if not (least <= v < below and math.isfinite(v)):
+        limits = (
+            "a finite number" if least == -math.inf else f"a number of at least {least:g}" + (f" and below {below:g}" if below < math.inf else "")
+        )
+        raise ArgumentError(f"{name}={given!r:.80}: not usable; accepted: {limits}")
+    return v
+
+
+class _Known(Optimizer):
+    """An optimiser of the library: a frozen dataclass whose fields are PyTorch's arguments."""
+
+    def _check(self, *names: str) -> None:
+        """These fields are numbers of at least 0, or schedules."""
+        for name in names:
+            given = getattr(self, name)
+            if not isinstance(given, Schedule):
+                object.__setattr__(self, name, number(name, given))
+
+    def _flag(self, *names: str) -> None:
+        for name in names:
+            if not isinstance(getattr(self, name), bool):
+                raise ArgumentError(f"{name}={getattr(self, name)!r:.80}: not a yes or no; accepted: True or False")
+
+    def _given(self, *names: str, **optional: Rate) -> dict[str, Rate]:
+        """Fields by name, and of the optional ones those that are not 0."""
+        return {k: getattr(self, k) for k in names} | {k: v for k, v in optional.items() if v != 0}
+
+
+@dataclass(frozen=True)
+class SGD(_Known):
+    """Stochastic gradient descent: v' = momentum v + (1 - dampening) (g + weight_decay w), w' = w - lr v' (PyTorch's convention).
+
+    lr, momentum, weight_decay: numbers of at least 0, or schedules. Errors: ArgumentError for anything else, and for
+    nesterov without momentum or with dampening.
+    """
+
+    lr: Rate = 1e-3
+    momentum: Rate = 0.0
+    weight_decay: Rate = 0.0
+    dampening: Rate = 0.0
+    nesterov: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("lr", "momentum", "weight_decay"):
-            given = getattr(self, name)
-            real = isinstance(given, numbers.Real) and not isinstance(given, bool)
-            try:
-                v = float(given) if real else math.nan
-            except OverflowError:
-                v = math.inf
-            if not 0 <= v < math.inf:
-                raise ArgumentError(f"{name}={given!r:.80}: not usable; accepted: a number of at least 0")
-            object.__setattr__(self, name, v)
+        self._check("lr", "momentum", "weight_decay", "dampening")
+        self._flag("nesterov")
+        if self.nesterov and (self.momentum == 0 or self.dampening != 0):
+            raise ArgumentError(
+                f"nesterov=True with momentum={self.momentum!r}, dampening={self.dampening!r}: looks ahead along the momentum; "
+                "accepted: a momentum above 0 and no dampening"
+            )
+
+    @property
+    def update(self) -> Update:
+        if self.momentum == 0:
+            return Update(update.sgd, self._given("lr", weight_decay=self.weight_decay), {})
+        if self.dampening != 0:
+            return Update(update.sgd_dampened, self._given("lr", "momentum", "dampening", weight_decay=self.weight_decay), {})
+        formula = update.sgd_nesterov if self.nesterov else update.sgd_momentum
+        return Update(formula, self._given("lr", "momentum", weight_decay=self.weight_decay), {})
+
+
+class _Adam(_Known):
+    lr: Rate
+    betas: tuple[float, float]
+    eps: float
+    weight_decay: Rate
+    amsgrad: bool
+
+    def __post_init__(self) -> None:
+        self._check("lr", "eps", "weight_decay")
+        self._flag("amsgrad")
+        if not isinstance(self.betas, (tuple, list)) or len(self.betas) != 2:
+            raise ArgumentError(f"betas={self.betas!r:.80}: not usable; accepted: two numbers of at least 0 and below 1")
+        object.__setattr__(self, "betas", tuple(number(f"betas[{k}]", b, 0.0, 1.0) for k, b in enumerate(self.betas)))
+
+    def _numbers(self, **more: Rate) -> dict[str, Rate]:
+        return {"beta1": self.betas[0], "beta2": self.betas[1], **self._given("lr", "eps", **more)}
+
+
+@dataclass(frozen=True)
+class Adam(_Adam):
+    """Adam: m' = beta1 m + (1 - beta1) g, v' = beta2 v + (1 - beta2) g², w' = w - lr m'' / (sqrt(v'') + eps), with m'' and v'' freed
+    from their start at 0. PyTorch's arguments and defaults. Source: Kingma and Ba, 2015.
+    """
+
+    lr: Rate = 1e-3
+    betas: tuple[float, float] = (0.9, 0.999)
+    eps: float = 1e-8
+    weight_decay: Rate = 0.0
+    amsgrad: bool = False
+
+    @property
+    def update(self) -> Update:
+        formula = update.amsgrad if self.amsgrad else update.adam
+        return Update(formula, self._numbers(weight_decay=self.weight_decay), {})
+
+
+@dataclass(frozen=True)
+class AdamW(_Adam):
+    """Adam with weight decay apart from the gradient: w (1 - lr weight_decay) in place of w. PyTorch's arguments and defaults.
+
+    Source: Loshchilov and Hutter, 2019.
+    """
+
+    lr: Rate = 1e-3
+    betas: tuple[float, float] = (0.9, 0.999)
+    eps: float = 1e-8
+    weight_decay: Rate = 1e-2
+    amsgrad: bool = False
+
+    @property
+    def update(self) -> Update:
+        if self.amsgrad:
+            return Update(update.amsgrad, self._numbers(apart=self.weight_decay), {})
+        return Update(update.adamw, {**self._numbers(), "weight_decay": self.weight_decay}, {})
+
+
+@dataclass(frozen=True)
+class RMSprop(_Known):
+    """RMSprop: s' = alpha s + (1 - alpha) g², w' = w - lr g / (sqrt(s') + eps). PyTorch's arguments and defaults.
+
+    centered: the variance of the gradient in place of its mean square. Source: Tieleman and Hinton, 2012.
+    """
+
+    lr: Rate = 1e-2
+    alpha: float = 0.99
+    eps: float = 1e-8
+    weight_decay: Rate = 0.0
+    momentum: Rate = 0.0
+    centered: bool = False
+
+    def __post_init__(self) -> None:
+        self._check("lr", "alpha", "eps", "weight_decay", "momentum")
+        self._flag("centered")
+
+    @property
+    def update(self) -> Update:
+        given = self._given("lr", "alpha", "eps", weight_decay=self.weight_decay)
+        if self.momentum == 0 and not self.centered:
+            return Update(update.rmsprop, given, {})
+        return Update(update.rmsprop_full, given | self._given(momentum=self.momentum, centered=float(self.centered)), {})
+
+
+@dataclass(frozen=True)
+class Adagrad(_Known):
+    """Adagrad: s' = s + g², w' = w - lr g / (sqrt(s') + eps). PyTorch's arguments and defaults. Source: Duchi et al., 2011."""
+
+    lr: Rate = 1e-2
+    lr_decay: Rate = 0.0
+    weight_decay: Rate = 0.0
+    initial_accumulator_value: float = 0.0
+    eps: float = 1e-10
+
+    def __post_init__(self) -> None:
+        self._check("lr", "lr_decay", "weight_decay", "initial_accumulator_value", "eps")
+
+    @property
+    def update(self) -> Update:
+        given = self._given("lr", "eps", weight_decay=self.weight_decay, lr_decay=self.lr_decay)
+        return Update(update.adagrad, given, {"s": self.initial_accumulator_value})

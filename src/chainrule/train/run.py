@@ -17,7 +17,7 @@ from ..errors import ArgumentError, ChainruleError, DataError, ShapeError
 from ..nn.files import save
 from ..nn.losses import CrossEntropyLoss
 from ..nn.models import MODELS
-from ..nn.sequential import Sequential
+from ..nn.module import Module
 from .data import Dataset, image_size, read_images
 from .fit import Epoch, Progress, fit
 from .optim import SGD
@@ -42,13 +42,13 @@ class Settings:
 class Outcome:
     """How a run ended."""
 
-    net: Sequential
+    net: Module
     epochs: tuple[Epoch, ...]
     interrupted: bool
     model: Path
 
 
-def new_model(name: str, seed: int) -> Sequential:
+def new_model(name: str, seed: int) -> Module:
     if name not in MODELS:
         raise ArgumentError(f"{name!r}: no such model; accepted: {', '.join(MODELS)}")
     return MODELS[name]().init(seed)
@@ -184,7 +184,7 @@ def measure(e: Epoch) -> str:
 # Prediction ------------------------------------------------------------------------------------------------------------
 
 
-def images_for(net: Sequential, model: Path, path: Path) -> np.ndarray:
+def images_for(net: Module, model: Path, path: Path) -> np.ndarray:
     """Images as the model's own input says: grey or coloured, resized. A model that does not say gets them as they are."""
     shape = net.input.shape if net.input else None
     if shape is None:
@@ -194,15 +194,13 @@ def images_for(net: Sequential, model: Path, path: Path) -> np.ndarray:
     return read_images(path, shape[1:], shape[0])
 
 
-def _channels(net: Sequential) -> int | None:
+def _channels(net: Module) -> int | None:
     """The number of channels, where the first layer's parameters give it away."""
-    layer = net.layers[0]
-    inputs = layer.fitted(4)[0].definition.inputs
-    sizes = {x.letter: s for p in layer.parameters.values() for t in inputs if t.name == p.input for x, s in zip(t.axes, p.shape, strict=True)}
-    return sizes.get(inputs[0].axes[1].letter) if len(inputs[0].axes) == 4 else None
+    first = next((v for v in net.values.values()), None)
+    return first.shape[1] if first is not None and first.ndim == 4 else None
 
 
-def probabilities(net: Sequential, model: Path, path: Path, images: np.ndarray) -> np.ndarray:
+def probabilities(net: Module, model: Path, path: Path, images: np.ndarray) -> np.ndarray:
     """Class probabilities for images of bytes."""
     try:
         y = net(images)
@@ -218,7 +216,7 @@ def probabilities(net: Sequential, model: Path, path: Path, images: np.ndarray) 
     return np.asarray(ops.softmax(y))
 
 
-def doubt(net: Sequential, model: Path) -> str:
+def doubt(net: Module, model: Path) -> str:
     """What is not known about a model's inputs, if anything."""
     if net.input and (net.input.transform or net.input.kind == "whole"):
         return ""

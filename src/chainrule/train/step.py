@@ -2,64 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import inspect
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
-from ..engines.native.program import ELEMENTS, aligned
-from ..engines.session import Machine, chunks_for, session
+from ..engines.native.buffers import aligned
 from ..nn.arguments import whole
-from ..nn.graph import Call, Graph, backward, layer_calls, signature, to_spec, updates, whole_arrays
-from ..nn.inputs import Input, kind_of
-from ..nn.losses import Loss, as_loss
-from ..nn.sequential import Sequential
+from ..nn.compiled import Runs, key_of
+from ..nn.graph import signature
+from ..nn.inference import type_of
+from ..nn.inputs import Input, as_transform, kind_of
+from ..nn.losses import as_loss
+from ..nn.module import Module
+from ..nn.network import LOSS, as_constants, public
 from ..operation.arrays import cores
 from ..operation.op import Op
-from .check import LOSS, SEED, checked_order, checked_pair, classes_of, finite, formulas, named, same_type
-from .optim import SGD
+from .bind import SEED, Built, build
+from .check import Data, all_finite, as_trained, checked_order, classes_of, data_of, flat, named, same_type, types, within
+from .optim import Optimizer
+
+MOST_KINDS = 64  # of calls that an evaluation keeps programs for
 
 
-@dataclass(frozen=True)
-class Built:
-    """A program's formulas, the names of what goes in and out, the shape of one sample's prediction."""
-
-    graph: Graph
-    outputs: tuple[str, ...]
-    update: dict[str, str]
-    prediction: tuple[int, ...]
-    calls: Sequence[Call]
+def own_transform(net: Module, data: Data, given: Op | None) -> Op | None:
+    """The operation in front of the network for this data."""
+    first = next(iter(data.inputs.values()))
+    own = net.input.transform_for(first.dtype) if net.input and len(data.inputs) == 1 else None
+    return as_transform(given) or own
 
 
-def build(
-    net: Sequential, loss: Loss, shape: tuple[int, ...], target: tuple[int, ...], wanted: Sequence[str], optimizer: SGD | None, transform: Op | None
-) -> Built:
-    """Formulas of a training step, or of loss and gradients where there is no optimiser."""
-    g, calls, out = formulas(net, loss, shape, target, transform)
-    grads = backward(g, calls, set(wanted))
-    if optimizer is None:
-        return Built(g, (LOSS, *(grads[w] for w in wanted)), {}, g.shapes[out], calls)
-    update = updates(g, list(wanted), optimizer.momentum > 0)
-    return Built(g, (LOSS, *update), update, g.shapes[out], calls)
+def inputs_of(net: Module) -> int:
+    """How many inputs forward asks for."""
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    rows = inspect.signature(net.forward).parameters.values()
+    return sum(p.kind in kinds and p.default is inspect.Parameter.empty for p in rows)
 
 
-def compiled(built: Built, net: Sequential, types: dict[str, str], batch: int, indexed: bool, momentum: bool) -> Machine:
-    g, dtype = built.graph, net.dtype
-    ports = [g.port("input", ELEMENTS[types["input"]], indexed), g.port("target", ELEMENTS[types["target"]], indexed)]
-    ports += [g.port(k, ELEMENTS[str(dtype)]) for k in net.values]
-    scalars = [SEED]
-    if built.update:
-        scalars += ["lr", "weight_decay", *(["momentum"] if momentum else [])]
-        ports += [g.port(v, ELEMENTS[str(dtype)]) for v in built.update.values() if v not in net.values]
-    for s in scalars:
-        g.declare(s, (), False)
-        ports.append(g.port(s, ELEMENTS[str(dtype)]))
-    return session.machine(to_spec(g, ports, built.outputs, str(dtype), chunks_for(batch, dtype), built.update))
+def value_and_grad(net: Module, loss: object) -> Callable[..., tuple[float, dict[str, np.ndarray]]]:
+    """A function (x, t) -> (loss, {name: gradient}), for every parameter and "input", in the training form; no state changes.
 
-
-def value_and_grad(net: Sequential, loss: object) -> Callable[..., tuple[float, dict[str, np.ndarray]]]:
-    """A function (x, t) -> (loss, {name: gradient}), for every parameter and "input".
-
+    loss: a loss of chainrule.nn, an operation of (prediction, target), a module or function of outputs and targets on symbols, or
+    a tuple of losses, one for each output. A network of several inputs takes a tuple of them, and a loss of several targets
+    likewise; their gradients are "input0", "input1", …
     What goes in passes through the network's own transform, as in net(x).
 
     >>> from chainrule import nn
@@ -68,113 +54,166 @@ def value_and_grad(net: Sequential, loss: object) -> Callable[..., tuple[float, 
     >>> sorted(grads)
     ['0.bias', '0.weight', 'input']
     """
-    which = as_loss(loss)
-    runners: dict[object, tuple[Machine, Built]] = {}
+    total = as_loss(loss)
+    known: dict[object, tuple[Runs, Built, np.dtype]] = {}
 
-    def evaluate(x: object, t: object, threads: int | None = None, transform: Op | None = None) -> tuple[float, dict[str, np.ndarray]]:
-        a, b = checked_pair(net, which, x, t, transform)
-        threads = None if threads is None else whole(threads, "threads")
-        transform = net.transform_for(a.dtype, transform)
-        wanted = [*net.values, *(["input"] if a.dtype.kind == "f" else [])]
-        calls, _ = layer_calls(net.layers, {"input": a.ndim}, transform)
-        key = (a.shape, b.shape, str(a.dtype), str(b.dtype), net.dtype, signature(calls))
-        if key not in runners:
-            built = build(net, which, a.shape, b.shape, wanted, None, transform)
-            code = compiled(built, net, {"input": str(a.dtype), "target": str(b.dtype)}, len(a), False, False)
-            runners.setdefault(key, (code, built))
-        runner, built = runners[key]
-        whole_arrays(built.graph, built.calls, {"input": a, "target": b})
-        classes_of(which, b, built.prediction)
-        outputs = {name: aligned(built.graph.full(name), net.dtype) for name in built.outputs}
-        one = np.ones((), net.dtype)
-        runner.run(net.values | {"input": a, "target": b, SEED: one} | outputs, len(a), threads=threads or (cores() if len(a) > 32 else 1))
-        grads = {w: outputs[name] for w, name in zip(wanted, built.outputs[1:], strict=True)}
-        return float(outputs[LOSS]), grads
+    def evaluate(
+        *arrays: object, threads: int | None = None, transform: Op | None = None, engine: str = "native"
+    ) -> tuple[float, dict[str, np.ndarray]]:
+        data = data_of(*flat(arrays, inputs_of(net)))
+        count = None if threads is None else whole(threads, "threads")
+        own = own_transform(net, data, transform)
+        dtype = type_of(net, list(data.inputs.values()))
+        key = (data.kinds(), own, engine, key_of(dtype, len(data)))
+        found = known.get(key)
+        if found is None or not found[1].network.fresh():
+            wanted = [k for k, a in data.inputs.items() if a.dtype.kind == "f"]
+            built = build(net, total, *data.shapes(len(data)), wanted, None, own)
+            as_trained(net, built.network, data)
+            runs = built.runner(types(built.network, data, dtype), dtype, len(data), (), engine)
+            found = known[key] = runs, built, dtype
+            while len(known) > MOST_KINDS:
+                known.pop(next(iter(known)))
+        runs, built, dtype = found
+        data = within(built.network, built.graph, as_trained(net, built.network, data))
+        classes_of(built.network, data)
+        g, n = built.graph, len(data)
+        outputs = {name: aligned(g.shapes[name], dtype) for name in built.outputs}
+        given = {name: s.array for name, s in built.network.states.items()} | as_constants(built.network, dtype) | data.all
+        runs.run({**given, SEED: np.ones((), dtype), **outputs}, n if g.free else 1, threads=count or (cores() if n > 32 else 1))
+        names = public(net)
+        return float(outputs[LOSS]), {names.get(w, w): outputs[name] for w, name in built.wanted.items()}
 
     return evaluate
 
 
 class TrainStep:
-    """Training steps over a data set, as many at a time as asked for; the network's parameters change in place.
+    """Training steps over a data set, as many at a time as asked for; parameters and states of the network change in place.
 
-    x, t: inputs in the network's number type, or whole numbers, and targets, samples first. transform: an operation in
-    front of the network, instead of its own; the first step records it, with the kind and shape of the inputs (`net.input`).
+    x, t: inputs in the network's number type, or whole numbers, and targets, samples first; tuples of them where there are several.
+    transform: an operation in front of the network, instead of its own; the first step records it, with the kind and shape of the
+    inputs (`net.input`). engine: "native", or "reference" for the literal one.
     Errors: ShapeError, ElementTypeError and NumericsError for data that network and loss do not take.
     """
 
     def __init__(
         self,
-        net: Sequential,
+        net: Module,
         loss: object,
-        optimizer: SGD,
+        optimizer: Optimizer,
         x: object,
         t: object,
         batch: int,
         transform: Op | None = None,
         threads: int | None = None,
+        engine: str = "native",
     ):
-        self.net, self.dtype, self.loss = net, net.dtype, as_loss(loss)
-        self.optimizer = named(optimizer, SGD, "optimizer", "optim.SGD(lr=…)")
+        self.net, self.loss, self.engine = net, as_loss(loss), engine
+        self.optimizer: Optimizer = named(optimizer, Optimizer, "optimizer", "optim.SGD(lr=…)")
         self.threads = cores() if threads is None else whole(threads, "threads")
-        self.x, self.t = checked_pair(net, self.loss, x, t, transform)
-        finite(self.x, "input")
-        finite(self.t, "target")
-        self.batch = min(whole(batch, "batch"), len(self.x))
-        self.transform = net.transform_for(self.x.dtype, transform)
-        self.velocity = {f"{k}.momentum": aligned(v.shape, net.dtype) for k, v in net.values.items()} if self.optimizer.momentum > 0 else {}
-        self.scalars = {SEED: np.ones((), net.dtype), LOSS: np.zeros((), net.dtype)}
-        for name in ("lr", "momentum", "weight_decay"):
-            self.scalars[name] = np.array(getattr(self.optimizer, name), net.dtype)
-        self.runners: dict[int, Machine] = {}
-        self.free = True
-        self.runner(self.batch)
+        self.data = data_of(x, t)
+        self.dtype = type_of(net, list(self.data.inputs.values()))
+        self.batch = min(whole(batch, "batch"), len(self.data))
+        self.transform = own_transform(net, self.data, transform)
+        self.runners: dict[int, tuple[Runs, Built]] = {}
+        self.sizes: dict[int, bool] = {}  # of batches: whether the program for `batch` serves them
+        self.states: dict[str, np.ndarray] = {}  # what the optimiser carries from step to step
+        self._begin()
+
+    def _begin(self) -> None:
+        """The program for full batches, and all that is known of the data with it."""
+        built = self._built(self.batch)
+        data = as_trained(self.net, built.network, self.data)
+        all_finite(data)
+        self.data = within(built.network, built.graph, data)
+        self.classes = classes_of(built.network, self.data)
+        for name, (shape, start) in built.states.items():
+            self.states[name] = aligned(shape, self.dtype)
+            self.states[name][...] = start
+        self.free, self.made_of = built.graph.free, signature(built.network.calls)
+        self.sizes[self.batch] = True
+        self._made(built, self.batch)
+
+    def _built(self, count: int) -> Built:
+        return build(self.net, self.loss, *self.data.shapes(count), None, self.optimizer, self.transform)
+
+    def _made(self, built: Built, count: int) -> None:
+        read = types(built.network, self.data, self.dtype)
+        self.runners[count] = built.runner(read, self.dtype, self.batch, tuple(read), self.engine), built
+
+    def prepare(self, count: int) -> None:
+        """Prove that network and loss take batches of `count`, and find the program for them."""
+        if not count or count in self.sizes:
+            return
+        built = self._built(count)
+        self.sizes[count] = self.free and built.graph.free and signature(built.network.calls) == self.made_of
+        if not self.sizes[count]:
+            self._made(built, count)
 
     def record(self) -> None:
         """Let the network know what it is trained on."""
         known = self.net.input
-        if self.transform is not None or known is None or known.transform is None:
-            self.net.input = Input(self.transform, kind_of(self.x.dtype), self.x.shape[1:])
+        if len(self.data.inputs) == 1 and (self.transform is not None or known is None or known.transform is None):
+            (x,) = self.data.inputs.values()
+            self.net.input = Input(self.transform, kind_of(x.dtype), x.shape[1:])
 
-    def runner(self, count: int) -> Machine:
+    def runner(self, count: int) -> Runs:
         """The program for batches of `count` (one serves all where the number of samples is free)."""
-        key = self.batch if self.free else count
-        if key not in self.runners:
-            built = build(
-                self.net, self.loss, (count, *self.x.shape[1:]), (count, *self.t.shape[1:]), list(self.net.values), self.optimizer, self.transform
-            )
-            self.free = built.graph.free
-            key = self.batch if self.free else count
-            code = compiled(
-                built, self.net, {"input": str(self.x.dtype), "target": str(self.t.dtype)}, self.batch, self.free, self.optimizer.momentum > 0
-            )
-            self.runners[key] = code
-            self.targets = built.update
-            whole_arrays(built.graph, built.calls, {"input": self.x, "target": self.t})
-            self.classes = classes_of(self.loss, self.t, built.prediction)
-        return self.runners[key]
+        self.prepare(count)
+        return self.runners[self.batch if self.sizes[count] else count][0]
 
-    def arrays(self) -> dict[str, np.ndarray]:
+    def arrays(self, count: int | None = None) -> dict[str, np.ndarray]:
+        """Everything that a step reads and writes but the data."""
         same_type(self.net, self.dtype)
-        state = self.net.values | self.velocity
-        new = {a: state[b] for a, b in self.targets.items()}
-        return state | new | self.scalars
+        built = self.runners[self.batch if count is None or self.sizes[count] else count][1]
+        state = {name: s.array for name, s in built.network.states.items()} | self.states
+        new = {a: state[b] for a, b in built.update.items()}
+        scalars = {SEED: 1.0, LOSS: 0.0, **built.numbers}
+        constants = as_constants(built.network, self.dtype)
+        return state | new | constants | {k: np.array(v, self.dtype) for k, v in scalars.items()}
 
     def run(self, order: object) -> np.ndarray:
         """One step for each batch of samples in this order; the losses, before each update.
 
-        Ctrl-C ends it after the step in progress: the parameters and momenta are those of a whole number of steps.
+        Ctrl-C ends it after the step in progress: parameters and states are those of a whole number of steps.
         """
-        order = checked_order(order, len(self.x))
-        if not len(order):
+        rows = checked_order(order, len(self.data))
+        if not len(rows):
             return np.zeros(0, self.dtype)
+        if not self.runners[self.batch][1].network.fresh():
+            self._changed()
+        self.prepare(len(rows) % self.batch)
         self.record()
-        if self.free:
-            ready = self.arrays() | {"input": self.x, "target": self.t}
-            return self.runner(self.batch).run(ready, len(order), threads=self.threads, batch=self.batch, order=order, watch=LOSS, whole=True)
-        losses = []
-        for k in range(0, len(order), self.batch):
-            rows = order[k : k + self.batch]
-            runner = self.runner(len(rows))
-            ready = self.arrays() | {"input": np.ascontiguousarray(self.x[rows]), "target": np.ascontiguousarray(self.t[rows])}
-            losses.append(runner.run(ready, 1, threads=self.threads, watch=LOSS, whole=True))
+        whole_steps = len(rows) if self.sizes.get(len(rows) % self.batch, True) else len(rows) // self.batch * self.batch
+        losses = [self._steps(rows[:whole_steps])] if whole_steps else []
+        if whole_steps < len(rows):
+            losses.append(self._one(rows[whole_steps:]))
         return np.concatenate(losses)
+
+    def _changed(self) -> None:
+        """The network's attributes have changed: its formulas are written down anew; what was learned stays."""
+        self.runners.clear()
+        self.sizes.clear()
+        built = self._built(self.batch)
+        for name, (shape, start) in built.states.items():
+            if name not in self.states:
+                self.states[name] = np.full(shape, start, self.dtype)
+        self.free, self.made_of = built.graph.free, signature(built.network.calls)
+        self.sizes[self.batch] = True
+        self._made(built, self.batch)
+
+    def _steps(self, rows: np.ndarray) -> np.ndarray:
+        """Steps whose batches the program for full ones serves."""
+        if not self.free:
+            return np.concatenate([self._one(rows[k : k + self.batch]) for k in range(0, len(rows), self.batch)])
+        ready = self.arrays() | self.data.all
+        runs = self.runners[self.batch][0]
+        return runs.run(ready, len(rows), threads=self.threads, batch=self.batch, order=rows, watch=LOSS, whole=True)
+
+    def _one(self, rows: np.ndarray) -> np.ndarray:
+        """One step on a batch of its own size."""
+        runs, built = self.runner(len(rows)), self.runners[self.batch if self.sizes[len(rows)] else len(rows)][1]
+        picked: dict[str, Any] = {k: np.ascontiguousarray(a[rows]) for k, a in self.data.all.items()}
+        order = np.arange(len(rows)) if built.graph.free else None
+        total = len(rows) if built.graph.free else 1
+        return runs.run(self.arrays(len(rows)) | picked, total, threads=self.threads, order=order, watch=LOSS, whole=True)

@@ -1,0 +1,225 @@
+"""Calling a network on arrays: the inference form, traced and compiled once for each set of shapes."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..engines.native.buffers import aligned, contiguous
+from ..engines.native.target import current
+from ..errors import ArgumentError, ShapeError
+from ..language.program import Program
+from ..operation.arrays import FLOATS, cores, to_array
+from ..operation.op import Op
+from .arguments import is_whole, whole
+from .compiled import Native, Runs, runner
+from .graph import Graph, declared_whole, whole_arrays
+from .inputs import Input, as_transform, prepared, whole_floats
+from .network import Network, as_constants, numbered, written
+from .values import Shape, Stored
+
+if TYPE_CHECKING:
+    from .module import Module
+
+MOST_KINDS = 64  # of calls that a network keeps programs for
+
+
+class Text(str):
+    """A text that shows as it is."""
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A program for one set of shapes, with all that a call needs to know."""
+
+    network: Network
+    graph: Graph
+    runs: Runs
+    dtype: np.dtype
+    target: object
+    states: tuple[tuple[str, Stored], ...]
+    checked: bool  # whether inputs must be looked through: whole numbers, other types
+    input: Input | None
+
+    def fits(self, net: Module) -> bool:
+        for _, s in self.states:
+            if s.memory is None or s.memory.dtype != self.dtype:
+                return False
+        return self.input is net._input and self.target is current() and self.network.fresh()
+
+
+@dataclass
+class Cache:
+    """Programs of a network by the kind of call."""
+
+    calls: dict[object, Ready] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def keep(self, key: object, ready: Ready) -> Ready:
+        with self.lock:
+            self.calls[key] = ready
+            while len(self.calls) > MOST_KINDS:
+                self.calls.pop(next(iter(self.calls)))
+        return ready
+
+
+def call(net: Module, inputs: Sequence[object], threads: int | None, transform: Op | None, engine: str) -> Any:
+    """The outputs for a batch of inputs."""
+    if len(inputs) == 1 and isinstance(inputs[0], tuple) and any(hasattr(x, "shape") for x in inputs[0]):
+        inputs = inputs[0]
+    if threads is not None:
+        threads = whole(threads, "threads")
+    names = numbered("input", len(inputs))
+    arrays = [to_array(x, name) for x, name in zip(inputs, names, strict=True)]
+    ready = _ready(net, arrays, transform, engine)
+    samples = len(arrays[0])
+    given = as_read(ready.network, ready.graph, arrays, ready.dtype) if ready.checked else dict(zip(names, map(contiguous, arrays), strict=True))
+    out = {name: aligned(ready.graph.shapes[name], ready.dtype) for name in ready.network.outputs}
+    values = {name: s.array for name, s in ready.states}
+    if ready.network.constants:
+        values |= as_constants(ready.network, ready.dtype)
+    count, total = threads or (cores() if samples > 64 else 1), samples if ready.graph.free else 1
+    if isinstance(ready.runs, Native):
+        ready.runs.quick({**values, **given, **out}, total, count)
+    else:
+        ready.runs.run({**values, **given, **out}, total)
+    rows = tuple(a if a.shape else a[()] for a in out.values())
+    return rows[0] if ready.network.alone else rows
+
+
+def _ready(net: Module, arrays: Sequence[np.ndarray], transform: Op | None, engine: str) -> Ready:
+    """The program for these arrays, made now if it is not there or no longer what the network is."""
+    kind = (tuple([(a.shape, a.dtype) for a in arrays]), transform, engine)
+    cache: Cache = net._cache
+    found = cache.calls.get(kind)
+    if found is not None and found.fits(net):
+        return found
+    batches(arrays)
+    own = transform_for(net, arrays, transform)
+    network = written(net, [a.shape for a in arrays], False, own)
+    dtype = type_of(net, arrays)
+    g = network.graph(network.outputs)
+    as_read(network, g, arrays, dtype)
+    types = {name: read_type(network, name, a, dtype) for name, a in zip(network.inputs, arrays, strict=True)}
+    used = {n for c in network.calls for n in c.inputs}
+    states = tuple((name, s) for name, s in network.states.items() if name in used)
+    ports = types | dict.fromkeys([*(n for n, _ in states), *network.constants], dtype)
+    runs = runner(g, ports, network.outputs, dtype, len(arrays[0]), engine=engine)
+    checked = (
+        any(declared_whole(network.calls, n) for n in types) or any(a.dtype != types[n] for n, a in zip(types, arrays, strict=True)) or bool(g.bound)
+    )
+    return cache.keep(kind, Ready(network, g, runs, dtype, current(), states, checked, net._input))
+
+
+def batches(arrays: Sequence[np.ndarray], names: Sequence[str] = ()) -> None:
+    """Refuse what are no batches of as many samples each."""
+    if not arrays:
+        raise ArgumentError("no inputs: there is nothing to compute; accepted: arrays of samples")
+    for a, name in zip(arrays, names or numbered("input", len(arrays)), strict=True):
+        if a.ndim < 1 or 0 in a.shape:
+            raise ShapeError(f"{name} with shape {a.shape}: not a batch; accepted: samples first, at least one")
+        if len(a) != len(arrays[0]):
+            raise ShapeError(f"{name} with shape {a.shape}: not as many samples as the first input's {len(arrays[0])}; accepted: as many of each")
+
+
+def type_of(net: Module, arrays: Sequence[np.ndarray]) -> np.dtype:
+    """The number type to compute in: the parameters', or the inputs' where there are none."""
+    found = next((a.dtype for a in arrays if a.dtype in FLOATS), np.dtype(np.float32))
+    return net.dtype if net._all_states() else found
+
+
+def read_type(network: Network, name: str, a: np.ndarray, dtype: np.dtype) -> np.dtype:
+    """The type that a program reads an input in."""
+    if declared_whole(network.calls, name):
+        return np.dtype(np.int64)
+    return a.dtype if a.dtype in FLOATS or str(a.dtype) in ("uint8", "int32", "int64") else np.dtype(np.int64)
+
+
+def as_read(
+    network: Network, g: Graph, arrays: Sequence[np.ndarray], dtype: np.dtype, at: str = "", names: Sequence[str] = ()
+) -> dict[str, np.ndarray]:
+    """Inputs as a program reads them: whole numbers where some operation declares them."""
+    found = {}
+    for name, a in zip(names or network.inputs, arrays, strict=True):
+        declared = declared_whole(network.calls, name)
+        found[name] = prepared(whole_floats(a, f"{at}{name}") if declared else a, f"{at}{name}", dtype)
+    return whole_arrays(g, found, at)
+
+
+def transform_for(net: Module, arrays: Sequence[np.ndarray], given: Op | None) -> Op | None:
+    """The operation in front of the network for these inputs: the one given, else the network's own."""
+    own = net._input.transform_for(arrays[0].dtype) if net._input and len(arrays) == 1 else None
+    return as_transform(given) or own
+
+
+# Showing -------------------------------------------------------------------------------------------------------------------
+
+
+def _shapes(shapes: Sequence[Shape], batch: bool) -> list[Shape]:
+    what = (
+        "a batch of inputs; accepted: sizes of at least 1, samples first"
+        if batch
+        else "an input's shape; accepted: sizes of at least 1, without samples"
+    )
+    if not shapes:
+        raise ShapeError(f"no shape: not {what}")
+    for s in shapes:
+        if not isinstance(s, (tuple, list)) or len(s) < batch or not all(is_whole(k) and k >= 1 for k in s):
+            raise ShapeError(f"shape={s!r:.80}: not {what}")
+    return [tuple(map(int, s)) for s in shapes]
+
+
+def loops(net: Module, shapes: Sequence[Shape]) -> str:
+    zero = np.zeros((), net.dtype)
+    ready = _ready(net, [np.broadcast_to(zero, s) for s in _shapes(shapes, True)], None, "native")
+    assert isinstance(ready.runs, Native)
+    return "\n".join(ready.runs.held.machine.code.layout.notes)
+
+
+def program(net: Module, shapes: Sequence[Shape]) -> Program:
+    """The inference form at these full shapes."""
+    network = written(net, _shapes(shapes, True), False, None)
+    g = network.graph(network.outputs)
+    used = {n for c in network.calls for n in c.inputs}
+    given = [*network.inputs, *(n for n in network.states if n in used), *network.constants]
+    return g.program(type(net).__name__.lower(), given, network.outputs, {})
+
+
+def summary(net: Module, shapes: Sequence[Shape]) -> Text:
+    """A table of modules in the order they are computed."""
+    network = written(net, [(1, *s) for s in _shapes(shapes, False)], False)
+    rows = [("layer", "output shape", "parameters")]
+    counted: set[Stored] = set()
+    for path, m, out in _in_order(network):
+        own = [s for s in m._states.values() if s not in counted and s in network.parameters.values()]
+        counted |= set(own)
+        if m is net and m._children:
+            continue
+        shown = ", ".join(str(("N", *s[1:])).replace("'", "") for s in out)
+        rows.append((f"{path or type(m).__name__}" + (f" ({type(m).__name__})" if path else ""), shown, f"{sum(math.prod(s.shape) for s in own):,}"))
+    widths = [max(len(r[k]) for r in rows) for k in range(3)]
+    lines = [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}" for a, b, c in rows]
+    total = sum(math.prod(s.shape) for s in network.parameters.values())
+    states = sum(math.prod(s.shape) for s in network.states.values()) - total
+    rule = "-" * len(lines[0])
+    last = f"parameters: {total:,}" + (f", states: {states:,}" if states else "")
+    return Text("\n".join([lines[0], rule, *lines[1:], rule, last]))
+
+
+def _in_order(network: Network) -> list[tuple[str, Module, tuple[Shape, ...]]]:
+    """Modules before what is in them: they end after it."""
+    found: list[tuple[str, Module, tuple[Shape, ...]]] = []
+    for path, m, out in network.seen:
+        k = len(found)
+        while k and path != found[k - 1][0] and (not path or found[k - 1][0].startswith(f"{path}.")):
+            k -= 1
+        found.insert(k, (path, m, out))
+    return found

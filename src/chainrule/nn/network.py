@@ -1,0 +1,195 @@
+"""A module, and perhaps a loss, written down for inputs of given shapes: what all programs of a network are made from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import ArgumentError, ElementTypeError, ShapeError
+from ..operation.op import Op
+from . import patterns
+from .graph import Graph, forward, needed, ready_for_lanes
+from .tensors import Symbol
+from .trace import Call, Trace, inner_name
+from .values import Parameter, Shape, Stored
+
+if TYPE_CHECKING:
+    from .module import Module
+
+LOSS = "loss"
+
+
+@dataclass(frozen=True)
+class Network:
+    """What forward does: operations with named tensors, and what goes in and comes out.
+
+    inputs, targets: name -> full shape. states: name among the tensors -> parameter or buffer, of which `read` are used.
+    updates: (tensor, buffer that takes its value after a step). parts, stamp: whose attributes it was made from, and when.
+    """
+
+    calls: tuple[Call, ...]
+    inputs: Mapping[str, Shape]
+    targets: Mapping[str, Shape]
+    outputs: tuple[str, ...]
+    alone: bool
+    states: Mapping[str, Stored]
+    updates: tuple[tuple[str, Stored], ...]
+    constants: Mapping[str, Any]
+    shapes: Mapping[str, Shape]
+    sampled: frozenset[str]
+    seen: tuple[tuple[str, Module, tuple[Shape, ...]], ...]
+    parts: tuple[Module, ...]
+    stamp: int
+    watched: tuple[tuple[object, object], ...]
+
+    @property
+    def samples(self) -> int:
+        return next(iter(self.inputs.values()))[0]
+
+    @property
+    def parameters(self) -> dict[str, Stored]:
+        return {k: s for k, s in self.states.items() if isinstance(s, Parameter)}
+
+    def fresh(self) -> bool:
+        """Whether nothing that it was made from has changed since."""
+        return self.stamp == stamp(self.parts) and all(a == b for a, b in self.watched)
+
+    def graph(self, wanted: Sequence[str], free: bool | None = None) -> Graph:
+        """The forward formulas of what these tensors depend on."""
+        calls = needed(self.calls, wanted)
+        given = {**self.inputs, **self.targets}
+        g = Graph(self.samples, ready_for_lanes(calls, given) if free is None else free)
+        for name, shape in given.items():
+            g.declare(name, shape, g.free)
+        for name, s in self.states.items():
+            g.declare(name, s.shape, False)
+        for name in self.constants:
+            g.declare(name, self.shapes[name], False)
+        forward(g, calls)
+        return g
+
+
+def stamp(modules: Sequence[Module]) -> int:
+    """A number that grows with every change of their attributes."""
+    return sum([m.__dict__["_version"] for m in modules])
+
+
+PLAIN = (int, float, complex, str, bytes, bool, type(None), tuple)
+
+
+def containers(modules: Sequence[Module]) -> tuple[tuple[object, object], ...]:
+    """Lists, dictionaries and sets among attributes, each with a copy: they change without an attribute being set."""
+    found: list[tuple[object, object]] = []
+    for m in modules:
+        for k, v in m.__dict__.items():
+            plain = isinstance(v, (list, dict, set)) and all(isinstance(x, PLAIN) for x in (v.values() if isinstance(v, dict) else v))
+            if not k.startswith("_") and plain:
+                found.append((v, v.copy()))
+    return tuple(found)
+
+
+def numbered(word: str, count: int) -> tuple[str, ...]:
+    """Names of inputs, or of targets: the word alone for one, else input0, input1, …"""
+    return (word,) if count == 1 else tuple(f"{word}{k}" for k in range(count))
+
+
+def written(
+    net: Module,
+    inputs: Sequence[Shape],
+    training: bool,
+    transform: Op | None = None,
+    loss: Callable[[tuple[Symbol, ...], tuple[Symbol, ...]], Symbol] | None = None,
+    targets: Sequence[Shape] = (),
+) -> Network:
+    """Run forward (and the loss) on symbols of these full shapes, samples first."""
+    samples = inputs[0][0]
+    trace = Trace(net, training, samples)
+    with trace.running():
+        symbols = [trace.input(name, shape) for name, shape in zip(numbered("input", len(inputs)), inputs, strict=True)]
+        if transform is not None:
+            if len(symbols) > 1:
+                raise ArgumentError(f"transform={transform!r}: for a network of {len(symbols)} inputs; accepted: a network of one input, or None")
+            trace.path = "pixels"
+            made = trace.apply(transform, (symbols[0],), {})
+            trace.path = ""
+            symbols = [made]  # type: ignore[list-item]  # a transform has one output
+        try:
+            out, alone = trace.results(trace.enter(net, symbols, {}), type(net).__name__)
+        except RecursionError:
+            raise ArgumentError(f"{type(net).__name__}: its forward goes deeper than Python can; accepted: a forward that comes to an end") from None
+        outputs = distinct(trace, out)
+        names = numbered("target", len(targets))
+        if loss is not None:
+            expected = tuple(trace.input(name, shape) for name, shape in zip(names, targets, strict=True))
+            trace.path = "loss"
+            ended(trace, loss(outputs, expected))
+            trace.path = ""
+        renewed = distinct(trace, tuple(trace.updates.values()), taken={x.name for x in outputs})
+    return _network(trace, outputs, alone, set(names), tuple(zip((x.name for x in renewed), trace.updates, strict=True)))
+
+
+def distinct(trace: Trace, tensors: Sequence[Symbol], taken: set[str] | None = None) -> tuple[Symbol, ...]:
+    """The tensors, with a copy of each that comes a second time or that no operation makes."""
+    made, found = {n for c in trace.calls for n in c.outputs}, list[Symbol]()
+    seen = set(taken or ())
+    for x in tensors:
+        here = x if x.name in made and x.name not in seen else trace.made(patterns.function(trace.pattern(x), "{}", "copy"), x)
+        seen.add(here.name)
+        found.append(here)
+    return tuple(found)
+
+
+def ended(trace: Trace, value: object) -> None:
+    """Give the loss its name."""
+    rows, _ = trace.results(value, "the loss")
+    if len(rows) != 1 or rows[0].shape != ():
+        shown = ", ".join(f"shape {r.shape}" for r in rows)
+        raise ShapeError(f"the loss: is no number but has {shown}; accepted: a loss that is one number, as a mean over samples")
+    (end,) = distinct(trace, rows)
+    trace.calls[:] = [replace(c, names={k: LOSS if n == end.name else n for k, n in c.names.items()}) for c in trace.calls]
+    trace.shapes[LOSS] = ()
+
+
+def _network(trace: Trace, outputs: Sequence[Symbol], alone: bool, targets: set[str], updates: tuple[tuple[str, Stored], ...]) -> Network:
+    net = trace.root
+    for s in trace.names:
+        s.settled(net.dtype)
+    kinds = {name: s.array.dtype for s, name in trace.names.items()}
+    odd = next((n for n, k in kinds.items() if k != net.dtype), None)
+    if odd is not None:
+        raise ElementTypeError(
+            f"{odd} with dtype {kinds[odd]}: the network's other parameters are {net.dtype}; accepted: one number type (net.astype)"
+        )
+    parts = tuple({id(m): m for m in (*(m for _, m in net.named_modules()), *(m for _, m, _ in trace.seen))}.values())  # kept alive by the network
+    shown = tuple(
+        (path, m, tuple(x.shape for x in (out if isinstance(out, (tuple, list)) else (out,)) if isinstance(x, Symbol))) for path, m, out in trace.seen
+    )
+    return Network(
+        calls=tuple(trace.calls),
+        inputs={k: v for k, v in trace.inputs.items() if k not in targets},
+        targets={k: v for k, v in trace.inputs.items() if k in targets},
+        outputs=tuple(x.name for x in outputs),
+        alone=alone,
+        states={name: s for s, name in trace.names.items()},
+        updates=updates,
+        constants=dict(trace.constants),
+        shapes=dict(trace.shapes),
+        sampled=frozenset(trace.sampled),
+        seen=shown,
+        parts=parts,
+        stamp=stamp(parts),
+        watched=containers(parts),
+    )
+
+
+def public(net: Module) -> dict[str, str]:
+    """{name among the tensors: name as users see it} of every parameter."""
+    return {inner_name(name): name for name, s in net.named_states() if isinstance(s, Parameter)}
+
+
+def as_constants(network: Network, dtype: np.dtype) -> dict[str, np.ndarray]:
+    """Arrays that forward computes with, as the program reads them."""
+    return {k: np.require(np.asarray(a, dtype), requirements=["C", "A"]) for k, a in network.constants.items()}

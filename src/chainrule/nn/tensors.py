@@ -1,0 +1,232 @@
+"""Symbols: tensors of a network while its forward is traced. They know their shape, and arithmetic on them makes nodes."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NoReturn
+
+import numpy as np
+
+from ..errors import ArgumentError, ShapeError
+from . import patterns
+
+if TYPE_CHECKING:
+    from ..operation.op import Op
+    from .trace import Trace
+
+Axis = int | tuple[int, ...] | None
+
+
+class Symbol:
+    """A tensor that forward computes with: a name, a shape and no numbers yet.
+
+    Understands + - * / @ ** with symbols, numbers and arrays (sizes broadcast as NumPy's), indices and slices, and the
+    methods below; every operation of cr.op takes it. Comparisons give 1 or 0 (for F.where). Python's own `if` cannot
+    depend on it: forward runs once for each set of shapes, before there are numbers.
+    """
+
+    __slots__ = ("name", "shape", "trace")
+    __array_ufunc__ = None  # NumPy's arrays leave arithmetic with a symbol to the symbol
+
+    def __init__(self, trace: Trace, name: str, shape: tuple[int, ...]):
+        self.trace, self.name, self.shape = trace, name, shape
+
+    def __repr__(self) -> str:
+        return f"<symbol {self.name} {list(self.shape)}>"
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+    def dim(self) -> int:
+        return len(self.shape)
+
+    def apply(self, op: Op, args: tuple[object, ...], given: dict[str, object]) -> object:
+        """A node for an operation that was called with this symbol."""
+        return self.trace.apply(op, args, given)
+
+    # Arithmetic ------------------------------------------------------------------------------------------------------
+
+    def _with(self, sign: str, other: object, turned: bool = False) -> Symbol:
+        if isinstance(other, (numbers.Real, np.bool_)) or (isinstance(other, np.ndarray) and other.ndim == 0 and other.dtype.kind in "fiub"):
+            return self.trace.number(sign, self, float(other), turned)  # type: ignore[arg-type]  # a real number, as tested
+        if not isinstance(other, Symbol) and not hasattr(other, "__array__") and not isinstance(other, (list, tuple)):
+            raise ArgumentError(f"{type(other).__name__} {sign} symbol: not a tensor; accepted: symbols, numbers and NumPy arrays")
+        there = self.trace.symbol(other)
+        return self.trace.pointwise(sign, (there, self) if turned else (self, there))
+
+    def __add__(self, other: object) -> Symbol:
+        return self._with("+", other)
+
+    def __radd__(self, other: object) -> Symbol:
+        return self._with("+", other, True)
+
+    def __sub__(self, other: object) -> Symbol:
+        return self._with("-", other)
+
+    def __rsub__(self, other: object) -> Symbol:
+        return self._with("-", other, True)
+
+    def __mul__(self, other: object) -> Symbol:
+        return self._with("*", other)
+
+    def __rmul__(self, other: object) -> Symbol:
+        return self._with("*", other, True)
+
+    def __truediv__(self, other: object) -> Symbol:
+        return self._with("/", other)
+
+    def __rtruediv__(self, other: object) -> Symbol:
+        return self._with("/", other, True)
+
+    def __pow__(self, other: object) -> Symbol:
+        if isinstance(other, numbers.Integral) and abs(int(other)) <= 64:
+            return self.trace.made(patterns.power(self.trace.pattern(self), int(other)), self)
+        return self._with("**", other)
+
+    def __rpow__(self, other: object) -> Symbol:
+        return self._with("**", other, True)
+
+    def __neg__(self) -> Symbol:
+        return self.trace.made(patterns.function(self.trace.pattern(self), "-({})"), self)
+
+    def __pos__(self) -> Symbol:
+        return self
+
+    def __abs__(self) -> Symbol:
+        return self.trace.made(patterns.function(self.trace.pattern(self), "abs({})"), self)
+
+    def __matmul__(self, other: object) -> Symbol:
+        return self.trace.product(self, self.trace.symbol(other))
+
+    def __rmatmul__(self, other: object) -> Symbol:
+        return self.trace.product(self.trace.symbol(other), self)
+
+    def __lt__(self, other: object) -> Symbol:
+        return self._with("<", other)
+
+    def __le__(self, other: object) -> Symbol:
+        return self._with("<=", other)
+
+    def __gt__(self, other: object) -> Symbol:
+        return self._with(">", other)
+
+    def __ge__(self, other: object) -> Symbol:
+        return self._with(">=", other)
+
+    # Shapes ----------------------------------------------------------------------------------------------------------
+
+    def __getitem__(self, key: object) -> Symbol:
+        return self.trace.made(patterns.indexed(self.trace.pattern(self), key), self)
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise ArgumentError("len of a symbol without axes: it has no places; accepted: symbols of at least one axis")
+        return self.shape[0]
+
+    def reshape(self, *shape: int | tuple[int, ...]) -> Symbol:
+        """The same numbers in index order under other axes; one of them may be -1."""
+        wanted = shape[0] if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape
+        return self._reshaped(patterns.whole_shape(self.shape, tuple(wanted)))  # type: ignore[arg-type]  # checked there
+
+    view = reshape
+
+    def _reshaped(self, shape: tuple[int, ...]) -> Symbol:
+        here = self
+        for text in patterns.reshaped(self.trace.pattern(self), shape):
+            here = self.trace.made(text, here)
+        return here
+
+    def flatten(self, start_dim: int = 0, end_dim: int = -1) -> Symbol:
+        """The axes from start_dim to end_dim as one, as in PyTorch: x.flatten(1) keeps the samples."""
+        first, last = patterns.axes_of(start_dim, self.ndim)[0], patterns.axes_of(end_dim, self.ndim)[0]
+        return self._reshaped((*self.shape[:first], math.prod(self.shape[first : last + 1]), *self.shape[last + 1 :]))
+
+    def squeeze(self, dim: int) -> Symbol:
+        """Without an axis of size 1."""
+        (k,) = patterns.axes_of(dim, self.ndim)
+        if self.shape[k] != 1:
+            raise ShapeError(f"squeeze({dim}): axis {k} of {list(self.shape)} has {self.shape[k]} places; accepted: an axis of size 1")
+        return self[(*[slice(None)] * k, 0)]
+
+    def unsqueeze(self, dim: int) -> Symbol:
+        """With a new axis of size 1."""
+        (k,) = patterns.axes_of(dim, self.ndim + 1)
+        return self[(*[slice(None)] * k, None)]
+
+    def permute(self, *axes: int | tuple[int, ...]) -> Symbol:
+        """The axes in another order."""
+        wanted = axes[0] if len(axes) == 1 and isinstance(axes[0], (tuple, list)) else axes
+        return self.trace.made(patterns.permuted(self.trace.pattern(self), patterns.axes_of(tuple(wanted), self.ndim)), self)  # type: ignore[arg-type]  # checked there
+
+    def transpose(self, *axes: int) -> Symbol:
+        """Two axes exchanged (as in PyTorch), or all in the order given; without arguments all of them turned round (as in NumPy)."""
+        if len(axes) == 2:
+            order, (a, b) = list(range(self.ndim)), patterns.axes_of(axes, self.ndim)
+            order[a], order[b] = b, a
+            return self.permute(*order)
+        return self.permute(*(axes or range(self.ndim)[::-1]))
+
+    @property
+    def T(self) -> Symbol:
+        """The axes turned round."""
+        return self.transpose()
+
+    def _reduced(self, kind: str, axis: Axis, dim: Axis, keepdims: bool, keepdim: bool) -> Symbol:
+        which = axis if dim is None else dim
+        axes = tuple(range(self.ndim)) if which is None else patterns.axes_of(which, self.ndim)
+        return self.trace.made(patterns.reduced(self.trace.pattern(self), kind, axes, keepdims or keepdim), self)
+
+    def sum(self, axis: Axis = None, keepdims: bool = False, *, dim: Axis = None, keepdim: bool = False) -> Symbol:
+        """The sum over axes (all, where none are given)."""
+        return self._reduced("sum", axis, dim, keepdims, keepdim)
+
+    def mean(self, axis: Axis = None, keepdims: bool = False, *, dim: Axis = None, keepdim: bool = False) -> Symbol:
+        """The mean over axes (all, where none are given)."""
+        return self._reduced("mean", axis, dim, keepdims, keepdim)
+
+    def max(self, axis: Axis = None, keepdims: bool = False, *, dim: Axis = None, keepdim: bool = False) -> Symbol:
+        """The largest over axes (all, where none are given)."""
+        return self._reduced("max", axis, dim, keepdims, keepdim)
+
+    def min(self, axis: Axis = None, keepdims: bool = False, *, dim: Axis = None, keepdim: bool = False) -> Symbol:
+        """The smallest over axes (all, where none are given)."""
+        return self._reduced("min", axis, dim, keepdims, keepdim)
+
+    # What needs numbers ----------------------------------------------------------------------------------------------
+
+    def _refuse(self, what: str) -> NoReturn:
+        raise ArgumentError(
+            f"{what} of {self!r}: forward runs once for each set of shapes, before there are numbers, and what it does cannot depend on them; "
+            "accepted: formulas that decide for themselves, as F.where(x > 0, a, b)"
+        )
+
+    def __bool__(self) -> bool:
+        self._refuse("a Python 'if' (or and, or, not)")
+
+    def __float__(self) -> float:
+        self._refuse("the number")
+
+    def __int__(self) -> int:
+        self._refuse("the whole number")
+
+    def __index__(self) -> int:
+        self._refuse("the whole number")
+
+    def __array__(self, dtype: object = None, copy: object = None) -> np.ndarray:
+        self._refuse("the array")
+
+    def __iter__(self) -> NoReturn:
+        raise ArgumentError(f"iterating over {self!r}: its rows have no numbers yet; accepted: indices and slices, as x[:, 0]")
+
+    def __contains__(self, value: object) -> bool:
+        self._refuse("'in'")
+
+
+Node = Callable[..., Symbol]

@@ -1,0 +1,555 @@
+"""Modules: forward is traced on symbols; what it does is what NumPy would do, and its gradients are those of differences."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule import nn
+from chainrule.nn import functional as F
+
+D = np.float64
+RNG = np.random.default_rng(0)
+X, T = RNG.normal(size=(5, 4)), RNG.normal(size=(5, 4))
+
+
+class Own(nn.Module):
+    """A module whose forward is a function of itself and its inputs."""
+
+    def __init__(self, function: Callable, **attributes: object):
+        self.function = function
+        for k, v in attributes.items():
+            setattr(self, k, v)
+
+    def forward(self, *inputs: object) -> object:
+        return self.function(self, *inputs)
+
+
+def given(*shape: int) -> nn.Parameter:
+    return nn.Parameter(np.random.default_rng(shape).normal(size=shape))
+
+
+def own(function: Callable) -> Own:
+    return Own(function, w=given(4), v=given(1, 4), s=given(1, 1), a=given(4, 4), q=given(2, 2), u=given(3)).init(0, D)
+
+
+def checked(net: nn.Module, x: object, t: object, loss: object = None, tolerance: float = 1e-6) -> dict[str, np.ndarray]:
+    """Loss and gradients on both engines, and against differences along random directions."""
+    evaluate = cr.value_and_grad(net, loss or nn.MSELoss())
+    value, grads = evaluate(x, t)
+    literal, wanted = evaluate(x, t, engine="reference")
+    assert value == pytest.approx(literal, rel=1e-12) and list(grads) == list(wanted)
+    rng, inputs = np.random.default_rng(7), x if isinstance(x, tuple) else (x,)
+    for name, g in grads.items():
+        np.testing.assert_allclose(g, wanted[name], rtol=1e-9, atol=1e-11, err_msg=name)
+        ends, place = [], int(name.removeprefix("input") or 0) if name.startswith("input") else -1
+        start = inputs[place] if place >= 0 else net.values[name].copy()
+        direction = rng.normal(size=start.shape)
+        for h in (1e-6, -1e-6):
+            moved = start + h * direction
+            if place < 0:
+                net.values[name] = moved
+            at = tuple(moved if k == place else a for k, a in enumerate(inputs))
+            ends.append(evaluate(at if len(at) > 1 else at[0], t)[0])
+        if place < 0:
+            net.values[name] = start
+        assert (ends[0] - ends[1]) / 2e-6 == pytest.approx(float(np.sum(g * direction)), rel=tolerance, abs=tolerance), name
+    return grads
+
+
+def soft(x: np.ndarray, axis: int) -> np.ndarray:
+    e = np.exp(x - x.max(axis, keepdims=True))
+    return e / e.sum(axis, keepdims=True)
+
+
+# forward on symbols, and the same in NumPy (m.w is then an array, and x too)
+FORMS: dict[str, tuple[Callable, Callable]] = {
+    "a tensor twice": (lambda m, x: x + x, lambda m, x: 2 * x),
+    "a product with itself": (lambda m, x: x * x * m.w, lambda m, x: x * x * m.w),
+    "no parameter is used": (lambda m, x: F.tanh(x) - 1, lambda m, x: np.tanh(x) - 1),
+    "sizes of 1 and missing axes": (lambda m, x: x * m.w + m.v - m.s, lambda m, x: x * m.w + m.v - m.s),
+    "numbers on either side": (lambda m, x: 2.0**x + 1 / (x * x + 1) - x / 3 + (3 - x), lambda m, x: 2.0**x + 1 / (x * x + 1) - x / 3 + (3 - x)),
+    "powers": (lambda m, x: x**2 + x**-2 + (x * x) ** 0.5, lambda m, x: x**2 + x**-2.0 + abs(x)),
+    "a quotient": (lambda m, x: x / (m.w * m.w + 1), lambda m, x: x / (m.w * m.w + 1)),
+    "arrays and lists": (lambda m, x: np.arange(4.0) - x * np.ones(4) - [1, 2, 3, 4], lambda m, x: np.arange(4.0) - x - [1, 2, 3, 4]),
+    "signs": (lambda m, x: -x + abs(x) + +x, lambda m, x: abs(x)),
+    "matrix products": (lambda m, x: x @ m.a + m.w @ m.a, lambda m, x: x @ m.a + m.w @ m.a),
+    "samples with samples": (lambda m, x: x @ (x.T @ x), lambda m, x: x @ (x.T @ x)),
+    "parameters alone": (lambda m, x: x @ (m.a @ m.a.T / 2) + F.softmax(m.a, 1).sum(0), lambda m, x: x @ (m.a @ m.a.T / 2) + soft(m.a, 1).sum(0)),
+    "means over features": (lambda m, x: x - x.mean(axis=1, keepdims=True) + x.mean(1)[:, None], lambda m, x: x),
+    "means over samples": (lambda m, x: (x - x.mean(0)) / ((x - x.mean(0)) ** 2).mean(0) ** 0.5, lambda m, x: (x - x.mean(0)) / x.std(0)),
+    "sums over everything": (lambda m, x: x * x.sum() + x.mean(), lambda m, x: x * x.sum() + x.mean()),
+    "largest and smallest": (lambda m, x: x.max(1, keepdims=True) * x - x.min(1)[:, None], lambda m, x: x.max(1, keepdims=True) * x - x.min(1)[:, None]),
+    "slices": (lambda m, x: F.cat([x[:, 1:3], x[:, ::2]], 1) + x[:, -1:] + x[..., 0][:, None], lambda m, x: np.c_[x[:, 1:3], x[:, ::2]] + x[:, -1:] + x[:, :1]),
+    "backwards": (lambda m, x: x[:, ::-1] * m.w + x[::-1], lambda m, x: x[:, ::-1] * m.w + x[::-1]),
+    "one row for all": (lambda m, x: x + x[0], lambda m, x: x + x[0]),
+    "reshape": (lambda m, x: (x.reshape(-1, 2, 2).permute(0, 2, 1) * m.q).reshape(x.shape[0], -1), lambda m, x: (x.reshape(-1, 2, 2).swapaxes(1, 2) * m.q).reshape(-1, 4)),
+    "reshape of samples": (lambda m, x: x.reshape(2, 10).reshape(10, 2).reshape(5, 4), lambda m, x: x),
+    "axes in and out": (lambda m, x: x.unsqueeze(1).squeeze(1).transpose(0, 1).transpose(), lambda m, x: x),
+    "flatten": (lambda m, x: x.reshape(len(x), 2, 2).flatten(1) + x.reshape(5, 2, 2).flatten().reshape(5, 4), lambda m, x: 2 * x),
+    "three axes through a linear layer": (lambda m, x: F.linear(x.reshape(-1, 2, 2), m.q).flatten(1), lambda m, x: (x.reshape(-1, 2, 2) @ m.q.T).reshape(-1, 4)),
+    "where": (lambda m, x: F.where(x > 0, x * m.w, F.exp(x)), lambda m, x: np.where(x > 0, x * m.w, np.exp(x))),
+    "the larger": (lambda m, x: F.maximum(x, m.w) + F.minimum(x, 0.1), lambda m, x: np.maximum(x, m.w) + np.minimum(x, 0.1)),
+    "softmax along axes": (lambda m, x: F.softmax(x, 1) + F.log_softmax(x, -1), lambda m, x: soft(x, 1) + np.log(soft(x, 1))),
+    "softmax of rows": (lambda m, x: F.softmax(x.reshape(-1, 2, 2), 2).flatten(1) + F.softmax(x, 0), lambda m, x: soft(x.reshape(-1, 2, 2), 2).reshape(-1, 4) + soft(x, 0)),
+    "a parameter for every sample": (lambda m, x: m.w + 0 * x, lambda m, x: np.broadcast_to(m.w, x.shape)),
+    "the input itself": (lambda m, x: x, lambda m, x: x),
+    "leaky": (lambda m, x: F.leaky_relu(x, 0.2) + F.relu(x) + F.sigmoid(x), lambda m, x: np.where(x > 0, x, 0.2 * x) + np.maximum(x, 0) + 1 / (1 + np.exp(-x))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_what_forward_does_is_what_numpy_does(name: str) -> None:
+    symbols, arrays = FORMS[name]
+    net = own(symbols)
+    net.load_state_dict({k: np.random.default_rng(3).normal(size=v.shape) for k, v in net.state_dict().items()})
+    np.testing.assert_allclose(net(X), arrays(net, X), rtol=1e-12, atol=1e-13)
+    checked(net, X, T)
+
+
+@pytest.mark.parametrize("samples", [1, 2, 17])
+@pytest.mark.parametrize("name", ["sizes of 1 and missing axes", "matrix products", "slices", "softmax along axes", "reshape"])
+def test_any_number_of_samples(name: str, samples: int) -> None:
+    symbols, arrays = FORMS[name]
+    if name == "reshape":
+        symbols = lambda m, x: (x.reshape(-1, 2, 2).permute(0, 2, 1) * m.q).reshape(len(x), -1)  # noqa: E731
+    x = np.random.default_rng(samples).normal(size=(samples, 4))
+    net = own(symbols)
+    np.testing.assert_allclose(net(x), arrays(net, x), rtol=1e-12, atol=1e-13)
+    checked(net, x, np.ones_like(x))
+
+
+def test_one_program_serves_all_numbers_of_samples() -> None:
+    net = own(FORMS["matrix products"][0])
+    for n in range(1, 9):
+        net(np.ones((n, 4)))
+    assert len(net._cache.runners) == 1 and len(net._cache.calls) == 8
+
+
+def test_functions_take_arrays_at_once() -> None:
+    x = RNG.normal(size=(2, 3, 4, 6))
+    np.testing.assert_allclose(F.relu(x), np.maximum(x, 0))
+    np.testing.assert_allclose(F.softmax(x, 3).sum(3), 1)
+    np.testing.assert_allclose(F.adaptive_avg_pool2d(x, (2, 3)), x.reshape(2, 3, 2, 2, 3, 2).mean((3, 5)))
+    np.testing.assert_allclose(F.cat([x, x[:, :1]], 1), np.concatenate([x, x[:, :1]], 1))
+    assert np.array_equal(F.flatten(x), x.reshape(2, -1)) and np.array_equal(F.flatten(x, 0), x.reshape(-1)) and F.flatten(x, 2).shape == (2, 3, 24)
+    np.testing.assert_allclose(F.where(x > 0, x, 0.0), np.maximum(x, 0))
+    y = F.batch_norm(x, None, None, training=True)
+    np.testing.assert_allclose(y.mean((0, 2, 3)), 0, atol=1e-12)
+    assert F.cross_entropy(x[:, :, 0, 0], np.array([0, 2])) == pytest.approx(nn.CrossEntropyLoss()(x[:, :, 0, 0], np.array([0, 2])))
+    assert F.conv2d(x, np.ones((5, 3, 3, 3)), padding="same").shape == (2, 5, 4, 6) and F.max_pool2d(x, 2).shape == (2, 3, 2, 3)
+
+
+# Networks of every form --------------------------------------------------------------------------------------------------
+
+
+class Pair(nn.Module):
+    """Two inputs, a layer used twice, two outputs, one of them an input as it is."""
+
+    def __init__(self) -> None:
+        self.shared, self.other = nn.Linear(4, 4), nn.Linear(4, 2)
+
+    def forward(self, a: nn.Symbol, b: nn.Symbol) -> tuple[nn.Symbol, ...]:
+        return self.other(F.tanh(self.shared(a)) * self.shared(b)), b
+
+
+def test_several_inputs_outputs_and_losses() -> None:
+    net, u = Pair().init(0, D), RNG.normal(size=(5, 2))
+    losses = (nn.MSELoss(), 0.5 * nn.MSELoss())
+    grads = checked(net, (X, T), (u, X), losses)
+    assert list(grads) == ["shared.weight", "shared.bias", "other.weight", "other.bias", "input0", "input1"]
+    a, b = net(X, T)
+    assert np.array_equal(b, T) and np.array_equal(net((X, T))[0], a)
+    alike = cr.value_and_grad(net, lambda y, z, t, v: F.mse_loss(y, t) + 0.5 * F.mse_loss(z, v))
+    assert alike((X, T), (u, X))[0] == pytest.approx(cr.value_and_grad(net, losses)(X, T, u, X)[0], rel=1e-14)
+    assert alike((X, T), (u, X))[0] == pytest.approx(nn.MSELoss()(a, u) + 0.5 * nn.MSELoss()(T, X))
+    history = cr.fit(net, losses, cr.optim.Adam(0.01), ((X, T), (u, X)), ((X, T), (u, X)), epochs=4, batch_size=2)
+    assert history[-1].train_loss < history[0].train_loss and history[-1].test_accuracy is None
+    assert history[-1].test_loss == pytest.approx(cr.evaluate(net, losses, ((X, T), (u, X)))[0])
+
+
+def test_losses_add_and_are_weighted() -> None:
+    net, t = nn.Sequential(nn.Linear(4, 3)).init(0, D), np.array([0, 2, 1, 1, 0])
+    ce, odd = nn.CrossEntropyLoss(), cr.op("odd(y[n,K], t[n]) -> E\n E = mean[n,k]((y[n,k] - t[n])**2)")
+    a, b = cr.value_and_grad(net, ce)(X, t)[0], cr.value_and_grad(net, odd)(X, t)[0]
+    assert cr.value_and_grad(net, ce + 2 * ce * 3)(X, t)[0] == pytest.approx(7 * a)
+    assert cr.value_and_grad(net, lambda y, t: F.cross_entropy(y, t) * 0.5 + odd(y, t))(X, t)[0] == pytest.approx(a / 2 + b)
+    assert (0.5 * ce)(net(X), t) == pytest.approx(a / 2)
+    assert cr.fit(net, 0.5 * ce, cr.optim.SGD(0.1), (X, t), (X, t), epochs=1)[0].test_accuracy is not None
+
+
+class Names(nn.Module):
+    """Every name that means something else among the tensors of a program."""
+
+    def __init__(self) -> None:
+        self.loss, self.target, self.y = nn.Linear(3, 3), nn.Linear(3, 3), nn.Linear(3, 3)
+        self.pixels, self.weight, self.grad, self.lr, self.step = (nn.Parameter(np.full(3, 0.5 + k)) for k in range(5))
+        self.other, self.loss_grad = nn.Parameter(np.ones(3)), nn.Parameter(np.ones(3))
+
+    def forward(self, x: nn.Symbol) -> nn.Symbol:
+        h = F.tanh(self.loss(x)) * self.pixels + self.weight
+        return F.tanh(self.y(self.target(h)) * self.grad) + self.lr * self.step * self.other * self.loss_grad
+
+
+def test_any_name_will_do() -> None:
+    net, x, t = Names().init(0, D), RNG.normal(size=(6, 3)), RNG.normal(size=(6, 3))
+    assert set(checked(net, x, t)) == {*net.values, "input"}
+    assert cr.fit(net, nn.MSELoss(), cr.optim.Adam(0.01), (x, t), (x, t), epochs=3, batch_size=4)[-1].train_loss < 9
+    for name in ("forward", "values", "input", "training", "state_dict"):
+        with pytest.raises(cr.ArgumentError, match=f"^'{name}': .*accepted: another name"):
+            setattr(Names(), name, nn.Linear(2, 2))
+
+
+class Tied(nn.Module):
+    """One weight in two layers."""
+
+    def __init__(self) -> None:
+        self.a, self.b = nn.Linear(4, 4), nn.Linear(4, 4)
+        self.b.weight = self.a.weight
+
+    def forward(self, x: nn.Symbol) -> nn.Symbol:
+        return self.b(F.tanh(self.a(x)))
+
+
+def test_one_parameter_in_two_layers() -> None:
+    net = Tied().init(0, D)
+    assert list(net.state_dict()) == ["a.weight", "a.bias", "b.weight", "b.bias"]
+    assert list(checked(net, X, T)) == ["a.weight", "a.bias", "b.bias", "input"]
+    other = copy.deepcopy(net)
+    other.a.weight = np.eye(4)
+    assert np.array_equal(other.b.weight, np.eye(4)) and not np.array_equal(net.b.weight, np.eye(4))
+    twice = pickle.loads(pickle.dumps(net))
+    twice.b.weight[...] = 2
+    assert (twice.a.weight == 2).all()
+
+
+def test_a_module_used_twice_adds_its_gradients() -> None:
+    layer = nn.Linear(4, 4)
+    net = nn.Sequential(layer, nn.Tanh(), layer).init(0, D)
+    assert list(net.state_dict()) == ["0.weight", "0.bias", "2.weight", "2.bias"] and list(net.values) == ["0.weight", "0.bias"]
+    checked(net, X, T)
+
+
+def test_a_hundred_residual_blocks() -> None:
+    class Block(nn.Module):
+        def __init__(self) -> None:
+            self.inner = nn.Linear(4, 4)
+
+        def forward(self, x: nn.Symbol) -> nn.Symbol:
+            return x + 0.01 * F.tanh(self.inner(x))
+
+    net = nn.Sequential(*(Block() for _ in range(100))).init(0, D)
+    value, grads = cr.value_and_grad(net, nn.MSELoss())(X, T)
+    literal, wanted = cr.value_and_grad(net, nn.MSELoss())(X, T, engine="reference")
+    assert value == pytest.approx(literal, rel=1e-13)
+    for k, g in wanted.items():
+        np.testing.assert_allclose(grads[k], g, rtol=1e-9, atol=1e-13)
+
+
+def test_unused_parameters_and_outputs() -> None:
+    net = own(lambda m, x: (x * m.w, F.exp(x) @ m.a))
+    _, grads = cr.value_and_grad(net, lambda y, z, t: F.mse_loss(y, t))(X, T)
+    assert all(not grads[k].any() for k in ("v", "s", "a", "q", "u")) and grads["w"].any()
+    before = net.state_dict()
+    cr.fit(net, lambda y, z, t: F.mse_loss(y, t), cr.optim.SGD(0.1, weight_decay=0.5), (X, T), epochs=1, batch_size=5)
+    np.testing.assert_allclose(net.values["a"], before["a"] * 0.95, rtol=1e-13)
+
+
+# Batch norm --------------------------------------------------------------------------------------------------------------
+
+
+def test_statistics_follow_training_and_nothing_else() -> None:
+    net = nn.Sequential(nn.BatchNorm1d(4), nn.Linear(4, 4)).init(0, D)
+    cr.value_and_grad(net, nn.MSELoss())(X, T)
+    net(X)
+    assert not net[0].running_mean.any() and net.state_dict()["0.num_batches_tracked"] == 0
+    cr.fit(net, nn.MSELoss(), cr.optim.SGD(0.0), (X, T), (X, T), epochs=2, batch_size=5)
+    state = net.state_dict()
+    assert state["0.num_batches_tracked"] == 2 and state["0.num_batches_tracked"].dtype == np.int64
+    np.testing.assert_allclose(state["0.running_mean"], (0.1 + 0.09) * X.mean(0), rtol=1e-12)
+    np.testing.assert_allclose(state["0.running_var"], 0.81 + 0.19 * X.var(0, ddof=1), rtol=1e-12)
+    want = (X - state["0.running_mean"]) / np.sqrt(state["0.running_var"] + 1e-5)
+    np.testing.assert_allclose(nn.Sequential(net[0])(X), want, rtol=1e-10)
+
+
+def test_a_state_of_ones_own() -> None:
+    class Centred(nn.Module):
+        def __init__(self) -> None:
+            self.register_buffer("seen", np.zeros(4))
+            self.weight = nn.Parameter(np.ones(4))
+
+        def forward(self, x: nn.Symbol) -> nn.Symbol:
+            if self.training:
+                self.seen = 0.5 * self.seen + 0.5 * x.mean(0)
+            return (x - self.seen) * self.weight
+
+    net = Centred().init(0, D)
+    _, grads = cr.value_and_grad(net, nn.MSELoss())(X, T)
+    np.testing.assert_allclose(grads["weight"], (2 * ((X - X.mean(0) / 2) - T) * (X - X.mean(0) / 2)).mean(0) / 4, rtol=1e-10)
+    cr.TrainStep(net, nn.MSELoss(), cr.optim.SGD(0.0), X, T, 5).run(np.r_[0:5, 0:5])
+    np.testing.assert_allclose(net.seen, 0.75 * X.mean(0), rtol=1e-12)
+    assert list(net.state_dict()) == ["weight", "seen"]
+
+
+def test_a_loss_that_stops_being_finite_takes_states_back() -> None:
+    net = nn.Sequential(nn.BatchNorm1d(4), nn.Linear(4, 4)).init(0)
+    before = net.state_dict()
+    with pytest.raises(cr.NumericsError, match=r"^lr=1e\+30"):
+        cr.fit(net, nn.MSELoss(), cr.optim.SGD(1e30), (X.astype(np.float32), T.astype(np.float32)), epochs=3, batch_size=3)
+    assert all(np.array_equal(v, before[k]) for k, v in net.state_dict().items())
+
+
+# What changes, what is shared ---------------------------------------------------------------------------------------------
+
+
+def test_attributes_that_change_are_seen() -> None:
+    net = Own(lambda m, x: x * m.k + len(m.rows) + m.mask, k=2.0, rows=[1, 2], mask=np.ones(4))
+    np.testing.assert_allclose(net(X), 2 * X + 3)
+    net.k = 3.0
+    np.testing.assert_allclose(net(X), 3 * X + 3)
+    net.rows.append(3)
+    np.testing.assert_allclose(net(X), 3 * X + 4)
+    net.mask[...] = 2
+    np.testing.assert_allclose(net(X), 3 * X + 5)
+    step = cr.TrainStep(own(lambda m, x: x * m.w), nn.MSELoss(), cr.optim.SGD(0.1, 0.9), X, T, 5)
+    step.net.function = lambda m, x: x * m.w + 1
+    step.run(np.arange(5))
+    again = own(lambda m, x: x * m.w + 1)
+    cr.TrainStep(again, nn.MSELoss(), cr.optim.SGD(0.1, 0.9), X, T, 5).run(np.arange(5))
+    assert np.array_equal(step.net.values["w"], again.values["w"])
+
+
+def test_threads_call_one_network() -> None:
+    net = nn.Sequential(nn.Linear(4, 30), nn.BatchNorm1d(30), nn.ReLU(), nn.Linear(30, 3)).init(0, D)
+    want = {n: net(X[:n], engine="reference") for n in range(1, 6)}
+    wrong: list[object] = []
+
+    def work(k: int) -> None:
+        try:
+            for i in range(40):
+                n = 1 + (i + k) % 5
+                np.testing.assert_allclose(net(X[:n]), want[n], rtol=1e-11, atol=1e-13)
+        except BaseException as e:
+            wrong.append(e)
+
+    rows = [threading.Thread(target=work, args=(k,)) for k in range(6)]
+    [t.start() for t in rows]
+    [t.join() for t in rows]
+    assert not wrong
+
+
+def test_an_exception_in_forward_leaves_no_trace() -> None:
+    def forward(m: Own, x: nn.Symbol) -> nn.Symbol:
+        if m.broken:
+            raise RuntimeError("mine")
+        return x * m.w
+
+    net = own(forward)
+    net.broken = True
+    with pytest.raises(RuntimeError, match="mine"):
+        net(X)
+    assert isinstance(net.w, np.ndarray)
+    net.broken = False
+    assert net(X).shape == X.shape
+
+
+def test_copies_and_pickles_before_and_after_calls() -> None:
+    own_op = cr.op("own(x[n,D], w[D]; k=2) -> y[n,D]\n y[n,i] = k * w[i] * x[n,i]")
+    net = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Formula(own_op, w=(8,), k=3), nn.ModuleList([nn.ReLU()])[0]).init(1, D)
+    for _ in range(2):
+        for other in (copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
+            assert np.array_equal(other(X), net(X)) and repr(other) == repr(net)
+            other.values["0.weight"][...] = 0
+            assert net.values["0.weight"].any() and other.values["0.weight"].ctypes.data % 64 == 0
+
+
+def test_the_first_values_are_a_matter_of_names_alone() -> None:
+    def made() -> nn.Sequential:
+        return nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3), nn.Sequential(nn.Linear(3, 3)))
+
+    a, b, c = made(), made(), made().init(0)
+    b[2][0].bias, b[1].weight, b.values["0.bias"]
+    for k, v in a.state_dict().items():
+        assert np.array_equal(v, b.state_dict()[k]) and np.array_equal(v, c.state_dict()[k]), k
+    assert not np.array_equal(a[0].weight, a[1].weight) and not np.array_equal(a[0].weight, made().init(1)[0].weight)
+
+
+# Containers, files, showing ------------------------------------------------------------------------------------------------
+
+
+def test_sequential_is_a_list_of_modules() -> None:
+    net = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Sequential(nn.Linear(4, 4), nn.Tanh()))
+    assert len(net) == 3 and [type(m).__name__ for m in net] == ["Linear", "ReLU", "Sequential"] and isinstance(net[-1][0], nn.Linear)
+    part = net[:1]
+    assert isinstance(part, nn.Sequential) and part[0] is net[0]
+    net.append(nn.Linear(4, 2)).insert(1, nn.Tanh())
+    net[2] = cr.ops.sigmoid
+    del net[3]
+    assert list(net.state_dict()) == ["0.weight", "0.bias", "3.weight", "3.bias"] and net(X.astype(np.float32)).shape == (5, 2)
+    named = nn.Sequential({"first": nn.Linear(4, 4), "last": nn.ReLU()})
+    assert list(named.state_dict()) == ["first.weight", "first.bias"] and isinstance(named.first, nn.Linear)
+    assert np.array_equal(nn.Sequential()(X), X)
+    with pytest.raises(IndexError, match="accepted: -4 to 3"):
+        net[4]
+
+
+def test_attributes_are_views_of_the_networks_memory() -> None:
+    net = nn.Sequential(nn.Linear(3, 3))
+    net[0].weight = np.eye(3)
+    net[0].weight += 1
+    net[0].weight[0, 0] = 9
+    assert net.values["0.weight"].tolist() == [[9, 1, 1], [1, 2, 1], [1, 1, 2]]
+    with pytest.raises(cr.ShapeError, match=r"^weight with shape \(4,\): .*accepted: \(3, 3\)"):
+        net[0].weight = np.ones(4)
+    with pytest.raises(cr.ArgumentError, match=r"missing: \['0.bias'\], unexpected: \['x'\]"):
+        net.load_state_dict({"0.weight": np.eye(3), "x": 1})
+    net.load_state_dict({"0.weight": np.eye(3), "x": 1}, strict=False)
+    assert np.array_equal(net[0].weight, np.eye(3))
+
+
+def test_files_of_every_module_and_of_ones_own_class(tmp_path: Path) -> None:
+    x = RNG.normal(size=(2, 3, 8, 8)).astype(np.float32)
+    block = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1, bias=False), nn.BatchNorm2d(4, momentum=None), nn.Sequential(nn.AvgPool2d(2), nn.Identity()))
+    for net in (nn.Sequential(block, nn.AdaptiveAvgPool2d(1), nn.Flatten()), nn.models.ResNet(1, 5, 4), nn.Conv2d(3, 2, 3)):
+        net.init(2)
+        cr.save(net, tmp_path / "m")
+        again = cr.load(tmp_path / "m")
+        assert type(again) is type(net) and repr(again) == repr(net) and np.array_equal(again(x), net(x))
+    own_net = Names().init(3)
+    cr.save(own_net, tmp_path / "own")
+    with pytest.raises(cr.DataError, match=r"own: a network of class Names.*accepted: load\(path, into=net\)"):
+        cr.load(tmp_path / "own")
+    y = np.ones((1, 3), np.float32)
+    assert np.array_equal(cr.load(tmp_path / "own", into=Names())(y), own_net(y))
+    with pytest.raises(cr.DataError, match="does not fit into Pair"):
+        cr.load(tmp_path / "own", into=Pair())
+
+
+def test_a_summary_counts_each_parameter_once() -> None:
+    text = str(nn.models.ResNet(1, 10, 4).summary((3, 8, 8)))
+    assert "layer1.0.conv1 (Conv2d)" in text and "(N, 4, 8, 8)" in text and "(N, 10)" in text
+    total = sum(v.size for v in nn.models.ResNet(1, 10, 4).values.values())
+    assert f"parameters: {total:,}" in text
+    assert sum(int(row.split()[-1].replace(",", "")) for row in text.splitlines()[2:-2]) == total
+    layer = nn.Linear(4, 4)
+    assert "parameters: 20" in str(nn.Sequential(layer, layer).summary((4,)))
+    assert "Pair" not in str(Pair().summary((4,), (4,))) and "y[n,o] = " in str(nn.Sequential(nn.Linear(4, 3)).program((2, 4)))
+
+
+# What cannot be ------------------------------------------------------------------------------------------------------------
+
+
+def branch(m: Own, x: nn.Symbol) -> nn.Symbol:
+    return x if x.sum() > 0 else -x
+
+
+REFUSED: list[tuple[Callable[[], object], str]] = [
+    (lambda: own(branch)(X), "^a Python 'if'.*F.where"),
+    (lambda: own(lambda m, x: float(x.sum()) * x)(X), "^the number of"),
+    (lambda: own(lambda m, x: x[:, x.sum()])(X), "not a place"),
+    (lambda: own(lambda m, x: np.exp(x))(X), "^the array of|ufunc"),
+    (lambda: own(lambda m, x: [*x])(X), "^iterating over"),
+    (lambda: own(lambda m, x: None)(X), "^Own: its forward gave nothing"),
+    (lambda: own(lambda m, x: ())(X), "^Own: its forward gave an empty tuple"),
+    (lambda: own(lambda m, x: X)(X), "^Own: its forward gave ndarray"),
+    (lambda: own(lambda m, x: m(x))(X), "^Own: its forward goes deeper"),
+    (lambda: own(lambda m, x: x + m.u)(X), r"shapes \[5, 4\] and \[3\]"),
+    (lambda: own(lambda m, x: x @ m.u)(X), r"shapes \[5, 4\] @ \[3\]"),
+    (lambda: own(lambda m, x: x.reshape(3, -1))(X), r"reshape of \[5, 4\]"),
+    (lambda: own(lambda m, x: x[:, 4])(X), r"^\[4\]: the axis has 4 places"),
+    (lambda: own(lambda m, x: x[:, 3:1])(X), "has no places"),
+    (lambda: own(lambda m, x: x.mean(2))(X), "axis 2: not one of 2 axes"),
+    (lambda: own(lambda m, x: x + "a")(X), r"^str \+ symbol"),
+    (lambda: own(lambda m, x: F.conv2d(x, m.a))(X), "^conv2d of a tensor of 2 axes"),
+    (lambda: own(lambda m, x: cr.ops.linear(x, m.a, k=2))(X), "^k=2: linear has no such setting"),
+    (lambda: own(lambda m, x: cr.ops.linear(x))(X), "^linear: w not given"),
+    (lambda: own(lambda m, x: setattr(m, "w", x[0]) or x)(X), "^w: a parameter cannot be assigned"),
+    (lambda: own(lambda m, x: nn.Linear(4, 4)(x))(X), "belongs to a module that is no part"),
+    (lambda: Own(lambda m, x: m.rows[0](x), rows=[nn.Linear(4, 4)])(X), "belongs to a module that is no part"),
+    (lambda: nn.Module()(X), "^Module: has no forward"),
+    (lambda: own(lambda m, x: x)(X, X[:3]), "not as many samples"),
+    (lambda: own(lambda m, x: x)(X, scale=2), "^scale: given by name"),
+    (lambda: nn.Sequential(nn.BatchNorm1d(4))(X[:, :, None, None]), r"^layer 0 \(BatchNorm1d\): .*4 axes"),
+    (lambda: nn.Sequential(nn.BatchNorm1d(4), nn.ModuleList([nn.ReLU()]))(X.astype(np.float32)), "^ModuleList: computes nothing"),
+    (lambda: cr.value_and_grad(nn.Sequential(nn.BatchNorm1d(4)), nn.MSELoss())(X[:1], T[:1]), "one value for each channel"),
+    (
+        lambda: cr.fit(nn.Sequential(nn.BatchNorm1d(4)).init(0, D), nn.MSELoss(), cr.optim.SGD(0.1), (X, T), batch_size=4),
+        "one value for each channel",
+    ),
+    (lambda: cr.value_and_grad(own(lambda m, x: x), lambda y, t: y)(X, T), "^the loss: is no number"),
+    (lambda: cr.value_and_grad(Pair(), nn.MSELoss())((X, T), X), r".*takes"),
+    (lambda: cr.value_and_grad(Pair(), (nn.MSELoss(),))((X, T), X), "^1 losses: the network has 2 outputs"),
+    (lambda: nn.BatchNorm2d(0), "num_features=0"),
+    (lambda: nn.BatchNorm2d(3, eps=-1), "eps=-1"),
+    (lambda: nn.BatchNorm2d(3, momentum="a"), "momentum='a'"),
+    (lambda: setattr(nn.Sequential(nn.ReLU()), "0", 3), "takes the place of a module"),
+    (lambda: nn.Parameter("a"), "Parameter with dtype"),
+]
+
+
+@pytest.mark.parametrize("call, problem", REFUSED, ids=[p for _, p in REFUSED])
+def test_what_cannot_be_traced_is_answered(call: Callable[[], object], problem: str) -> None:
+    with pytest.raises((cr.ChainruleError, TypeError), match=problem):
+        call()
+
+
+OPTIMISERS: list[tuple[Callable[[], object], str]] = [
+    (lambda: cr.optim.SGD(0.1, nesterov=True), "nesterov=True"),
+    (lambda: cr.optim.SGD(0.1, 0.9, dampening=0.1, nesterov=True), "nesterov=True"),
+    (lambda: cr.optim.SGD(0.1, nesterov=1), "nesterov=1"),
+    (lambda: cr.optim.Adam(betas=(0.9, 1.0)), r"betas\[1\]=1"),
+    (lambda: cr.optim.Adam(betas=0.9), "betas=0.9"),
+    (lambda: cr.optim.AdamW(eps=-1e-8), "eps=-1e-08"),
+    (lambda: cr.optim.RMSprop(alpha="a"), "alpha='a'"),
+    (lambda: cr.optim.Adagrad(lr_decay=float("inf")), "lr_decay=inf"),
+    (lambda: cr.optim.Cosine(0.1, steps=0), "steps=0"),
+    (lambda: cr.optim.Schedule("f(step, x[n]) -> y[n]\n y[n] = x[n]*step"), "no schedule"),
+    (lambda: cr.optim.Schedule("f(step, a) -> y\n y = a*step"), "^a: not the numbers"),
+    (lambda: cr.optim.Optimizer("f(w[*A], lr) -> w_new[*A]\n w_new[*a] = w[*a]*lr", lr=1), "no update"),
+    (lambda: cr.optim.Optimizer("f(w[*A], g[*A], lr) -> w_new[*A]\n w_new[*a] = w[*a]-lr*g[*a]"), "^lr: f needs a number"),
+    (lambda: cr.optim.Optimizer("f(w[*A], g[*A]) -> w_new[*A]\n w_new[*a] = w[*a]-g[*a]", lr=1), "^lr=1: f has no such number"),
+    (lambda: cr.optim.Optimizer("f(w[*A], g[*A], m[*A]) -> w_new[*A]\n w_new[*a] = w[*a]-g[*a]*m[*a]"), "^m: an input of f with axes"),
+]
+
+
+@pytest.mark.parametrize("call, problem", OPTIMISERS, ids=[p for _, p in OPTIMISERS])
+def test_optimisers_check_their_numbers(call: Callable[[], object], problem: str) -> None:
+    with pytest.raises(cr.ArgumentError, match=problem) as e:
+        call()
+    assert "accepted: " in str(e.value)
+
+
+def test_an_optimiser_of_ones_own_is_bound_by_its_header() -> None:
+    text = """lion(w[*A], g[*A], m[*A], lr, beta1, beta2, step) -> w_new[*A], m_new[*A]
+        w_new[*a] = w[*a] - lr * sign(beta1 * m[*a] + (1 - beta1) * g[*a]) / step
+        m_new[*a] = beta2 * m[*a] + (1 - beta2) * g[*a]"""
+    rate = cr.optim.Schedule("half(step, top) -> rate\n rate = top * 0.5**(step - 1)", top=0.1)
+    net = nn.Sequential(nn.Linear(4, 4)).init(0, D)
+    w, m = net.values["0.weight"].copy(), np.full((4, 4), 0.25)
+    probe = nn.Sequential(nn.Linear(4, 4)).init(0, D)
+    step = cr.TrainStep(net, nn.MSELoss(), cr.optim.Optimizer(text, start={"m": 0.25}, lr=rate, beta1=0.9, beta2=0.5), X, T, 5)
+    for k in range(1, 4):
+        g = cr.value_and_grad(probe, nn.MSELoss())(X, T)[1]["0.weight"]
+        w, m = w - 0.1 * 0.5 ** (k - 1) * np.sign(0.9 * m + 0.1 * g) / k, 0.5 * m + 0.5 * g
+        step.run(np.arange(5))
+        np.testing.assert_allclose(net.values["0.weight"], w, rtol=1e-12)
+        np.testing.assert_allclose(step.states["0.weight.m"], m, rtol=1e-12)
+        probe.load_state_dict(net.state_dict())
+
+
+def test_other_numbers_of_an_optimiser_compile_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    from chainrule.engines.native import program
+
+    def trained(opt: cr.optim.Optimizer) -> None:
+        cr.TrainStep(nn.Sequential(nn.Linear(4, 4)).init(0, D), nn.MSELoss(), opt, X, T, 5).run(np.arange(5))
+
+    trained(cr.optim.Adam(cr.optim.Cosine(0.1, steps=10)))
+    monkeypatch.setattr(program, "translate", lambda *a: pytest.fail("compiled again"))
+    trained(cr.optim.Adam(cr.optim.Cosine(0.2, steps=77, least=0.01), betas=(0.5, 0.6), eps=1e-3))
