@@ -128,7 +128,7 @@ def _ready(net: Module, arrays: Sequence[np.ndarray], transform: Op | None, engi
         tuple(types.values()),
         signature(network.calls),
         network.outputs,
-        key_of(dtype, len(arrays[0])),
+        *key_of(dtype, len(arrays[0])),
         engine,
     )
     runs = cache.runner(key, lambda: runner(g, ports, network.outputs, dtype, len(arrays[0]), engine=engine))
