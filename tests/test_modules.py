@@ -201,7 +201,8 @@ class Names(nn.Module):
 def test_any_name_will_do() -> None:
     net, x, t = Names().init(0, D), RNG.normal(size=(6, 3)), RNG.normal(size=(6, 3))
     assert set(checked(net, x, t)) == {*net.values, "input"}
-    assert cr.fit(net, nn.MSELoss(), cr.optim.Adam(0.01), (x, t), (x, t), epochs=3, batch_size=4)[-1].train_loss < 9
+    history = cr.fit(net, nn.MSELoss(), cr.optim.Adam(0.01), (x, t), (x, t), epochs=3, batch_size=4)
+    assert history[-1].train_loss < history[0].train_loss
     for name in ("forward", "values", "input", "training", "state_dict"):
         with pytest.raises(cr.ArgumentError, match=f"^'{name}': .*accepted: another name"):
             setattr(Names(), name, nn.Linear(2, 2))
@@ -262,6 +263,25 @@ def test_unused_parameters_and_outputs() -> None:
     np.testing.assert_allclose(net.values["a"], before["a"] * 0.95, rtol=1e-13)
 
 
+def test_the_number_of_samples_in_forward_is_that_of_the_batch() -> None:
+    made = lambda: own(lambda m, x: x * m.w * len(x))  # noqa: E731
+    net, again = made(), made()
+    losses = cr.TrainStep(net, nn.MSELoss(), cr.optim.SGD(0.01), X, T, 3).run(np.arange(5))
+    for k, rows in enumerate((slice(0, 3), slice(3, 5))):
+        assert losses[k] == pytest.approx(cr.value_and_grad(again, nn.MSELoss())(X[rows], T[rows])[0], rel=1e-12)
+        cr.TrainStep(again, nn.MSELoss(), cr.optim.SGD(0.01), X[rows], T[rows], 3).run(np.arange(len(X[rows])))
+    assert np.array_equal(net.values["w"], again.values["w"])
+
+
+def test_one_tensor_is_two_outputs() -> None:
+    net = own(lambda m, x: (x * m.w, x, m.w, m.w) if len(x) > 1 else x)
+    y, z, v, w = net(X)
+    assert np.array_equal(z, X) and np.array_equal(v, net.w) and np.array_equal(w, net.w) and np.array_equal(y, X * net.w)
+    twice = own(lambda m, x: [x * m.w] * 2)
+    assert np.array_equal(*twice(X))
+    checked(twice, X, T, lambda a, b, t: F.mse_loss(a + b, t))
+
+
 # Batch norm --------------------------------------------------------------------------------------------------------------
 
 
@@ -275,6 +295,7 @@ def test_statistics_follow_training_and_nothing_else() -> None:
     assert state["0.num_batches_tracked"] == 2 and state["0.num_batches_tracked"].dtype == np.int64
     np.testing.assert_allclose(state["0.running_mean"], (0.1 + 0.09) * X.mean(0), rtol=1e-12)
     np.testing.assert_allclose(state["0.running_var"], 0.81 + 0.19 * X.var(0, ddof=1), rtol=1e-12)
+    assert cr.evaluate(net, nn.MSELoss(), (X, T))[0] == pytest.approx(nn.MSELoss()(net(X), T), rel=1e-12)
     want = (X - state["0.running_mean"]) / np.sqrt(state["0.running_var"] + 1e-5)
     np.testing.assert_allclose(nn.Sequential(net[0])(X), want, rtol=1e-10)
 
@@ -486,6 +507,10 @@ REFUSED: list[tuple[Callable[[], object], str]] = [
     (lambda: cr.value_and_grad(own(lambda m, x: x), lambda y, t: y)(X, T), "^the loss: is no number"),
     (lambda: cr.value_and_grad(Pair(), nn.MSELoss())((X, T), X), r".*takes"),
     (lambda: cr.value_and_grad(Pair(), (nn.MSELoss(),))((X, T), X), "^1 losses: the network has 2 outputs"),
+    (
+        lambda: cr.value_and_grad(Own(lambda m, x, y: x * m.input0 + y, input0=given(4)).init(0, D), nn.MSELoss())((X, T), X),
+        "^'input0': is a parameter's name",
+    ),
     (lambda: nn.BatchNorm2d(0), "num_features=0"),
     (lambda: nn.BatchNorm2d(3, eps=-1), "eps=-1"),
     (lambda: nn.BatchNorm2d(3, momentum="a"), "momentum='a'"),

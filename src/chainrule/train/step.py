@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..engines.native.buffers import aligned
+from ..errors import ArgumentError
 from ..nn.arguments import whole
 from ..nn.compiled import Runs, key_of
 from ..nn.graph import signature
@@ -68,6 +69,8 @@ def value_and_grad(net: Module, loss: object) -> Callable[..., tuple[float, dict
         found = known.get(key)
         if found is None or not found[1].network.fresh():
             wanted = [k for k, a in data.inputs.items() if a.dtype.kind == "f"]
+            for k in {*wanted} & {*net.values}:
+                raise ArgumentError(f"{k!r}: is a parameter's name and stands for an input's gradient; accepted: another name for the parameter")
             built = build(net, total, *data.shapes(len(data)), wanted, None, own)
             as_trained(net, built.network, data)
             runs = built.runner(types(built.network, data, dtype), dtype, len(data), (), engine)
