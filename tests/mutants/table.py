@@ -377,7 +377,7 @@ OPS_MUTANTS = [
     Mutant("ops-sigmoid", "ops/activation.py", "sigmoid(x[n,*a])", "sigmoid(-x[n,*a])", LIBRARY, "sigmoid the other way"),
     Mutant("ops-softmax", "ops/activation.py", "exp(z[n,k,*a] - m[n,*a])", "exp(z[n,k,*a] + m[n,*a])", LIBRARY + native("softmax"), "softmax overflows"),
     Mutant("ops-conv-dilation", "ops/convolution.py", "*(s*i+d*u-p)])\n\"\"\")\nconv.doc", "*(s*i+u-p)])\n\"\"\")\nconv.doc", LIBRARY, "windows are not dilated"),
-    Mutant("ops-conv-groups", "ops/convolution.py", "x[n, a*Q+c,", "x[n, c,", LIBRARY, "every group sees the first channels"),
+    Mutant("ops-conv-groups", "ops/convolution.py", "x[n, a*Q+c,", "x[n, (g-1-a)*Q+c,", LIBRARY, "groups see each others' channels"),
     Mutant("ops-pool-rect", "ops/pooling.py", "max[u:k](x[n, c, *(s*i+d*u-p)])", "max[u:k](x[n, c, *(s*i+u-p)])", LIBRARY, "windows of a pool are not dilated"),
     Mutant("ops-average", "ops/pooling.py", "mean[u:k]", "sum[u:k]", LIBRARY, "the sum of a window for its mean"),
     Mutant("ops-mse", "ops/loss.py", "E = mean[n,*k]((y[n,*k] - t[n,*k])**2)", "E = mean[n](sum[*k]((y[n,*k] - t[n,*k])**2))", LIBRARY, "a mean over samples only"),
