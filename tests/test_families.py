@@ -75,6 +75,9 @@ FORMS: list[tuple[str, Shapes, dict, str, dict]] = [
     y[n,k] = x[n, k//(B*C)%A, k//C%B, k%C]
     s[n] = sum[a,b,c](x[n,a,b,c] * (a+b+c + 1))""", {}),
     (FLAT, {"x": (3,)}, {}, "flat(x[n]) -> y[n,1], s[n]\n    y[n,k] = x[n]\n    s[n] = x[n]", {}),
+    ("trace(x[*A,*A], z[n,*A]) -> y[n]\n    y[n] = sum[*a](x[*a,*a] * z[n,*a])", {"x": (2, 3, 2, 3), "z": (4, 2, 3)}, {},
+     "trace(x[A,B,A,B], z[n,A,B]) -> y[n]\n    y[n] = sum[a,b](x[a,b,a,b] * z[n,a,b])", {}),
+    ("gram(x[*A,*A]) -> y\n    y = sum[*a](x[*a,*a])", {"x": (3, 2, 3, 2)}, {}, "gram(x[A,B,A,B]) -> y\n    y = sum[a,b](x[a,b,a,b])", {}),
     (SCALED, {"x": (2, 3, 2)}, {"w": (2, 5)}, "scaled(x[n,A,B]; w=2, v=5, q=2) -> y[n,A,B]\n    y[n,a,b] = x[n,a,b] * (w*v) * q + (w*a + v*b)", {}),
     (SCALED, {"x": (2, 3, 2)}, {"w": 2}, "scaled(x[n,A,B]; w=2, q=2) -> y[n,A,B]\n    y[n,a,b] = x[n,a,b] * (w*w) * q + (w*a + w*b)", {}),
     (SCALED, {"x": (2,)}, {}, "scaled(x[n]; w=3, q=2) -> y[n]\n    y[n] = x[n] * q", {}),

@@ -249,7 +249,7 @@ def _solve(p: Poly, r: Poly, size: Poly, summed: dict[str, Poly], target: dict[s
     if split is not None and len(split[0]) > 1 and all(isinstance(d.atom, str) for d in split[0]) and not split[1].names & summed.keys():
         row, rest = split
         there = digits(r, target, facts)
-        if there is not None and not rest.terms and not there[1].terms and [(d.coef, d.size) for d in row] == [(d.coef, d.size) for d in there[0]]:
+        if there is not None and len(there[0]) > 1:  # the target has these very digits, or it would be a letter (target_of)
             return _Solution(tuple((str(d.atom), _name(e.atom)) for d, e in zip(row, there[0], strict=True)))
         found = values(row, r - rest)
         exact = not rest.terms and equal(places(row), size, facts)
