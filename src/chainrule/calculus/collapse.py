@@ -90,7 +90,7 @@ def target_of(axes: tuple[Poly, ...], contributions: list[Contribution], known: 
     index: list[Poly] = []
     blocked = set(known.taken) | set(first.letters)
     for k, (p, size) in enumerate(zip(first.index, axes, strict=True)):
-        names = [x for x in first.letters if x in p.names]
+        names = [a for m in p.terms for a in m if isinstance(a, str) and a in spans]
         whole = p.letter is not None or all(
             _tiles(c.index[k], size, c.spans, known.facts) == _tiles(p, size, spans, known.facts) for c in contributions
         )
