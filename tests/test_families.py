@@ -75,9 +75,14 @@ FORMS: list[tuple[str, Shapes, dict, str, dict]] = [
     y[n,k] = x[n, k//(B*C)%A, k//C%B, k%C]
     s[n] = sum[a,b,c](x[n,a,b,c] * (a+b+c + 1))""", {}),
     (FLAT, {"x": (3,)}, {}, "flat(x[n]) -> y[n,1], s[n]\n    y[n,k] = x[n]\n    s[n] = x[n]", {}),
+    ("trace(x[*A,*A], z[n,*A]) -> y[n]\n    y[n] = sum[*a](x[*a,*a] * z[n,*a])", {"x": (2, 3, 2, 3), "z": (4, 2, 3)}, {},
+     "trace(x[A,B,A,B], z[n,A,B]) -> y[n]\n    y[n] = sum[a,b](x[a,b,a,b] * z[n,a,b])", {}),
+    ("gram(x[*A,*A]) -> y\n    y = sum[*a](x[*a,*a])", {"x": (3, 2, 3, 2)}, {}, "gram(x[A,B,A,B]) -> y\n    y = sum[a,b](x[a,b,a,b])", {}),
     (SCALED, {"x": (2, 3, 2)}, {"w": (2, 5)}, "scaled(x[n,A,B]; w=2, v=5, q=2) -> y[n,A,B]\n    y[n,a,b] = x[n,a,b] * (w*v) * q + (w*a + v*b)", {}),
     (SCALED, {"x": (2, 3, 2)}, {"w": 2}, "scaled(x[n,A,B]; w=2, q=2) -> y[n,A,B]\n    y[n,a,b] = x[n,a,b] * (w*w) * q + (w*a + w*b)", {}),
     (SCALED, {"x": (2,)}, {}, "scaled(x[n]; w=3, q=2) -> y[n]\n    y[n] = x[n] * q", {}),
+    ("f(x[n,D], s: int=3, t[n]: int=1) -> y[n,D]\n    y[n,i] = x[n,t[n]] * uniform(s, n, i)", {"x": (2, 3)}, {},
+     "f(x[n,D]) -> y[n,D]\n    y[n,i] = x[n,1] * uniform(3, n, i)", {}),
     (OPTIONAL, {"x": (2, 3)}, {}, "optional(x[n,D]) -> y[n,D]\n    y[n,i] = x[n,i]", {}),
     (OPTIONAL, {"x": (2, 3), "b": ()}, {}, "optional(x[n,D], b) -> y[n,D]\n    y[n,i] = x[n,i] + b", {}),
     (OPTIONAL, {"x": (2, 3), "m": (2, 3), "g": (3,)}, {}, "optional(x[n,D], g[D], m[n,D]) -> y[n,D]\n    y[n,i] = g[i] * x[n,i] / m[n,i]", {}),
@@ -150,6 +155,7 @@ FAULTS = [
     ("f(x[n,*A]) -> y[n]\n y[n] = sum[*a](x[n,*a]) * after(A)", "follow"),
     ("f(x[n,*A]; *s=1) -> y[n,*A]\n y[n,*a] = x[n,*a] * s", "stands for several axes"),
     ("f(x[n,D], b[D]=z) -> y[n,D]\n y[n,i] = x[n,i]", "is not what an input left out stands for"),
+    ("f(x[n,D], t[n]: int=0.5) -> y[n,D]\n y[n,i] = x[n,i]", "holds whole numbers, and 0.5 is none"),
     ("f(x[n,D], b[E]=0) -> y[n,E]\n y[n,i] = b[i] + x[n,0]", ""),
 ]
 

@@ -86,6 +86,8 @@ LINES: list[tuple[str, Shapes, dict, Meaning, str]] = [
      lambda x: np.exp(x.reshape(3, 8)) * np.exp(x.reshape(3, 8)[:, ::-1]), "dx[n,a,b] = dz[n, a*B+b] * z[n, a*B+b]"),
     ("f(x[n,A,B]) -> y[n,A*B]\n    y[n, b*A+a] = x[n,a,b] * (a + 2*b)", {"x": (3, 4, 2)}, {},
      lambda x: (x * (np.arange(4)[:, None] + 2 * np.arange(2))).transpose(0, 2, 1).reshape(3, 8), "dx[n,a,b] = dy[n, b*A+a] * (a+2*b)"),
+    ("f(x[n,A,B,C], w[A]) -> y[n,A,B,C]\n    z[n, c*B*A+b*A+a:C*B*A] = x[n,a,b,c]\n    y[n,a,b,c] = z[n, c*B*A+b*A+a] * w[a]", {"x": (3, 2, 3, 2), "w": (2,)}, {},
+     lambda x, w: x * w[:, None, None], "dx[n,a,b,c] = dz[n, c*B*A+b*A+a]"),
     ("f(x[A], w[B]) -> y[A*B], z\n    y[a*B+b] = x[a] - w[b]\n    z = max[k:A*B](y[k])", {"x": (4,), "w": (3,)}, {}, lambda x, w: (x[:, None] - w).reshape(-1), ""),
     ("f(x[n,A,B]) -> y[A*B]\n    y[a*B+b] = sum[n](x[n,a,b])", {"x": (33, 4, 3)}, {}, lambda x: x.sum(0).reshape(-1), "dx[n,a,b] = dy[a*B+b]"),
     ("f(x[n,A,B]) -> y[n*A,B]\n    y[n*A+a, b] = x[n,a,b]", {"x": (5, 4, 3)}, {}, lambda x: x.reshape(20, 3), ""),
@@ -124,6 +126,7 @@ def test_its_derivatives_are_each_others_transpose_and_finite_differences(
     op, given = cr.op(text), arrays(shapes)
     settings = dict(op.definition.settings) | settings
     g, t = op.gradient(list(given)), op.tangent(tuple(given))
+    assert define(definition_text(g.definition)) == g.definition
     if gradient:
         assert cr.derive(op, "x").formula == gradient
     values = op.evaluate(given, settings, "reference")

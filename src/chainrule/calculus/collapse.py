@@ -90,7 +90,7 @@ def target_of(axes: tuple[Poly, ...], contributions: list[Contribution], known: 
     index: list[Poly] = []
     blocked = set(known.taken) | set(first.letters)
     for k, (p, size) in enumerate(zip(first.index, axes, strict=True)):
-        names = [x for x in first.letters if x in p.names]
+        names = [a for m in p.terms for a in m if isinstance(a, str) and a in spans]
         whole = p.letter is not None or all(
             _tiles(c.index[k], size, c.spans, known.facts) == _tiles(p, size, spans, known.facts) for c in contributions
         )
@@ -249,7 +249,7 @@ def _solve(p: Poly, r: Poly, size: Poly, summed: dict[str, Poly], target: dict[s
     if split is not None and len(split[0]) > 1 and all(isinstance(d.atom, str) for d in split[0]) and not split[1].names & summed.keys():
         row, rest = split
         there = digits(r, target, facts)
-        if there is not None and not rest.terms and not there[1].terms and [(d.coef, d.size) for d in row] == [(d.coef, d.size) for d in there[0]]:
+        if there is not None and len(there[0]) > 1:  # the target has these very digits, or it would be a letter (target_of)
             return _Solution(tuple((str(d.atom), _name(e.atom)) for d, e in zip(row, there[0], strict=True)))
         found = values(row, r - rest)
         exact = not rest.terms and equal(places(row), size, facts)

@@ -129,12 +129,12 @@ def gathered(settings: Mapping[str, bool], tensors: Sequence[ast.expr], lefts: S
     for node in (n for t in (*tensors, *rights) for n in ast.walk(t)):
         if isinstance(node, ast.Starred) or (isinstance(node, ast.Slice) and out.under(node)):
             out.join(out.under(node))
-    stars: dict[str, str] = {}
+    stars: dict[tuple[str, int, int], str] = {}
     for name, items in _tensors(tensors, subscripts):
         starred = out.starred(items)
-        named = out.under(starred[0]) if len(starred) == 1 else []
-        if named:
-            out.join([stars.setdefault(name, named[0]), named[0]])
+        for k, named in enumerate(map(out.under, starred)):
+            if named:
+                out.join([stars.setdefault((name, len(starred), k), named[0]), named[0]])
     return out
 
 

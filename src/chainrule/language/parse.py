@@ -16,12 +16,12 @@ from functools import reduce
 
 from ..errors import DefinitionError
 from .families import FOLDS, USUAL, Families, Form, Outline, gathered, items_of, without
-from .functions import ALL, COMPARISONS, COUNTING, FUNCTIONS, REDUCTIONS
+from .functions import ALL, COUNTING, FUNCTIONS, REDUCTIONS
 from .header import Part, header
 from .index import Atom, Poly
 from .names import Names
 from .raw import UNKNOWN, Raw, RawLine
-from .reader import Reader
+from .reader import Reader, is_test
 from .slips import called, headed, typed
 from .source import Piece, Slip, complain, nearest, statements, wrong
 from .tree import (
@@ -134,9 +134,13 @@ class _Parser:
         for x in self.head.inputs:
             node = self.expression(self.pieces[0], x.tensor)
             name = self.base(node, "input").id
+            if x.whole is not None and isinstance(x.default, float):
+                self.fail(node, f"{name!r} holds whole numbers, and {x.default!r} is none", f"a whole number, as in '{name}: int=0'")
             if name in form.without and x.default is not None:
                 self.without[name] = x.default
                 self.tensors.add(name)
+                if x.whole is not None:
+                    self.whole[name] = ()
                 continue
             t = self.tensor(node, inputs, "input")
             if x.whole is not None:
@@ -303,9 +307,9 @@ class _Parser:
         both = isinstance(node.op, ast.And)
         word, sign = ("and", ast.Mult()) if both else ("or", ast.Add())
         for k, v in enumerate(node.values):
-            if not _is_test(v):
+            if not is_test(v):
                 pair = node.values[k - 1 : k + 1] if k else node.values[:2]
-                tests = [x if _is_test(x) else ast.Compare(x, [ast.NotEq()], [ast.Constant(0)]) for x in pair]
+                tests = [x if is_test(x) else ast.Compare(x, [ast.NotEq()], [ast.Constant(0)]) for x in pair]
                 meant, plain = ast.unparse(ast.BoolOp(node.op, tests)), ast.unparse(ast.BinOp(pair[0], sign, pair[1]))
                 self.fail(
                     v,
@@ -439,12 +443,3 @@ def _looked_up(read: Read, found: list[tuple[str, Expr]]) -> Expr:
     """A table read at whole numbers of the data, z[n, t[n]]: sum[v](where(v == t[n], z[n,v], 0))."""
     here = product([Call("==", (Index(Poly.name(letter)), at)) for letter, at in found])
     return Reduce("sum", tuple(letter for letter, _ in found), (UNKNOWN,) * len(found), Call("where", (here, read, Const(0))))
-
-
-def _is_test(node: ast.expr) -> bool:
-    """Whether an expression is 1 or 0 by its form."""
-    if isinstance(node, ast.BoolOp):
-        return all(_is_test(v) for v in node.values)
-    if isinstance(node, ast.UnaryOp):
-        return isinstance(node.op, ast.Not)
-    return isinstance(node, ast.Compare) or (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in COMPARISONS)

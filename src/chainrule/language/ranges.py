@@ -23,6 +23,7 @@ from .meant import bounded, filled, line_of, read_at, summed
 from .parse import outline as parse_outline
 from .parse import parse
 from .raw import UNKNOWN, Raw, RawLine
+from .show import expression
 from .source import Piece, complain_at, correct_at, mended, nearest
 from .tree import (
     Call,
@@ -291,10 +292,11 @@ class _Resolver:
                 for p, size in zip(read.index, d.axes[read.tensor], strict=True):
                     witness = None if fits(p, size, ranges, d.facts) else outside(d, p, size, ranges)
                     if witness:
+                        kept = expression(Reduce("sum", (), (), read), d.axes)
                         complain_at(
                             self.source, raw.piece, read.tensor,
                             f"reads outside {read.tensor!r}: index {p} leaves an axis of {size} ({witness})",
-                            "an index inside the axis, or the read inside a reduction (there, reading outside drops the term)",
+                            f"an index inside the axis, or the read inside a reduction, where reading outside drops the term: '{kept}'",
                         )  # fmt: skip
 
 

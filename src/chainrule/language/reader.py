@@ -6,6 +6,7 @@ import ast
 import re
 from typing import NoReturn
 
+from .functions import COMPARISONS
 from .header import Part
 from .source import DEEPEST, Piece, Slip, changed, complain, correct_at, depth_of, make_room, split_top, wrong
 
@@ -94,3 +95,12 @@ class Reader:
         whole = self.piece.text
         at = whole.find(self.text[1:-1])
         return " ".join((whole[:at] + part + whole[at + len(self.text) - 2 :]).split())
+
+
+def is_test(node: ast.expr) -> bool:
+    """Whether an expression is 1 or 0 by its form."""
+    if isinstance(node, ast.BoolOp):
+        return all(is_test(v) for v in node.values)
+    if isinstance(node, ast.UnaryOp):
+        return isinstance(node.op, ast.Not)
+    return isinstance(node, ast.Compare) or (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in COMPARISONS)
