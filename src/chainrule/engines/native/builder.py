@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ...language.index import Poly, Quotient
@@ -39,7 +38,9 @@ class Builder:
     def __init__(self) -> None:
         self.nodes: list[Node] = []
         self.entry: list[Ins] = []
-        self.scopes: list[dict[object, Var]] = [{}]
+        self.known: dict[object, Var] = {}  # what was computed in the scopes around this place
+        self.added: list[list[object]] = [[]]  # by scope: what is known since it began
+        self.everywhere: dict[object, Var] = {}  # what was computed at the entry
         self.count = 0
 
     # Instructions --------------------------------------------------------------------------------------------------
@@ -61,21 +62,31 @@ class Builder:
 
     def once(self, key: object, make: Callable[[], Var]) -> Var:
         """The value remembered under key in a scope around this place, else made and remembered here."""
-        for scope in self.scopes:
-            if (found := scope.get(key)) is not None:
-                return found
-        made = make()
-        self.scopes[-1][key] = made
-        return made
+        found = self.known.get(key)
+        if found is None:
+            found = make()
+            self.remember(key, found)
+        return found
 
     def pure(self, op: Op, type: Type, *args: Operand, how: object = None) -> Var:
         """A value without side effects: the same instruction in the same scope is the same value."""
         key = (op, type, args, how)
-        for scope in self.scopes:
-            if (found := scope.get(key)) is not None:
-                return found
-        made = self.scopes[-1][key] = self.value(op, type, *args, how=how)
-        return made
+        found = self.known.get(key)
+        if found is None:
+            found = self.value(op, type, *args, how=how)
+            self.remember(key, found)
+        return found
+
+    def remember(self, key: object, value: Var) -> None:
+        self.known[key] = value
+        self.added[-1].append(key)
+
+    def scoped(self, body: Callable[[], None]) -> None:
+        """body(); what it computes is forgotten behind it."""
+        self.added.append([])
+        body()
+        for key in self.added.pop():
+            del self.known[key]
 
     def slot(self, type: Type) -> Var:
         """Room for a value, aligned to itself."""
@@ -100,14 +111,15 @@ class Builder:
         """A flag, known already where the same was asked in this scope."""
         return self.pure(Op.COMPARE, BIT, a, b, how=how)
 
-    @contextmanager
-    def at_entry(self) -> Iterator[None]:
-        """What is made here stands at the function's entry, and is known everywhere."""
-        kept, self.nodes = self.nodes, []
-        scopes, self.scopes = self.scopes, self.scopes[:1]
-        yield
-        self.entry += [n for n in self.nodes if isinstance(n, Ins)]
-        self.nodes, self.scopes = kept, scopes
+    def at_entry(self, key: object, make: Callable[[], Var]) -> Var:
+        """The value remembered under key, which stands at the function's entry and is known everywhere."""
+        if key not in self.everywhere:
+            kept = self.nodes, self.known, self.added
+            self.nodes, self.known, self.added = [], self.everywhere, [[]]
+            self.everywhere[key] = make()
+            self.entry += [n for n in self.nodes if isinstance(n, Ins)]
+            self.nodes, self.known, self.added = kept
+        return self.everywhere[key]
 
     # Blocks ----------------------------------------------------------------------------------------------------------
 
@@ -115,10 +127,9 @@ class Builder:
         """The nodes that body() makes."""
         kept, self.nodes = self.nodes, []
         if scope:
-            self.scopes.append({})
-        body()
-        if scope:
-            self.scopes.pop()
+            self.scoped(body)
+        else:
+            body()
         made, self.nodes = tuple(self.nodes), kept
         return made
 

@@ -75,9 +75,7 @@ class _Kernel:
         work = per_tile(g, k, self.width)
 
         def go(place: Place, offsets: Offsets) -> None:
-            b.scopes.append({})
-            self.outer(k + 1, env | {letter: place}, tile | {letter: offsets})
-            b.scopes.pop()
+            b.scoped(lambda: self.outer(k + 1, env | {letter: place}, tile | {letter: offsets}))
 
         def written(at: int, offsets: Offsets) -> None:
             count = offsets[-1][0] + offsets[-1][1]

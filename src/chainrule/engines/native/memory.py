@@ -206,16 +206,16 @@ class Memory:
     def row(self, st: Storage, lane: int) -> Var:
         """The address of a lane's row, computed once at the entry."""
         b = self.b
-        key = ("row pointer", st.name, lane)
-        if key not in b.scopes[0]:
-            with b.at_entry():
-                last = b.pure(Op.SUB, I64, N, 1)
-                row: Operand = b.pure(Op.LEAST, I64, b.pure(Op.ADD, I64, FIRST, lane), last)
-                if st.indexed:
-                    row = self.listed(row)
-                away = b.pure(Op.MUL, I64, row, st.places)
-                b.scopes[0][key] = b.value(Op.AT, ADDRESS, self.base[st.name], away, how=st.number)
-        return b.scopes[0][key]
+
+        def make() -> Var:
+            last = b.pure(Op.SUB, I64, N, 1)
+            row: Operand = b.pure(Op.LEAST, I64, b.pure(Op.ADD, I64, FIRST, lane), last)
+            if st.indexed:
+                row = self.listed(row)
+            away = b.pure(Op.MUL, I64, row, st.places)
+            return b.value(Op.AT, ADDRESS, self.base[st.name], away, how=st.number)
+
+        return b.at_entry(("row", st.name, lane), make)
 
     # Stores ----------------------------------------------------------------------------------------------------------
 

@@ -146,9 +146,7 @@ class Reductions:
         """Sum up a block of terms apart, then add it with what rounding takes from the addition."""
         for p in self.spots:
             self.b.put(task.parts[p][0], self.lanes.all(0.0))
-        self.b.scopes.append({})
-        inside()
-        self.b.scopes.pop()
+        self.b.scoped(inside)
         for p in self.spots:
             self.add_block(task.slots[p], task.parts[p][0])
 
