@@ -30,7 +30,7 @@ THREADS = ("tests/test_threads.py",)
 LIBRARY, CODE_CACHE, PRECISION = ("tests/test_library.py",), ("tests/test_code_cache.py",), ("tests/test_precision.py",)
 NETWORKS, DATA, CLI = ("tests/test_networks.py",), ("tests/test_data.py",), ("tests/test_cli.py",)
 CORNERS, MODULES = ("tests/test_corners.py",), ("tests/test_modules.py",)
-SESSION = ("tests/test_session.py",)
+SESSION, LOOKUPS = ("tests/test_session.py",), ("tests/test_lookups.py",)
 TILES, STRONG, UNIFORM = ("tests/test_tiles.py",), ("tests/test_strong_zeros.py",), ("tests/test_uniform.py",)
 SLIPS, FAMILIES = ("tests/test_slips.py",), ("tests/test_families.py",)
 CALCULUS, RANDOM = ("tests/test_calculus.py",), ("tests/test_random_formulas.py",)
@@ -426,7 +426,6 @@ OPS_MUTANTS = [
     Mutant("step-key-input", "train/check.py", "(k, a.shape, a.dtype) for k, a in self.all.items()", "(k, a.shape) for k, a in self.all.items()", CORNERS + MODULES, "one program for two types of data"),
     Mutant("step-key-shape", "train/check.py", "(k, a.shape, a.dtype) for k, a in self.all.items()", "(k, a.shape[1:], a.dtype) for k, a in self.all.items()", CORNERS + MODULES, "one program for two numbers of samples"),
     Mutant("seq-key-net", "nn/inference.py", "s.memory.dtype != self.dtype", "s.memory.dtype is None", CORNERS, "one program for two types of network"),
-    Mutant("seq-key-chunks", "nn/inference.py", "*key_of(dtype, len(arrays[0]))", "dtype", CORNERS, "the bits depend on the batch before"),
     Mutant("ops-key-types", "operation/op.py", "a.shape, a.dtype) for k, a in arrays.items()), whole", "a.shape) for k, a in arrays.items()), whole", CORNERS, "one program for two types of whole numbers"),
     Mutant("proof-order", "engines/native/proof.py", "(any_end if writes else written_end)", "(any_end if writes else 0)", CORNERS, "an input that begins inside an output"),
     Mutant("ops-chunks-few", "engines/session.py", "1 << (-(-blocks // CHUNK_BLOCKS) - 1).bit_length()", "1", SHARP, "very many samples are summed in few chunks"),
@@ -450,7 +449,7 @@ OPS_MUTANTS = [
     Mutant("run-half", "engines/native/run.py", "self.batch = -1\n            blocks", "blocks", THREADS, "memory that was half taken counts as there"),
     Mutant("run-arena", "engines/native/run.py", "self.arenas = None\n            arenas = aligned", "self.arenas = arenas = aligned", THREADS, "an arena whose address nobody wrote down"),
     Mutant("pool-lock", "engines/native/pool.py", "threading.RLock()", "threading.Lock()", THREADS, "a handler that wants helpers waits for itself"),
-    Mutant("nn-whole-input", "nn/inference.py", "return whole_arrays(g, network.calls, found, at)", "return found", TRAINING, "a network's input declared whole is not checked"),
+    Mutant("nn-whole-input", "nn/inference.py", "return whole_arrays(g, found, at)", "return found", TRAINING, "a network's input declared whole is not checked"),
     Mutant("train-whole", "train/step.py", "data = within(built.network, built.graph, as_trained(net, built.network, data))", "data = as_trained(net, built.network, data)", TRAINING, "a target declared whole is not checked"),
     Mutant("train-whole-val", "train/evaluate.py", "self.data = within(network, g, data, at)", "self.data = data", TRAINING, "validation targets are not checked"),
     Mutant("losses-classes", "nn/losses.py", "return None if e.tensor == target else False", "return False", TRAINING, "a loss that computes with its target is one of classes"),
@@ -475,15 +474,15 @@ OPS_MUTANTS = [
     Mutant("part-below", "language/ranges.py", "wrong = found[(found < 0) |", "wrong = found[((found < 0) & (not open_end)) |", TILES, "reading before an axis of another name"),
     Mutant("collapse-digits", "calculus/collapse.py", "() if exact else ((found[0][1], row[0].size),)", "()", TILES, "the leading digit has no bracket"),
     Mutant("lower-target", "engines/native/lower.py", "target = line.index", "target = tuple(map(Poly.name, line.letters))", TILES, "values are put where their letters say"),
-    Mutant("strong-bind", "language/bind.py", "expr = strong(subs(line.expr, swap))", "expr = subs(line.expr, swap)", STRONG, "comparisons of data are factors like any other"),
+    Mutant("strong-bind", "language/bind.py", "expr = strong(with_scalars(subs(line.expr, swap), d.floats))", "expr = with_scalars(subs(line.expr, swap), d.floats)", STRONG, "comparisons of data are factors like any other"),
     Mutant("strong-divided", "language/brackets.py", "return Call(\"/\", (_apart(e.args[0], summed, tests, conditions), strong(e.args[1])))", "return e", STRONG,
            "a test above a line of division is weak"),
     Mutant("strong-or", "language/brackets.py", '(e.fn in ("maximum", "minimum", "*") and all(map(is_test, e.args)))', "False", STRONG, "'or' is no test"),
     Mutant("strong-saved", "calculus/rules.py", 'if e.fn == "/" and has_test(e.args[0]):', "if False:", STRONG, "the derivative of a quotient divides its saved 0 by 0"),
     Mutant("strong-parts", "calculus/prepare.py", "self.saved(product([a, *tests])), 1", "self.saved(a), 1", STRONG, "parts of a long product forget its tests"),
-    Mutant("uniform-samples", "engines/native/values.py", 'Place("%first", 0, 0, MOST_SAMPLES)', 'Place("%n", 0, 0, MOST_SAMPLES)', UNIFORM, "samples are numbered from the end"),
-    Mutant("uniform-lanes", "engines/native/values.py", "i64 {split[0].constant * k}", "i64 {k}", UNIFORM, "lanes are one apart"),
-    Mutant("uniform-round", "engines/native/vmath.py", "{turned(z, 27)}, {word(0x94D049BB133111EB)}", "{turned(z, 26)}, {word(0x94D049BB133111EB)}", UNIFORM, "other bits"),
+    Mutant("uniform-samples", "engines/native/values.py", "Place(FIRST, 0, 0, MOST_SAMPLES)", "Place(N, 0, 0, MOST_SAMPLES)", UNIFORM, "samples are numbered from the end"),
+    Mutant("uniform-lanes", "engines/native/values.py", "Row(tuple(split[0].constant * k for k in range(self.width)), self.wholes.type)", "Row(tuple(0 * k for k in range(self.width)), self.wholes.type)", UNIFORM, "lanes are one apart"),
+    Mutant("uniform-round", "engines/native/vmath.py", "turned(z, 27), _word(0x94D049BB133111EB)", "z, _word(0x94D049BB133111EB)", UNIFORM, "other bits"),
     Mutant("uniform-copies", "engines/native/schedule.py", "e.fn in COMPARISONS | COUNTING", "e.fn in COMPARISONS", UNIFORM, "seeds of samples are rounded"),
     Mutant("uniform-real", "language/parse.py", "or broken or large:", "or large:", UNIFORM, "a broken setting is counted with"),
     Mutant("ops-dropout", "ops/random.py", "* x[n,*a] / (1 - p)", "* x[n,*a]", LIBRARY + UNIFORM, "dropout lowers the mean"),
@@ -550,12 +549,19 @@ NETWORK_MUTANTS = [
     Mutant("call-checks", "operation/call.py", "        if self.checks:\n", "        if False:\n", LANGUAGE + SESSION, "a repeated call is not checked"),
     Mutant("call-same", "operation/call.py", "self.same = all(", "self.same = True or all(", SESSION, "whole numbers go where floats are read"),
     Mutant("call-defaults", "operation/call.py", "settings.get(name, self.defaults[name])", "self.defaults[name]", SESSION, "a setting's value is not looked at"),
-    Mutant("call-held", "operation/call.py", "self.kept = weakref.ref(machine)", "self.kept = lambda: machine", SESSION, "an operation keeps what the session lets go"),
+    Mutant("call-held", "engines/session.py", "self.kept = weakref.ref(machine)", "self.kept = lambda: machine", SESSION, "an operation keeps what the session lets go"),
     Mutant("call-key-type", "operation/op.py", "                key += a.shape, a.dtype\n", "                key += (a.shape,)\n", SESSION, "a call in another type is taken for a repeated one"),
     Mutant("call-key-names", "operation/op.py", "key += k, v.shape, v.dtype", "key += v.shape, v.dtype", SESSION, "arrays by name are taken for each other"),
     Mutant("call-key-whole", "operation/op.py", "                key += k, v\n", "                key += (k,)\n", SESSION, "another whole setting is taken for the same"),
     Mutant("call-finite", "operation/op.py", " or not -math.inf < v < math.inf", "", SESSION, "an infinite setting is taken"),
     Mutant("call-unsigned", "operation/op.py", '(a.dtype.kind in "fb" or str(a.dtype) in ELEMENTS)', "True", SESSION, "large unsigned numbers are taken for small ones"),
+    Mutant("finds-size", "engines/native/values.py", 'self.wholes.compare("<", at, int(size.value))', 'self.wholes.compare("<=", at, int(size.value))', LOOKUPS, "the place behind the last is looked up"),
+    Mutant("finds-below", "engines/native/values.py", 'self.wholes.compare(">=", at, 0)', 'self.wholes.compare(">=", at, -3)', LOOKUPS, "places before the first are looked up"),
+    Mutant("finds-lane", "engines/native/memory.py", "b.pure(Op.EXTRACT, I64, place.value, how=lane)", "b.pure(Op.EXTRACT, I64, place.value, how=0)", LOOKUPS, "all lanes look up the first one's place"),
+    Mutant("finds-guards", "engines/native/finds.py", "or any(letter in p.names for p in (*s.guards, *s.equal))", "", LOOKUPS, "a window around what is looked up leaves its axis"),
+    Mutant("finds-letter", "engines/native/finds.py", "if isinstance(node, Index) and letter in node.expr.names:", "if False:", LOOKUPS, "what is looked up stands as a number too"),
+    Mutant("finds-scatter-kind", "engines/native/schedule.py", 'if s.scatter:', 'if False:', LOOKUPS, "partial sums are scattered", 1),
+    Mutant("finds-doubles", "engines/native/memory.py", "in_doubles = s.out in self.group.wide", "in_doubles = False", LOOKUPS, "single precision where doubles are read"),
     Mutant("program-closed", "language/program.py", "expr=subs(x.expr, known)", "expr=x.expr", SESSION + PROGRAMS, "samples as values stay open"),
     Mutant("program-names", "language/program.py", "        used.add(out[name])\n", "", SESSION, "two tensors of one name"),
 ]  # fmt: skip
