@@ -75,7 +75,7 @@ def training(momentum: float) -> program.Spec:
     )
     net = nn.Sequential(nn.Conv2d(1, 3, 3), nn.ReLU(), nn.Flatten(), nn.Linear(48, 20), nn.Formula(norm, g=(20,)), nn.Linear(20, 4))
     x, t = np.ones((40, 1, 6, 6), np.float32), np.zeros(40, int)
-    return cr.TrainStep(net, nn.CrossEntropyLoss(), cr.optim.SGD(0.1, momentum), x, t, 40).runner(40).code.spec
+    return cr.TrainStep(net, nn.CrossEntropyLoss(), cr.optim.SGD(0.1, momentum), x, t, 40).runner(40).held.spec
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.9])

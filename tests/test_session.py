@@ -117,7 +117,7 @@ def test_many_sizes_do_not_grow_memory_without_bound(monkeypatch: pytest.MonkeyP
         assert np.array_equal(f(np.arange(size, dtype=float)), 2 * np.arange(size, dtype=float)[::-1])
     assert len(session.kept) == 5
     gc.collect()
-    assert sum(r.kept() is not None for r in f._ready.kept.values()) == 5, "what was let go is gone"
+    assert sum(r.held.kept() is not None for r in f._ready.kept.values()) == 5, "what was let go is gone"
     session.clear()
 
 

@@ -92,9 +92,9 @@ def test_its_derivative_is_zero() -> None:
     assert cr.derive(f, "x").formula == "dx[n,i] = dy[n,i] * uniform(s, n, i) * 2 * x[n,i]"
     for engine in ("native", "reference"):
         _, pull = cr.vjp(f, x, 9, engine=engine)
-        np.testing.assert_allclose(pull(np.ones((2, 3))), 2 * x * u)
+        np.testing.assert_allclose(pull(np.ones((2, 3)))[0], 2 * x * u)
     _, pull = cr.vjp(cr.op("f(x[n], s: int) -> y[n]\n y[n] = uniform(s, n) * (x[n] > 0)"), x[:, 0], 1)
-    assert np.array_equal(pull(np.ones(2)), [0, 0])
+    assert np.array_equal(pull(np.ones(2))[0], [0, 0])
 
 
 REFUSED = [

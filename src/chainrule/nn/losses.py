@@ -38,7 +38,7 @@ class Loss(Module):
         if trace.tracing() is not None:
             return super().__call__(*inputs, **given)
         prediction, target = inputs
-        return float(self.op(prediction, self.targets(target)))  # type: ignore[arg-type]  # a loss has one scalar output
+        return float(self.op(prediction, target))  # type: ignore[arg-type]  # a loss has one scalar output
 
     def forward(self, prediction: Any, target: Any) -> Any:
         return self.op(prediction, target)

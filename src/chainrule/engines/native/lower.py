@@ -69,8 +69,8 @@ class Statement:
         out = {}
         for node in walk(self.body):
             if isinstance(node, Call) and node.fn == FOUND:
-                (letter,) = {a.expr.letter for a in node.args[0].args if isinstance(a, Index) and a.expr.letter}  # type: ignore[union-attr]  # a comparison
-                out[str(letter)] = int(node.args[2].value)  # type: ignore[union-attr]  # a number
+                (letter,) = {a.expr.letter for a in node.args[0].args if isinstance(a, Index) and a.expr.letter}  # type: ignore[union-attr]  # its first argument is a comparison
+                out[str(letter)] = int(node.args[2].value)  # type: ignore[union-attr]  # its last one is a number
         return out
 
     @cached_property
