@@ -1,13 +1,22 @@
-"""All measurements, one after the other: kernels, epoch, start and memory, accuracy of the vector functions."""
+"""All measurements, one after the other: kernels, epochs, calls, start and memory, accuracy of the vector functions."""
 
 from __future__ import annotations
 
 import accuracy
+import calls
 import epoch
 import kernels
+import residual
 import startup
 
 if __name__ == "__main__":
-    for title, module in (("Kernels", kernels), ("Training epoch", epoch), ("Start and memory", startup), ("Vector functions", accuracy)):
+    for title, module in (
+        ("Kernels", kernels),
+        ("Training epoch", epoch),
+        ("Residual network", residual),
+        ("Calls", calls),
+        ("Start and memory", startup),
+        ("Vector functions", accuracy),
+    ):
         print(f"\n## {title}\n")
         module.main()
