@@ -9,10 +9,8 @@ from typing import Any
 
 from .. import ops
 from ..errors import ArgumentError
-from ..language.bind import whole_numbers
 from ..language.index import Poly
 from ..language.tree import Call, Expr, Index, Read, Reduce, children
-from ..operation.arrays import to_array
 from ..operation.op import Op
 from . import trace
 from .module import Module
@@ -38,15 +36,10 @@ class Loss(Module):
         if trace.tracing() is not None:
             return super().__call__(*inputs, **given)
         prediction, target = inputs
-        return float(self.op(prediction, self.targets(target)))  # type: ignore[arg-type]  # a loss has one scalar output
+        return float(self.op(prediction, target))  # type: ignore[arg-type]  # a loss has one scalar output
 
     def forward(self, prediction: Any, target: Any) -> Any:
         return self.op(prediction, target)
-
-    def targets(self, t: object, name: str = "target") -> object:
-        """Targets as the formula reads them: whole numbers, where it declares such."""
-        declared = self.op.definition.inputs[1].whole is not None
-        return whole_numbers(name, to_array(t, name)) if declared else t
 
     def __mul__(self, factor: float) -> Weighted:
         return Weighted(((factor, self),))
