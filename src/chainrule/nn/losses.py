@@ -12,7 +12,6 @@ from ..errors import ArgumentError
 from ..language.index import Poly
 from ..language.program import whole_numbers
 from ..language.tree import Call, Expr, Index, Read, Reduce, children
-from ..operation.arrays import to_array
 from ..operation.op import Op
 from . import trace
 from .module import Module
@@ -42,11 +41,6 @@ class Loss(Module):
 
     def forward(self, prediction: Any, target: Any) -> Any:
         return self.op(prediction, target)
-
-    def targets(self, t: object, name: str = "target") -> object:
-        """Targets as the formula reads them: whole numbers, where it declares such."""
-        declared = self.op.definition.inputs[1].whole is not None
-        return whole_numbers(name, to_array(t, name)) if declared else t
 
     def __mul__(self, factor: float) -> Weighted:
         return Weighted(((factor, self),))

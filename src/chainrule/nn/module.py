@@ -225,10 +225,11 @@ class Module:
     def init(self: M, seed: int = 0, dtype: object = np.float32) -> M:
         """Draw every parameter from its initial distribution (PyTorch's), and set states to where they start.
 
-        What a parameter gets is a matter of seed and name alone. What the network was trained on (`input`) is forgotten.
+        They are drawn in the order of state_dict: the same seed gives the same network. (Before, a parameter has numbers that are a
+        matter of its name alone.) What the network was trained on (`input`) is forgotten.
         """
-        seed, kind = whole(seed, "seed", 0), number_type(dtype)
-        drawn = {s: s.drawn(seed, name, kind) for name, s in self.named_states()}
+        rng, kind = np.random.default_rng(whole(seed, "seed", 0)), number_type(dtype)
+        drawn = {s: s.drawn(rng, name, kind) for name, s in self.named_states()}
         for s, a in drawn.items():
             s.memory = a
         self._input = None

@@ -70,16 +70,14 @@ class Stored:
         """Its memory; numbers of this type, if they are still to be drawn."""
         with _lock:
             if self.memory is None:
-                self.memory = self.drawn(0, self.key, kind)
+                self.memory = self.drawn(np.random.default_rng([0, zlib.crc32(self.key.encode())]), self.key, kind)
             return self.memory
 
-    def drawn(self, seed: int, name: str, kind: np.dtype) -> np.ndarray:
-        """New memory with the numbers it starts from: a matter of seed and name alone."""
+    def drawn(self, rng: np.random.Generator, name: str, kind: np.dtype) -> np.ndarray:
+        """New memory with the numbers it starts from."""
 
         def start() -> np.ndarray:
-            if self.initial is not None:
-                return self.initial
-            return np.random.default_rng([seed, zlib.crc32(name.encode())]).uniform(-self.bound, self.bound, self.shape)
+            return rng.uniform(-self.bound, self.bound, self.shape) if self.initial is None else self.initial
 
         return stored(name, self.shape, kind, start)
 
