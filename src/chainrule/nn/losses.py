@@ -10,7 +10,6 @@ from typing import Any
 from .. import ops
 from ..errors import ArgumentError
 from ..language.index import Poly
-from ..language.program import whole_numbers
 from ..language.tree import Call, Expr, Index, Read, Reduce, children
 from ..operation.op import Op
 from . import trace
