@@ -164,7 +164,7 @@ class _Phases:
                     at = b.value(Op.AT, ADDRESS, at, b.value(Op.MUL, I64, count, st.bytes(self.lanes)), how=BYTE)
             places[t] = at
             args.append(b.value(Op.AWAY, ADDRESS, at, shifts[t] * st.bytes_of_place(self.lanes), how=BYTE) if shifts.get(t) else at)
-        for t in self.plan.zeroed.get(g.name, ()):
+        for t in g.clears:
             b.act(Op.CLEAR, places[t], self.plan.storage[t].bytes(self.lanes))
         b.act(Op.CALL, ME, first, N, ORDER, lo, hi, *args, how=self.named[g.name])
 
@@ -196,7 +196,7 @@ class _Phases:
 
     def split(self, g: Group) -> tuple[int, int, int]:
         """(number of tasks, tiles of the first letter, elements in a tile) for a group over whole tensors."""
-        if not g.letters or self.plan.zeroed.get(g.name):
+        if not g.letters or g.clears:
             return 1, 1, max(g.extents[0], 1) if g.letters else 1
         width = self.lanes if g.letters[0] == g.vector else 1
         step = min(g.tile.get(g.letters[0], 1), -(-g.extents[0] // width)) * width

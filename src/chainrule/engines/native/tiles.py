@@ -29,7 +29,7 @@ FEW_BLOCKS = 24  # and of short ones
 NEAR_BYTES = 640 << 10  # and of the second
 
 
-def choose(g: Group, storage: Mapping[str, Storage], lanes: int, registers: int) -> Group:
+def tiled(g: Group, storage: Mapping[str, Storage], lanes: int, registers: int) -> Group:
     """The group with its vector letter, tile and unrolled letters."""
     if not g.lanes:
         g = replace(g, vector=_vector(g, storage, lanes))
