@@ -16,7 +16,7 @@ from .builder import Builder
 from .effort import looks_every, per_block
 from .group import Arrangement, Group, Storage
 from .kernel import ME, kernel
-from .lower import SAMPLES
+from .lower import SAMPLES, SOME_SAMPLES
 from .memory import ORDER, N
 from .nest import Function, Loop, Op, Operand, Var, instructions
 from .number import ADDRESS, BYTE, I64, Number
@@ -201,7 +201,7 @@ class _Phases:
         width = self.lanes if g.letters[0] == g.vector else 1
         step = min(g.tile.get(g.letters[0], 1), -(-g.extents[0] // width)) * width
         tiles = -(-g.extents[0] // step)
-        work = math.prod(g.extents) * sum(math.prod(64 if e == SAMPLES else max(e, 1) for e in s.red_extents) for s in g.statements)
+        work = math.prod(g.extents) * sum(math.prod(SOME_SAMPLES if e == SAMPLES else max(e, 1) for e in s.red_extents) for s in g.statements)
         return max(1, min(tiles, work // TASK_WORK, MOST_TASKS)), tiles, step
 
     def tasks_function(self, level: int) -> tuple[int, Function]:
