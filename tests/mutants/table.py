@@ -324,7 +324,6 @@ EMITTING_MUTANTS = [
     Mutant("c-clear", "engines/native/c.py", "memset({at(i.args[0])}, 0, {at(i.args[1])});", "(void){at(i.args[0])};", TREE, "C adds to what was there"),
     Mutant("words-branch", "engines/native/words.py", "tested.update(dict.fromkeys(part.words))", "pass", TREE, "the words leave out conditions"),
     Mutant("words-pieces", "engines/native/words.py", "found += indented([*firsts, *inside])", "found = found + indented([*firsts, *inside]) if len(found) == 1 else found", TREE, "the words leave out parts that are written out"),
-    Mutant("schedule-apart", "engines/native/schedule.py", "apart |= late", "apart = late", PLANS, "a pair that was put apart comes together again"),
     Mutant("vmath-tanh", "engines/native/vmath.py", "v.const(22.0)), v.const(22.0)", "v.const(12.0)), v.const(12.0)", PRECISION, "tanh never reaches 1"),
 ]  # fmt: skip
 
