@@ -9,6 +9,9 @@ inside: from outside a run is one call.
 
 Thread 0, where it is Python's main thread, lets Python look at its signals now and then. What a handler raises ends the
 run: at once, or with the step where the run is `whole`.
+
+This is the one place beside llvm.py that knows LLVM's syntax: fixed text, of atomic instructions, waiting and calls into Python, none of
+which a loop nest has. As a tree it would need a dozen instructions for one use each, and read worse.
 """
 
 from __future__ import annotations

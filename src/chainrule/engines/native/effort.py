@@ -11,11 +11,10 @@ from collections.abc import Container
 
 from ...language.tree import walk
 from .group import Group
-from .lower import SAMPLES, Statement, linear
+from .lower import SAMPLES, SOME_SAMPLES, Statement, linear
 
 LONG = 1 << 16  # some 20 to 500 microseconds
 MANY = 16 * LONG  # a loop of less goes without strips
-SOME_SAMPLES = 64
 
 
 def looks_every(work: int) -> int:

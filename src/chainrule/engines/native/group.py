@@ -107,6 +107,7 @@ class Group:
     unroll: tuple[tuple[str, ...], ...]
     sample: str | None = None
     wide: frozenset[str] = frozenset()  # scatters of floats that add up in doubles, beside the tensor
+    clears: frozenset[str] = frozenset()  # tensors to set to 0 before it
 
     @cached_property
     def tensors(self) -> list[str]:

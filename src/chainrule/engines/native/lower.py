@@ -92,6 +92,7 @@ class Statement:
 
 
 MOST_SAMPLES = 1 << 31  # what a batch is taken to be at most where its size is open (Runner proves the arrays that come)
+SOME_SAMPLES = 64  # what it is taken to be where work is estimated
 SAMPLES = -1  # extent of the sample letter where the number of samples is known only at run time
 
 

@@ -16,7 +16,7 @@ from .builder import Builder
 from .effort import looks_every, per_block
 from .group import Arrangement, Group, Storage
 from .kernel import ME, kernel
-from .lower import SAMPLES
+from .lower import SAMPLES, SOME_SAMPLES
 from .memory import ORDER, N
 from .nest import Function, Loop, Op, Operand, Var, instructions
 from .number import ADDRESS, BYTE, I64, Number
@@ -164,7 +164,7 @@ class _Phases:
                     at = b.value(Op.AT, ADDRESS, at, b.value(Op.MUL, I64, count, st.bytes(self.lanes)), how=BYTE)
             places[t] = at
             args.append(b.value(Op.AWAY, ADDRESS, at, shifts[t] * st.bytes_of_place(self.lanes), how=BYTE) if shifts.get(t) else at)
-        for t in self.plan.zeroed.get(g.name, ()):
+        for t in g.clears:
             b.act(Op.CLEAR, places[t], self.plan.storage[t].bytes(self.lanes))
         b.act(Op.CALL, ME, first, N, ORDER, lo, hi, *args, how=self.named[g.name])
 
@@ -196,12 +196,12 @@ class _Phases:
 
     def split(self, g: Group) -> tuple[int, int, int]:
         """(number of tasks, tiles of the first letter, elements in a tile) for a group over whole tensors."""
-        if not g.letters or self.plan.zeroed.get(g.name):
+        if not g.letters or g.clears:
             return 1, 1, max(g.extents[0], 1) if g.letters else 1
         width = self.lanes if g.letters[0] == g.vector else 1
         step = min(g.tile.get(g.letters[0], 1), -(-g.extents[0] // width)) * width
         tiles = -(-g.extents[0] // step)
-        work = math.prod(g.extents) * sum(math.prod(64 if e == SAMPLES else max(e, 1) for e in s.red_extents) for s in g.statements)
+        work = math.prod(g.extents) * sum(math.prod(SOME_SAMPLES if e == SAMPLES else max(e, 1) for e in s.red_extents) for s in g.statements)
         return max(1, min(tiles, work // TASK_WORK, MOST_TASKS)), tiles, step
 
     def tasks_function(self, level: int) -> tuple[int, Function]:

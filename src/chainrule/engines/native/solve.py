@@ -224,7 +224,10 @@ def _solve_one(s: Statement, eq: Poly) -> Statement | None:
     if y is None:
         if constant % m:
             return empty(s)
-    else:  # coefs[y]*y + constant must be a multiple of m: y = first + step*y'
+    else:
+        # m*x = … has a whole solution only where coefs[y]*y + constant is a multiple of m (all other coefficients are). That is a
+        # congruence in y: with g = gcd(coefs[y], m) it has a solution only if g divides the constant, and then one in each m/g
+        # neighbouring values. So y = first + step*y' runs over exactly those for which x exists, and x is solved for without a test.
         g = math.gcd(coefs[y], m)
         if constant % g:
             return empty(s)

@@ -14,8 +14,10 @@ from dataclasses import dataclass, replace
 from ...language.index import Poly
 from ...language.tree import Call, Index, Read, free_names, product_factors, reads, walk
 from .group import Arrangement, Group, Storage
-from .lower import FOUND, SAMPLES, Statement, linear, step_of
+from .lower import FOUND, SAMPLES, SOME_SAMPLES, Statement, linear, step_of
 
+# Bounds and costs of the model. They are no machine's data sheet: they were tuned until `python benchmarks/kernels.py` found no better tile
+# by hand, and only the order in which they put tiles matters.
 MOST_WRITTEN = 400  # multiply-adds written out in one tile
 FEW_POINTS = 4  # a tile of so few values waits for memory
 LIGHT = 32  # a reduction of so few terms is written out whole
@@ -27,9 +29,19 @@ SHORT = 32  # and where a block costs little beside what waits for memory
 MANY = 64  # blocks whose plain addition loses no more than a block does,
 FEW_BLOCKS = 24  # and of short ones
 NEAR_BYTES = 640 << 10  # and of the second
+WORD = 4  # bytes by which footprints are counted: those of a float; doubles fill the caches twice as fast and are computed half as fast
+FROM_MEMORY = 1.5  # a vector that is put together of single numbers costs so much for each lane,
+FROM_SPREAD = 0.5  # a number that all lanes share half a load: the machine spreads it while it loads
+FAR = 2.0  # cycles of a vector load from the second-level cache, beyond those of the first
+SHADOW = 0.15  # of the loads' cycles are not hidden behind the multiply-adds, though these are more
+ROUND = 2  # cycles for the loop around a step: count, compare, jump
+CROWDED = 1.2  # code that leaves the instruction cache runs so much slower
+BORDERS = 9  # times a tile may be written out where a condition has borders in two letters: first, middle and last of each
+BRANCHES = 2.5  # a step with a branch for each term, against one without
+FEW_BAD = 8  # steps of a loop at which a condition fails and which are written out
 
 
-def choose(g: Group, storage: Mapping[str, Storage], lanes: int, registers: int) -> Group:
+def tiled(g: Group, storage: Mapping[str, Storage], lanes: int, registers: int) -> Group:
     """The group with its vector letter, tile and unrolled letters."""
     if not g.lanes:
         g = replace(g, vector=_vector(g, storage, lanes))
@@ -55,7 +67,7 @@ def _ordered(g: Group, model: _Model, lanes: int) -> Group:
     if not g.lanes or len(g.letters) < 2:
         return g
     everything = model.red | model.extent
-    unit = {o: 4 * (lanes if o.wide else 1) for o in model.operands}
+    unit = {o: WORD * (lanes if o.wide else 1) for o in model.operands}
 
     def touched(letter: str) -> int:
         within = {letter: g.tile.get(letter, 1)}
@@ -130,7 +142,7 @@ def _steady(p: Poly, letter: str) -> bool:
 
 def _access(st: Storage, index: tuple[Poly, ...], letter: str, lanes: int) -> float:
     stride = step_of(st.flat(index[1:] if st.sample else index), letter)
-    return 0.5 if stride == 0 else 1.0 if stride == 1 else 1.5 * lanes
+    return FROM_SPREAD if stride == 0 else 1.0 if stride == 1 else FROM_MEMORY * lanes
 
 
 @dataclass(frozen=True)
@@ -149,10 +161,10 @@ class _Model:
         self.g, self.s, self.unrolled, self.lanes, self.registers = g, s, unrolled, lanes, registers
         self.extent = dict(zip(g.letters, g.extents, strict=True))
         red = dict(zip(s.red, s.red_extents, strict=True))
-        self.red = {x: e if e != SAMPLES else 64 for x, e in red.items()}
+        self.red = {x: e if e != SAMPLES else SOME_SAMPLES for x, e in red.items()}
         self.span = {x: red[x] for x in unrolled}
         self.taps = math.prod(self.span.values())
-        self.outer = math.prod(max(e, 1) if e != SAMPLES else 64 for x, e in red.items() if x not in unrolled)
+        self.outer = math.prod(max(e, 1) if e != SAMPLES else SOME_SAMPLES for x, e in red.items() if x not in unrolled)
         self.operands = []
         for r in dict.fromkeys(reads(s.body)):
             if r.tensor not in g.registers:
@@ -160,8 +172,8 @@ class _Model:
                 wide = st.sample if g.lanes else any(g.vector in p.names for p in r.index)
                 coefs = tuple(tuple((x, abs(c)) for x, c in (linear(p) or {}).items() if x) for p in r.index)
                 letters = frozenset().union(*(p.names for p in r.index)) if r.index else frozenset()
-                self.operands.append(_Operand(r.index, tuple(c for c in coefs if c), letters, wide, st.places * 4 * (lanes if g.lanes else 1)))
-        self.latency = 4 if registers == 32 else 8
+                self.operands.append(_Operand(r.index, tuple(c for c in coefs if c), letters, wide, st.places * WORD * (lanes if g.lanes else 1)))
+        self.latency = 4 if registers == 32 else 8  # multiply-adds to keep under way: 4 cycles each, on one wide unit or two narrower ones
         self.dynamic = {x for x in s.red if x not in unrolled}
 
     def best(self) -> tuple[float, dict[str, int]]:
@@ -210,21 +222,26 @@ class _Model:
             if o.wide and o.footprint > FAST_BYTES:
                 for coefs in o.coefs:
                     fresh *= _values(coefs, tile, self.red)
-            loads += count if o.wide else 0.5 * count
+            loads += count if o.wide else FROM_SPREAD * count
             if o.wide and o.footprint > FAST_BYTES:  # each value comes once a tile from the second-level cache
-                far += 2.0 * fresh
+                far += FAR * fresh
             held.append(math.prod(t for x, t in tile.items() if x in o.letters))
         if points + (min(held) if len(held) > 1 else 1) + 1 > self.registers:
             return math.inf
-        step = max(float(written), loads + far / self.outer, self.latency * self.taps) + 0.15 * (loads + far / self.outer) + 2
+        step = max(float(written), loads + far / self.outer, self.latency * self.taps) + SHADOW * (loads + far / self.outer) + ROUND
         step *= self.hindered(tile)
-        if written > MOST_FAST // (9 if self.s.guards else 1):
-            step *= 1.2
-        finish = points * (5 if self.g.partial else 2) + 4
+        if written > MOST_FAST // (BORDERS if self.s.guards else 1):
+            step *= CROWDED
+        finish = points * (5 if self.g.partial else 2) + 4  # each sum starts at 0 and is stored; one over lanes is added up first
         return self.outer * step + finish
 
     def hindered(self, tile: dict[str, int]) -> float:
-        """A guard that differs within the tile and moves with a loop costs branches, unless it fails only at the border."""
+        """How much slower a step is for its conditions.
+
+        A condition that is the same at all points of the tile becomes a bound of the loop, and costs nothing. One that differs
+        between them and moves with a loop, as i+u-p >= 0 for several i at once, can be no bound: it is a branch for each term,
+        unless the tile holds the letter whole and it fails only at a few steps at the loop's ends, which are written out.
+        """
         for g in self.s.guards:
             moving = g.names & self.dynamic
             for x, t in tile.items():
@@ -232,11 +249,11 @@ class _Model:
                     y = next(iter(moving))
                     fixed = {x, y} | set(self.span)
                     if len(moving) > 1 or g.names - fixed or t < self.extent[x]:
-                        return 2.5
+                        return BRANCHES
                     span = {z: (0, n - 1) for z, n in (*self.red.items(), *self.extent.items()) if z in g.names}
                     bad = sum(g.interval(span | {y: (k, k)})[0] < 0 for k in range(self.red[y]))
-                    if bad > 8 or bad == self.red[y]:
-                        return 2.5
+                    if bad > FEW_BAD or bad == self.red[y]:
+                        return BRANCHES
         return 1.0
 
 
