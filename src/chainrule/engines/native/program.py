@@ -6,6 +6,10 @@ values --Runner(code)--> values'
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import llvmlite.binding as llvm
 
 from ...language.bind import countable
@@ -67,9 +71,23 @@ def compile_spec(spec: Spec) -> Code:
 
 def translate(spec: Spec, target: Target) -> tuple[tuple[str, ...], Layout]:
     """LLVM text of a program, a text for each module, and what the runner must know."""
-    made = nest(spec, target)
+    with _no_collections():
+        made = nest(spec, target)
+        texts = modules(made)
     slots = tuple((s.name, s.storage.layout.value, s.storage.places, s.storage.number.llvm) for s in made.slots)
-    return modules(made), Layout(slots, made.arena, max(made.tasks, default=1), made.chunks, made.lanes, made.notes)
+    return texts, Layout(slots, made.arena, max(made.tasks, default=1), made.chunks, made.lanes, made.notes)
+
+
+@contextmanager
+def _no_collections() -> Iterator[None]:
+    """A tree is tens of thousands of tuples and has no cycles: to look for some, again and again, would take a fifth of the time."""
+    on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if on:
+            gc.enable()
 
 
 def nest(spec: Spec, target: Target) -> Unit:

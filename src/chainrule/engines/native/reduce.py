@@ -182,7 +182,7 @@ class Reductions:
         b = self.b
         for spot in self.spots.values():
             here = spot.at(placed)
-            span = ranges(here.env)
+            span = ranges(here.env) if task.s.guards or task.s.equal else {}
             tests: dict[str, Var] = {}
             dead = False
             for g in task.s.guards:
