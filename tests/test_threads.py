@@ -585,3 +585,25 @@ def test_a_handler_may_want_helpers_while_helpers_are_started() -> None:
         assert same(a(x, threads=8), np.exp(x)) or np.allclose(a(x, threads=8), np.exp(x), rtol=1e-15)
         """
     )
+
+
+def test_a_handler_may_fork_in_the_middle_of_compiling() -> None:
+    """Modules are compiled side by side: the fork waits for the helpers inside LLVM, not for itself."""
+    python(
+        """
+        net = cr.nn.resnet20().init(0)
+        x, t = np.zeros((4, 3, 32, 32), np.float32), np.zeros(4, int)
+        children = []
+        def handler(*_):
+            children.append(os.fork())
+            if not children[-1]:
+                os._exit(0)
+        signal.signal(signal.SIGALRM, handler)
+        signal.setitimer(signal.ITIMER_REAL, 0.3, 0.3)
+        cr.TrainStep(net, cr.nn.CrossEntropyLoss(), cr.optim.SGD(0.1), x, t, 4)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        assert children and all(os.waitpid(k, 0)[1] == 0 for k in children)
+        """,
+        120,
+        CHAINRULE_CACHE="off",
+    )

@@ -147,9 +147,9 @@ class _Jobs:
     def __init__(self, jobs: Sequence[Callable[[], bytes]]):
         self.jobs = jobs
         self.results: list[bytes | BaseException | None] = [None] * len(jobs)
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()  # a signal handler may come here in the middle of it, and fork
         self.drawn = 0
-        self.busy = 0
+        self.busy: set[int] = set()  # threads that are at work
         self.idle = threading.Condition(self.lock)
 
     def work(self, _: int = 0) -> None:
@@ -158,7 +158,7 @@ class _Jobs:
                 k, self.drawn = self.drawn, self.drawn + 1
                 if k >= len(self.jobs):
                     return
-                self.busy += 1
+                self.busy.add(threading.get_ident())
             try:
                 self.results[k] = self.jobs[k]()
             except BaseException as e:  # raised again where the results are asked for
@@ -167,13 +167,14 @@ class _Jobs:
                     raise
             finally:
                 with self.lock:
-                    self.busy -= 1
+                    self.busy.discard(threading.get_ident())
                     self.idle.notify_all()
 
     def wait(self) -> None:
-        """Until nobody works on any of them."""
+        """Until nobody else works on any of them."""
+        own = {threading.get_ident()}
         with self.lock:
-            self.idle.wait_for(lambda: not self.busy)
+            self.idle.wait_for(lambda: not self.busy - own)
 
 
 _running: set[_Jobs] = set()
