@@ -14,47 +14,24 @@ sgd(w[*A], g[*A], lr, weight_decay=0) -> w_new[*A]
 sgd.doc = """Stochastic gradient descent: w' = w - lr (g + weight_decay w)."""
 
 sgd_momentum = op("""
-sgd_momentum(w[*A], g[*A], v[*A], lr, momentum, weight_decay=0) -> v_new[*A], w_new[*A]
-    v_new[*a] = momentum * v[*a] + (g[*a] + weight_decay * w[*a])
-    w_new[*a] = w[*a] - lr * v_new[*a]
+sgd_momentum(w[*A], g[*A], v[*A], step, lr, momentum, dampening=0, nesterov=0, weight_decay=0) -> v_new[*A], w_new[*A]
+    v_new[*a] = momentum * v[*a] + (1 - dampening * (step > 1)) * (g[*a] + weight_decay * w[*a])
+    w_new[*a] = w[*a] - lr * (v_new[*a] + nesterov * (g[*a] + weight_decay * w[*a] + (momentum - 1) * v_new[*a]))
 """)
-sgd_momentum.doc = """The same with momentum in PyTorch's convention: v' = momentum v + g + weight_decay w, w' = w - lr v'.
-Source: document 002; Sutskever et al., 2013."""
-
-sgd_dampened = op("""
-sgd_dampened(w[*A], g[*A], v[*A], step, lr, momentum, dampening, weight_decay=0) -> v_new[*A], w_new[*A]
-    share = 1 - dampening * (step > 1)
-    v_new[*a] = momentum * v[*a] + share * (g[*a] + weight_decay * w[*a])
-    w_new[*a] = w[*a] - lr * v_new[*a]
-""")
-sgd_dampened.doc = """The same where what is new counts 1 - dampening, from the second step on. Source: PyTorch's SGD."""
-
-sgd_nesterov = op("""
-sgd_nesterov(w[*A], g[*A], v[*A], lr, momentum, weight_decay=0) -> v_new[*A], w_new[*A]
-    v_new[*a] = momentum * v[*a] + (g[*a] + weight_decay * w[*a])
-    w_new[*a] = w[*a] - lr * (g[*a] + weight_decay * w[*a] + momentum * v_new[*a])
-""")
-sgd_nesterov.doc = """Nesterov's momentum in PyTorch's convention: a step further along the new momentum. Source: Sutskever et al., 2013."""
+sgd_momentum.doc = """The same with momentum in PyTorch's convention: v' = momentum v + (1 - dampening) (g + weight_decay w), w' = w - lr v'. What is new
+counts 1 - dampening from the second step on; nesterov = 1 goes a step further along the new momentum: w' = w - lr (g + weight_decay w + momentum v').
+Source: document 002; Sutskever et al., 2013; PyTorch's SGD."""
 
 adam = op("""
-adam(w[*A], g[*A], m[*A], v[*A], step, lr, beta1, beta2, eps, weight_decay=0) -> m_new[*A], v_new[*A], w_new[*A]
+adam(w[*A], g[*A], m[*A], v[*A], step, lr, beta1, beta2, eps, weight_decay=0, apart=0) -> m_new[*A], v_new[*A], w_new[*A]
     rate = lr / (1 - beta1**step)
     root = 1 / sqrt(1 - beta2**step)
     m_new[*a] = beta1 * m[*a] + (1 - beta1) * (g[*a] + weight_decay * w[*a])
     v_new[*a] = beta2 * v[*a] + (1 - beta2) * (g[*a] + weight_decay * w[*a])**2
-    w_new[*a] = w[*a] - rate * m_new[*a] / (sqrt(v_new[*a]) * root + eps)
+    w_new[*a] = w[*a] * (1 - lr * apart) - rate * m_new[*a] / (sqrt(v_new[*a]) * root + eps)
 """)
-adam.doc = """Adam: steps of the mean gradient over the root of its mean square, both freed from their start at 0. Source: Kingma and Ba, 2015."""
-
-adamw = op("""
-adamw(w[*A], g[*A], m[*A], v[*A], step, lr, beta1, beta2, eps, weight_decay) -> m_new[*A], v_new[*A], w_new[*A]
-    rate = lr / (1 - beta1**step)
-    root = 1 / sqrt(1 - beta2**step)
-    m_new[*a] = beta1 * m[*a] + (1 - beta1) * g[*a]
-    v_new[*a] = beta2 * v[*a] + (1 - beta2) * g[*a]**2
-    w_new[*a] = w[*a] * (1 - lr * weight_decay) - rate * m_new[*a] / (sqrt(v_new[*a]) * root + eps)
-""")
-adamw.doc = """Adam with weight decay apart from the gradient. Source: Loshchilov and Hutter, 2019."""
+adam.doc = """Adam: steps of the mean gradient over the root of its mean square, both freed from their start at 0; weight decay in the gradient, or
+(AdamW) apart from it. Source: Kingma and Ba, 2015; Loshchilov and Hutter, 2019."""
 
 amsgrad = op("""
 amsgrad(w[*A], g[*A], m[*A], v[*A], u[*A], step, lr, beta1, beta2, eps, weight_decay=0, apart=0) -> m_new[*A], v_new[*A], u_new[*A], w_new[*A]

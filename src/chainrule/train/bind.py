@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import ArgumentError
+from ..language.tree import reads
 from ..nn.compiled import Runs, runner
 from ..nn.graph import Graph, backward
 from ..nn.losses import Total
@@ -106,8 +107,12 @@ class Step:
                     raise ArgumentError(f"{t.name}: its size {e.args[0]} is none of w's; accepted: states with sizes that w has") from None
                 self.states[f"{p}.{t.name}"] = shape, self.own.start.get(t.name, 0.0)
                 self.g.declare(f"{p}.{t.name}", shape, False)
-            else:
-                names[t.name] = self.step() if t.name == "step" else self.number(t.name, self.own.scalars[t.name])
+            elif t.name != "step":
+                names[t.name] = self.number(t.name, self.own.scalars[t.name])
+            elif any(r.tensor == "step" for x in d.lines for r in reads(x.expr)):
+                names["step"] = self.step()
+            else:  # a form in which the number of the step does not matter
+                names["step"] = self.number("step.unread", 0.0)
         self.g.add(op, names, {}, f"{p}.update", shared=f"update:{op.name}")
         return pairs
 

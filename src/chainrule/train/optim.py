@@ -138,10 +138,8 @@ class SGD(_Known):
     def update(self) -> Update:
         if self.momentum == 0:
             return Update(update.sgd, self._given("lr", weight_decay=self.weight_decay), {})
-        if self.dampening != 0:
-            return Update(update.sgd_dampened, self._given("lr", "momentum", "dampening", weight_decay=self.weight_decay), {})
-        formula = update.sgd_nesterov if self.nesterov else update.sgd_momentum
-        return Update(formula, self._given("lr", "momentum", weight_decay=self.weight_decay), {})
+        more = {"dampening": self.dampening, "nesterov": float(self.nesterov), "weight_decay": self.weight_decay}
+        return Update(update.sgd_momentum, self._given("lr", "momentum", **more), {})
 
 
 class _Adam(_Known):
@@ -195,9 +193,7 @@ class AdamW(_Adam):
 
     @property
     def update(self) -> Update:
-        if self.amsgrad:
-            return Update(update.amsgrad, self._numbers(apart=self.weight_decay), {})
-        return Update(update.adamw, {**self._numbers(), "weight_decay": self.weight_decay}, {})
+        return Update(update.amsgrad if self.amsgrad else update.adam, self._numbers(apart=self.weight_decay), {})
 
 
 @dataclass(frozen=True)
