@@ -161,3 +161,34 @@ def test_optimisers_and_schedules_are_the_references(opt: cr.optim.Optimizer) ->
     for p in PROGRAMS:
         if p.id in ("branches", "one layer"):
             steps(p, 5, 23, opt)
+
+
+@pytest.mark.parametrize("p", PROGRAMS, ids=lambda p: p.id)
+def test_a_training_step_reads_back_as_what_it_computes(p: Program) -> None:
+    """Its text is a definition: an operation of parameters, states and data that gives their new values, on both engines."""
+    net, (x, t) = p.net(), p.data(6)
+    step = cr.TrainStep(net, p.loss, cr.optim.Adam(0.01, weight_decay=0.1), x, t, 6, p.transform)
+    program = step.program
+    given = {k: np.array(v) for k, v in {**step.runners[6][0].numbers, **step.arrays(), **step.data.all}.items()}
+    whole, names = cr.op(str(program)), program.names
+    found = [whole.evaluate({names[k.name]: given[k.name] for k in program.inputs}, {}, engine) for engine in ("native", "reference")]
+    losses = step.run(np.arange(6))
+    after = step.arrays()
+    for out in found:
+        assert out[names["loss"]] == pytest.approx(losses[0], rel=1e-12)
+        for new, old in program.update:
+            np.testing.assert_allclose(out[names[new]], after[old], rtol=1e-9, atol=1e-12, err_msg=new)
+
+
+@pytest.mark.parametrize("p", [p for p in PROGRAMS if not p.transform and p.id not in ("batch norm", "branches")], ids=lambda p: p.id)
+def test_a_networks_program_is_differentiated_as_one_definition(p: Program) -> None:
+    """The whole network under one reverse mode, against the operations' gradients put end to end (where training has no form of its own)."""
+    net, (x, _) = p.net(), p.data(3)
+    program = net.program(x.shape)
+    values = {**net.values, "input": x}
+    y, pull = cr.vjp(program, **{program.names[t.name]: values[t.name] for t in program.inputs})
+    np.testing.assert_allclose(y, net(x), rtol=1e-10, atol=1e-12)
+    dy = np.random.default_rng(0).normal(size=y.shape)
+    _, grads = cr.value_and_grad(net, lambda out, target: (out * target).sum())(x, dy)
+    for t, g in zip(program.inputs, pull(dy), strict=True):
+        np.testing.assert_allclose(g, grads[t.name], rtol=1e-8, atol=1e-10, err_msg=t.name)

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..engines.native.buffers import aligned
 from ..errors import ArgumentError
+from ..language.program import Program
 from ..nn.arguments import whole
 from ..nn.compiled import Runs, key_of
 from ..nn.graph import signature
@@ -152,6 +153,11 @@ class TrainStep:
         self.sizes[count] = self.free and built.graph.free and signature(built.network.calls) == self.made_of
         if not self.sizes[count]:
             self._made(built, count)
+
+    @property
+    def program(self) -> Program:
+        """A full batch's step as formulas: loss, gradients and updates; as text it is a definition."""
+        return self.runners[self.batch][0].program
 
     def record(self) -> None:
         """Let the network know what it is trained on."""
