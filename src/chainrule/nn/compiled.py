@@ -11,7 +11,7 @@ import numpy as np
 from ..engines.native.target import current
 from ..engines.session import Held, by_reference, chunks_for, spec_of
 from ..errors import ArgumentError
-from ..language.program import Program
+from ..language.program import Program as Program
 from .graph import Graph
 
 

@@ -22,7 +22,7 @@ from ..language.lazy import cached_property
 from ..language.program import Program
 from ..language.ranges import define, outline
 from ..language.show import definition_text, header_text, latex_line
-from ..language.tree import Definition
+from ..language.tree import Definition, reads
 from .arrays import to_array
 from .call import Ready, Recent, reference
 from .template import Template
@@ -107,6 +107,10 @@ class Op:
     def optional(self) -> tuple[str, ...]:
         """The names of inputs that may be left out."""
         return tuple(self.template.outline.optional) if self.template else ()
+
+    def uses(self, name: str) -> bool:
+        """Whether a line reads a tensor of this name."""
+        return any(r.tensor == name for line in self.definition.lines for r in reads(line.expr))
 
     def axes_of(self, name: str) -> int | None:
         """How many axes an input has; None where a family leaves it open."""

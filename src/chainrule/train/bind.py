@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import ArgumentError
-from ..language.tree import reads
 from ..nn.compiled import Runs, runner
 from ..nn.graph import Graph, backward
 from ..nn.losses import Total
@@ -109,7 +108,7 @@ class Step:
                 self.g.declare(f"{p}.{t.name}", shape, False)
             elif t.name != "step":
                 names[t.name] = self.number(t.name, self.own.scalars[t.name])
-            elif any(r.tensor == "step" for x in d.lines for r in reads(x.expr)):
+            elif op.uses("step"):
                 names["step"] = self.step()
             else:  # a form in which the number of the step does not matter
                 names["step"] = self.number("step.unread", 0.0)

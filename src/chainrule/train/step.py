@@ -10,9 +10,8 @@ import numpy as np
 
 from ..engines.native.buffers import aligned
 from ..errors import ArgumentError
-from ..language.program import Program
 from ..nn.arguments import whole
-from ..nn.compiled import Runs, key_of
+from ..nn.compiled import Program, Runs, key_of
 from ..nn.graph import signature
 from ..nn.inference import type_of
 from ..nn.inputs import Input, as_transform, kind_of

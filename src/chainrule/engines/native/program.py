@@ -118,9 +118,11 @@ _llvmlite = getattr(getattr(llvm.ffi, "lib", None), "_lock", None)  # its own lo
 
 def hold() -> None:
     """Before a fork: LLVM would stay locked in the child."""
-    settle()
-    if _llvmlite is not None:
-        _llvmlite.__enter__()
+    try:
+        settle()
+    finally:
+        if _llvmlite is not None:
+            _llvmlite.__enter__()
 
 
 def release() -> None:
