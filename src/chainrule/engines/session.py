@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
 import threading
 import weakref
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 import numpy as np
 
@@ -178,15 +180,41 @@ def counted(a: np.ndarray) -> np.ndarray:
 session = Session()
 
 
+@contextmanager
+def _at_rest() -> Iterator[None]:
+    """Nobody else compiles meanwhile: LLVM and llvmlite would stay locked in a forked child."""
+    with ExitStack() as waiting:
+        waiting.enter_context(_undisturbed())
+        with session.lock, native.at_rest():
+            waiting.close()
+            yield
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Signals wait. A handler that forks would otherwise interrupt the waiting of another fork, be interrupted itself, and so on."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+_forks: list[AbstractContextManager[None]] = []  # several where a handler forks in the middle of a fork
+
+
 def _hold() -> None:
-    """Nobody forks in the middle of a compilation: LLVM and llvmlite would stay locked in the child."""
-    session.lock.acquire()
-    native.hold()
+    rest = _at_rest()
+    rest.__enter__()
+    _forks.append(rest)
 
 
 def _release() -> None:
-    native.release()
-    session.lock.release()
+    if _forks:  # else a handler raised while the fork waited
+        _forks.pop().__exit__(None, None, None)
 
 
 if hasattr(os, "register_at_fork"):

@@ -10,7 +10,8 @@ import ctypes
 import os
 import struct
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 
 import llvmlite.binding as llvm
 
@@ -94,7 +95,7 @@ def emitted(machine: llvm.TargetMachine, made: llvm.ModuleRef) -> bytes:
     emit = _unlocked("LLVMPY_TargetMachineEmitToMemory")
     if emit is None:
         return bytes(machine.emit_object(made))
-    with llvm.ffi.OutputString() as said:
+    with llvm.ffi.OutputString() as said, _outside_the_lock():
         buffer = emit(machine, made, 1, said)
         if not buffer:
             raise RuntimeError(str(said))
@@ -147,37 +148,37 @@ class _Jobs:
     def __init__(self, jobs: Sequence[Callable[[], bytes]]):
         self.jobs = jobs
         self.results: list[bytes | BaseException | None] = [None] * len(jobs)
-        self.lock = threading.RLock()  # a signal handler may come here in the middle of it, and fork
         self.drawn = 0
         self.busy: set[int] = set()  # threads that are at work
-        self.idle = threading.Condition(self.lock)
 
     def work(self, _: int = 0) -> None:
+        own = threading.get_ident()
         while True:
-            with self.lock:
+            with _turn:
                 k, self.drawn = self.drawn, self.drawn + 1
                 if k >= len(self.jobs):
                     return
-                self.busy.add(threading.get_ident())
+                self.busy.add(own)
             try:
-                self.results[k] = self.jobs[k]()
-            except BaseException as e:  # raised again where the results are asked for
-                self.results[k] = e
-                if not isinstance(e, Exception):
-                    raise
+                self.do(k)
             finally:
-                with self.lock:
-                    self.busy.discard(threading.get_ident())
-                    self.idle.notify_all()
+                with _turn:
+                    self.busy.discard(own)
+                    _turn.notify_all()
+
+    def do(self, k: int) -> None:
+        try:
+            self.results[k] = self.jobs[k]()
+        except BaseException as e:  # raised again where the results are asked for
+            self.results[k] = e
+            if not isinstance(e, Exception):
+                raise
 
     def wait(self) -> None:
         """Until nobody else works on any of them."""
         own = {threading.get_ident()}
-        with self.lock:
-            self.idle.wait_for(lambda: not self.busy - own)
-
-
-_running: set[_Jobs] = set()
+        with _turn:
+            _turn.wait_for(lambda: self.busy <= own)
 
 
 def side_by_side(jobs: Sequence[Callable[[], bytes]]) -> Iterable[bytes]:
@@ -190,6 +191,9 @@ def side_by_side(jobs: Sequence[Callable[[], bytes]]) -> Iterable[bytes]:
             pool.offer(together.work, helpers)
         together.work()
         together.wait()
+        for k, r in enumerate(together.results):
+            if r is None:  # its helper is gone: this is a child, forked by a signal handler in the middle of these jobs
+                together.do(k)
     finally:
         together.drawn = len(jobs)
         together.wait()
@@ -204,7 +208,56 @@ def processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def settle() -> None:
-    """Wait until no helper is inside LLVM: a fork would leave its locks shut in the child."""
-    for jobs in list(_running):
-        jobs.wait()
+# Forks: a child has none of its parent's threads, and every lock that one of them held stays shut in it -----------------------
+
+_turn = threading.Condition(threading.RLock())  # around what follows; a signal handler may come here in the middle of it, and fork
+_running: set[_Jobs] = set()
+_unguarded: set[int] = set()  # threads inside LLVM without llvmlite's lock
+_forking: list[int] = []  # the thread that waits until it may fork, once for each handler that interrupts its waiting and forks as well
+_llvmlite = getattr(llvm.ffi.lib, "_lock", nullcontext())  # its own lock, around each of its calls
+
+
+@contextmanager
+def _outside_the_lock() -> Iterator[None]:
+    """Around a call into LLVM that does not take llvmlite's lock. None begins while a thread waits to fork, which so waits for one at most."""
+    own = threading.get_ident()
+    with _turn:
+        _turn.wait_for(lambda: all(thread == own for thread in _forking))
+        _unguarded.add(own)
+    try:
+        yield
+    finally:
+        with _turn:
+            _unguarded.discard(own)
+            _turn.notify_all()
+
+
+@contextmanager
+def at_rest() -> Iterator[None]:
+    """No other thread is inside LLVM meanwhile."""
+    own = threading.get_ident()
+    _forking.append(own)
+    try:
+        with (
+            _llvmlite,
+            _turn,
+        ):  # this thread may hold llvmlite's lock already, for which a helper waits: nothing here waits for helpers to end their jobs
+            _turn.wait_for(lambda: _unguarded <= {own})
+            yield
+    finally:
+        _forking.remove(own)
+        with _turn:
+            _turn.notify_all()
+
+
+def _alone() -> None:
+    """In a forked child: nobody waits for helpers that are gone."""
+    own = threading.get_ident()
+    with _turn:
+        for jobs in _running:
+            jobs.busy &= {own}
+        _turn.notify_all()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_alone)

@@ -10,13 +10,11 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import llvmlite.binding as llvm
-
 from ...language.bind import countable
 from . import cache
 from .buffers import aligned, contiguous
 from .c import source
-from .compile import assemble, link, modules, settle
+from .compile import assemble, at_rest, link, modules
 from .finds import looked_up
 from .group import Arrangement, Storage
 from .lower import SAMPLES, lower
@@ -37,12 +35,11 @@ __all__ = [
     "Spec",
     "aligned",
     "assemble",
+    "at_rest",
     "c_source",
     "compile_spec",
     "contiguous",
-    "hold",
     "key_of",
-    "release",
     "translate",
 ]
 
@@ -111,20 +108,3 @@ def nest(spec: Spec, target: Target) -> Unit:
 def c_source(spec: Spec, name: str) -> str:
     """The program's loop nests as a C file; its function is chainrule_<name>."""
     return source(nest(spec, current()), spec, name)
-
-
-_llvmlite = getattr(getattr(llvm.ffi, "lib", None), "_lock", None)  # its own lock, around each of its calls
-
-
-def hold() -> None:
-    """Before a fork: LLVM would stay locked in the child."""
-    try:
-        settle()
-    finally:
-        if _llvmlite is not None:
-            _llvmlite.__enter__()
-
-
-def release() -> None:
-    if _llvmlite is not None:
-        _llvmlite.__exit__()
