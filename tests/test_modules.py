@@ -555,21 +555,26 @@ def test_optimisers_check_their_numbers(call: Callable[[], object], problem: str
     assert "accepted: " in str(e.value)
 
 
-def test_an_optimiser_of_ones_own_is_bound_by_its_header() -> None:
-    text = """lion(w[*A], g[*A], m[*A], lr, beta1, beta2, step) -> w_new[*A], m_new[*A]
+@pytest.mark.parametrize(("m_axes", "kept"), [("m[*A]", True), ("m[*A]=0", True), ("m[*A]=0", False)])
+def test_an_optimiser_of_ones_own_is_bound_by_its_header(m_axes: str, kept: bool) -> None:
+    """A state that may be left out is, unless it is told where to start."""
+    text = f"""lion(w[*A], g[*A], {m_axes}, lr, beta1, beta2, step) -> w_new[*A], m_new[*A]
         w_new[*a] = w[*a] - lr * sign(beta1 * m[*a] + (1 - beta1) * g[*a]) / step
         m_new[*a] = beta2 * m[*a] + (1 - beta2) * g[*a]"""
     rate = cr.optim.Schedule("half(step, top) -> rate\n rate = top * 0.5**(step - 1)", top=0.1)
     net = nn.Sequential(nn.Linear(4, 4)).init(0, D)
-    w, m = net.values["0.weight"].copy(), np.full((4, 4), 0.25)
+    w, m = net.values["0.weight"].copy(), np.full((4, 4), 0.25 * kept)
     probe = nn.Sequential(nn.Linear(4, 4)).init(0, D)
-    step = cr.TrainStep(net, nn.MSELoss(), cr.optim.Optimizer(text, start={"m": 0.25}, lr=rate, beta1=0.9, beta2=0.5), X, T, 5)
+    start = {"m": 0.25} if kept else {}
+    step = cr.TrainStep(net, nn.MSELoss(), cr.optim.Optimizer(text, start=start, lr=rate, beta1=0.9, beta2=0.5), X, T, 5)
     for k in range(1, 4):
         g = cr.value_and_grad(probe, nn.MSELoss())(X, T)[1]["0.weight"]
-        w, m = w - 0.1 * 0.5 ** (k - 1) * np.sign(0.9 * m + 0.1 * g) / k, 0.5 * m + 0.5 * g
+        w, m = w - 0.1 * 0.5 ** (k - 1) * np.sign(0.9 * m + 0.1 * g) / k, (0.5 * m + 0.5 * g) * kept
         step.run(np.arange(5))
         np.testing.assert_allclose(net.values["0.weight"], w, rtol=1e-12)
-        np.testing.assert_allclose(step.states["0.weight.m"], m, rtol=1e-12)
+        assert ("0.weight.m" in step.states) == kept
+        if kept:
+            np.testing.assert_allclose(step.states["0.weight.m"], m, rtol=1e-12)
         probe.load_state_dict(net.state_dict())
 
 

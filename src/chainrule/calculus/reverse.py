@@ -33,6 +33,7 @@ from ..language.tree import (
     fresh_name,
     letters_of,
     mul,
+    needed,
     number_of,
     reads,
 )
@@ -157,7 +158,7 @@ class _Reverse:
         of = {t: self.adjoint[t] for t in self.wrt}
         inputs = d.inputs + tuple(Tensor(seeds[t.name], t.axes) for t in d.outputs)
         results = tuple(Tensor(of[t], d.axes[t]) for t in self.wrt)
-        lines = _needed(tuple(forward + backward), {t.name for t in results})
+        lines = needed(tuple(forward + backward), {t.name for t in results})
         values = {x.tensor for x in forward}
         kept = sum(x.tensor in values for x in lines)
         label = self.name(f"{d.name}_{'_'.join('d' + t for t in self.wrt)}")
@@ -262,14 +263,3 @@ def _contribution_text(
     known = {(p.letter, s) for p, s in zip(index, target, strict=True)} | alone(body, axes)
     said = [x if (x, r) in known else f"{x}:{r}" for x, r in letters.items()]
     return f"{at} += {expression(body, axes)}" + (f" for every {','.join(said)}" if said else "")
-
-
-def _needed(lines: tuple[Line, ...], wanted: set[str]) -> tuple[Line, ...]:
-    """The lines that the wanted tensors depend on, in order."""
-    keep: list[Line] = []
-    want = set(wanted)
-    for line in reversed(lines):
-        if line.tensor in want:
-            keep.append(line)
-            want |= {r.tensor for r in reads(line.expr)}
-    return tuple(reversed(keep))

@@ -166,6 +166,17 @@ def reads(e: Expr) -> Iterator[Read]:
     return (node for node in walk(e) if isinstance(node, Read))
 
 
+def needed(lines: tuple[Line, ...], wanted: set[str]) -> tuple[Line, ...]:
+    """The lines that the wanted tensors depend on, in order."""
+    keep: list[Line] = []
+    want = set(wanted)
+    for line in reversed(lines):
+        if line.tensor in want:
+            keep.append(line)
+            want |= {r.tensor for r in reads(line.expr)}
+    return tuple(reversed(keep))
+
+
 def direct_reads(e: Expr) -> Iterator[Read]:
     return (node for node in direct(e) if isinstance(node, Read))
 

@@ -142,6 +142,11 @@ def _numbers(op: Op) -> set[str]:
     return own
 
 
+def leading_to(op: Op, outputs: Iterable[str]) -> set[str]:
+    """The lines of an operation that these outputs of it depend on."""
+    return {line.tensor for line in tree.needed(op.definition.lines, set(outputs))}
+
+
 def signature(calls: Sequence[Call]) -> tuple[object, ...]:
     """What a program is made of, as a key. It holds the operations themselves, so that none of them can go and
     leave its identity to another."""

@@ -2,39 +2,23 @@
 
 An update has the inputs `w` (a parameter) and `g` (its gradient), and an output w_new. Any other input with an output of its name
 and `_new` is a state, which starts at 0 and is carried from step to step; `step` is the step's number, from 1 on; every other
-number is the optimiser's (or a schedule's) of that name. An input that may be left out is, where the optimiser says nothing else.
+number is the optimiser's (or a schedule's) of that name. An input that may be left out is, where the optimiser says nothing else: so
+are states that only some settings need.
 """
 
 from ..operation.op import op
 
 sgd = op("""
-sgd(w[*A], g[*A], lr, weight_decay=0) -> w_new[*A]
-    w_new[*a] = w[*a] - lr * (g[*a] + weight_decay * w[*a])
-""")
-sgd.doc = """Stochastic gradient descent: w' = w - lr (g + weight_decay w)."""
-
-sgd_momentum = op("""
-sgd_momentum(w[*A], g[*A], v[*A], step, lr, momentum, dampening=0, nesterov=0, weight_decay=0) -> v_new[*A], w_new[*A]
+sgd(w[*A], g[*A], v[*A]=0, step, lr, momentum=0, dampening=0, nesterov=0, weight_decay=0) -> v_new[*A], w_new[*A]
     v_new[*a] = momentum * v[*a] + (1 - dampening * (step > 1)) * (g[*a] + weight_decay * w[*a])
     w_new[*a] = w[*a] - lr * (v_new[*a] + nesterov * (g[*a] + weight_decay * w[*a] + (momentum - 1) * v_new[*a]))
 """)
-sgd_momentum.doc = """The same with momentum in PyTorch's convention: v' = momentum v + (1 - dampening) (g + weight_decay w), w' = w - lr v'. What is new
-counts 1 - dampening from the second step on; nesterov = 1 goes a step further along the new momentum: w' = w - lr (g + weight_decay w + momentum v').
-Source: document 002; Sutskever et al., 2013; PyTorch's SGD."""
+sgd.doc = """Stochastic gradient descent in PyTorch's convention: v' = momentum v + (1 - dampening) (g + weight_decay w), w' = w - lr v'. What is
+new counts 1 - dampening from the second step on; nesterov = 1 goes a step further along the new momentum: w' = w - lr (g + weight_decay w +
+momentum v'). Without momentum nothing is left but w' = w - lr (g + weight_decay w). Source: document 002; Sutskever et al., 2013."""
 
 adam = op("""
-adam(w[*A], g[*A], m[*A], v[*A], step, lr, beta1, beta2, eps, weight_decay=0, apart=0) -> m_new[*A], v_new[*A], w_new[*A]
-    rate = lr / (1 - beta1**step)
-    root = 1 / sqrt(1 - beta2**step)
-    m_new[*a] = beta1 * m[*a] + (1 - beta1) * (g[*a] + weight_decay * w[*a])
-    v_new[*a] = beta2 * v[*a] + (1 - beta2) * (g[*a] + weight_decay * w[*a])**2
-    w_new[*a] = w[*a] * (1 - lr * apart) - rate * m_new[*a] / (sqrt(v_new[*a]) * root + eps)
-""")
-adam.doc = """Adam: steps of the mean gradient over the root of its mean square, both freed from their start at 0; weight decay in the gradient, or
-(AdamW) apart from it. Source: Kingma and Ba, 2015; Loshchilov and Hutter, 2019."""
-
-amsgrad = op("""
-amsgrad(w[*A], g[*A], m[*A], v[*A], u[*A], step, lr, beta1, beta2, eps, weight_decay=0, apart=0) -> m_new[*A], v_new[*A], u_new[*A], w_new[*A]
+adam(w[*A], g[*A], m[*A], v[*A], u[*A]=0, step, lr, beta1, beta2, eps, weight_decay=0, apart=0) -> m_new[*A], v_new[*A], u_new[*A], w_new[*A]
     rate = lr / (1 - beta1**step)
     root = 1 / sqrt(1 - beta2**step)
     m_new[*a] = beta1 * m[*a] + (1 - beta1) * (g[*a] + weight_decay * w[*a])
@@ -42,23 +26,19 @@ amsgrad(w[*A], g[*A], m[*A], v[*A], u[*A], step, lr, beta1, beta2, eps, weight_d
     u_new[*a] = maximum(u[*a], v_new[*a])
     w_new[*a] = w[*a] * (1 - lr * apart) - rate * m_new[*a] / (sqrt(u_new[*a]) * root + eps)
 """)
-amsgrad.doc = """Adam with the largest mean square so far; weight decay in the gradient, or apart from it. Source: Reddi et al., 2018."""
+adam.doc = """Adam: steps of the mean gradient over the root of its mean square, both freed from their start at 0; weight decay in the gradient, or
+(AdamW) apart from it. With u (AMSGrad) the largest mean square so far counts. Source: Kingma and Ba, 2015; Reddi et al., 2018; Loshchilov
+and Hutter, 2019."""
 
 rmsprop = op("""
-rmsprop(w[*A], g[*A], s[*A], lr, alpha, eps, weight_decay=0) -> s_new[*A], w_new[*A]
-    s_new[*a] = alpha * s[*a] + (1 - alpha) * (g[*a] + weight_decay * w[*a])**2
-    w_new[*a] = w[*a] - lr * (g[*a] + weight_decay * w[*a]) / (sqrt(s_new[*a]) + eps)
-""")
-rmsprop.doc = """RMSprop: the gradient over the root of its running mean square. Source: Tieleman and Hinton, 2012; PyTorch's RMSprop."""
-
-rmsprop_full = op("""
-rmsprop_full(w[*A], g[*A], s[*A], a[*A], v[*A], lr, alpha, eps, momentum=0, centered=0, weight_decay=0) -> s_new[*A], a_new[*A], v_new[*A], w_new[*A]
+rmsprop(w[*A], g[*A], s[*A], a[*A]=0, v[*A]=0, lr, alpha, eps, momentum=0, centered=0, weight_decay=0) -> s_new[*A], a_new[*A], v_new[*A], w_new[*A]
     s_new[*i] = alpha * s[*i] + (1 - alpha) * (g[*i] + weight_decay * w[*i])**2
     a_new[*i] = alpha * a[*i] + (1 - alpha) * (g[*i] + weight_decay * w[*i])
     v_new[*i] = momentum * v[*i] + (g[*i] + weight_decay * w[*i]) / (sqrt(s_new[*i] - centered * a_new[*i]**2) + eps)
     w_new[*i] = w[*i] - lr * v_new[*i]
 """)
-rmsprop_full.doc = """The same with momentum, and (centered = 1) the variance in place of the mean square. Source: Graves, 2013; PyTorch's RMSprop."""
+rmsprop.doc = """RMSprop: the gradient over the root of its running mean square; with momentum, and (centered = 1) the variance in place of the
+mean square. Source: Tieleman and Hinton, 2012; Graves, 2013; PyTorch's RMSprop."""
 
 adagrad = op("""
 adagrad(w[*A], g[*A], s[*A], step, lr, eps, lr_decay=0, weight_decay=0) -> s_new[*A], w_new[*A]

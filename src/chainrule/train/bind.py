@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import ArgumentError
 from ..nn.compiled import Runs, runner
-from ..nn.graph import Graph, backward
+from ..nn.graph import Graph, backward, leading_to
 from ..nn.losses import Total
 from ..nn.module import Module
 from ..nn.network import LOSS, Network, written
@@ -87,7 +87,7 @@ class Step:
     def update(self, p: str, gradient: str) -> dict[str, str]:
         """Lines that renew one parameter; {new value: what it replaces}."""
         op = self.own.op
-        without = [k for k in op.optional if k not in self.own.scalars]
+        without = [k for k in op.optional if k not in self.own.scalars and k not in self.own.start]
         if op.template is not None:
             op = op.at({"w": len(self.g.shapes[p])}, without=without)
         d = op.definition
@@ -112,7 +112,7 @@ class Step:
                 names["step"] = self.step()
             else:  # a form in which the number of the step does not matter
                 names["step"] = self.number("step.unread", 0.0)
-        self.g.add(op, names, {}, f"{p}.update", shared=f"update:{op.name}")
+        self.g.add(op, names, {}, f"{p}.update", leading_to(op, out & names.keys()), shared=f"update:{op.name}")
         return pairs
 
     def step(self) -> str:

@@ -21,7 +21,9 @@ Rate = float | Schedule
 
 @dataclass(frozen=True)
 class Update:
-    """What the training step binds: the formula, its numbers by name (or what they are at each step), where states start."""
+    """What the training step binds: the formula, its numbers by name (or what they are at each step), where states start.
+
+    Numbers and states that may be left out are, unless they are named here."""
 
     op: Op
     scalars: Mapping[str, Rate]
@@ -33,8 +35,8 @@ class Optimizer:
 
     The update has the inputs w (a parameter) and g (its gradient) and the output w_new. Any other input with an output of its
     name and `_new` is a state: it starts at 0, or at what `start` says, and is carried from step to step. `step` is the number
-    of the step, from 1 on. All other inputs are numbers, given by name; a number may be a schedule. Inputs that may be left
-    out are, unless they are given.
+    of the step, from 1 on. All other inputs are numbers, given by name; a number may be a schedule. Numbers and states that may
+    be left out are, unless they are given (`start` gives a state).
 
     >>> sign = Optimizer("sign(w[*A], g[*A], lr) -> w_new[*A]\\n w_new[*a] = w[*a] - lr * sign(g[*a])", lr=0.1)
     >>> sign.update.scalars["lr"]
@@ -111,6 +113,11 @@ class _Known(Optimizer):
         return {k: getattr(self, k) for k in names} | {k: v for k, v in optional.items() if v != 0}
 
 
+def _kept(**states: bool) -> dict[str, float]:
+    """The states that may be left out and are not; they start at 0."""
+    return {k: 0.0 for k, is_kept in states.items() if is_kept}
+
+
 @dataclass(frozen=True)
 class SGD(_Known):
     """Stochastic gradient descent: v' = momentum v + (1 - dampening) (g + weight_decay w), w' = w - lr v' (PyTorch's convention).
@@ -136,10 +143,10 @@ class SGD(_Known):
 
     @property
     def update(self) -> Update:
-        if self.momentum == 0:
-            return Update(update.sgd, self._given("lr", weight_decay=self.weight_decay), {})
-        more = {"dampening": self.dampening, "nesterov": float(self.nesterov), "weight_decay": self.weight_decay}
-        return Update(update.sgd_momentum, self._given("lr", "momentum", **more), {})
+        more = {"momentum": self.momentum, "dampening": self.dampening, "nesterov": float(self.nesterov), "weight_decay": self.weight_decay}
+        if self.momentum == 0:  # PyTorch does not dampen then either
+            del more["dampening"]
+        return Update(update.sgd, self._given("lr", **more), _kept(v=self.momentum != 0))
 
 
 class _Adam(_Known):
@@ -174,8 +181,7 @@ class Adam(_Adam):
 
     @property
     def update(self) -> Update:
-        formula = update.amsgrad if self.amsgrad else update.adam
-        return Update(formula, self._numbers(weight_decay=self.weight_decay), {})
+        return Update(update.adam, self._numbers(weight_decay=self.weight_decay), _kept(u=self.amsgrad))
 
 
 @dataclass(frozen=True)
@@ -193,7 +199,7 @@ class AdamW(_Adam):
 
     @property
     def update(self) -> Update:
-        return Update(update.amsgrad if self.amsgrad else update.adam, self._numbers(apart=self.weight_decay), {})
+        return Update(update.adam, self._numbers(apart=self.weight_decay), _kept(u=self.amsgrad))
 
 
 @dataclass(frozen=True)
@@ -216,10 +222,8 @@ class RMSprop(_Known):
 
     @property
     def update(self) -> Update:
-        given = self._given("lr", "alpha", "eps", weight_decay=self.weight_decay)
-        if self.momentum == 0 and not self.centered:
-            return Update(update.rmsprop, given, {})
-        return Update(update.rmsprop_full, given | self._given(momentum=self.momentum, centered=float(self.centered)), {})
+        more = {"momentum": self.momentum, "centered": float(self.centered), "weight_decay": self.weight_decay}
+        return Update(update.rmsprop, self._given("lr", "alpha", "eps", **more), _kept(a=self.centered, v=self.momentum != 0))
 
 
 @dataclass(frozen=True)
