@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -13,7 +14,7 @@ from chainrule.engines.native.target import current
 
 WIDTHS = ("avx512", "avx2", "sse2")
 pytest_plugins = ["pytester"]
-lacking: dict[str, int] = {}  # widths that the host lacks: how many tests were left out for it
+NOT_TESTED = "not tested"  # a property of tests that are left out for want of something: what it is, for the summary
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -35,13 +36,17 @@ def narrower(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     try:
         assert current().name == request.param
     except ArgumentError as e:
-        lacking[request.param] = lacking.get(request.param, 0) + 1
+        missing(request, f"on {request.param}: this machine ({current().name}) has no such vectors")
         pytest.skip(str(e))
     return str(request.param)
 
 
+def missing(request: pytest.FixtureRequest, what: str) -> None:
+    request.node.user_properties.append((NOT_TESTED, what))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    for width, count in lacking.items():
-        terminalreporter.write_line(
-            f"NOT TESTED on {width}: this machine ({current().name}) has no such vectors; {count} tests left out", red=True, bold=True
-        )
+    """The tests may have run in other processes: their reports tell."""
+    left_out = Counter(dict(report.user_properties)[NOT_TESTED] for report in terminalreporter.stats.get("skipped", []) if report.user_properties)
+    for what, count in left_out.items():
+        terminalreporter.write_line(f"NOT TESTED {what}; {count} tests left out", red=True, bold=True)

@@ -311,7 +311,7 @@ NO_SETTINGS = [
 
 
 @pytest.mark.parametrize("name", ["a", "s"])
-@pytest.mark.parametrize("value", NO_SETTINGS, ids=lambda v: f"{type(v).__name__} {v}"[:30])
+@pytest.mark.parametrize("value", NO_SETTINGS, ids=lambda v: type(v).__name__ if type(v) is object else f"{type(v).__name__} {v}"[:30])
 def test_what_is_no_number_is_no_setting(value: object, name: str) -> None:
     f, x = cr.op(SCALED), np.ones((1, 2))
     for call in (lambda: f(x, **{name: value}), lambda: cr.vjp(f, x, engine="reference", **{name: value}), lambda: f.loops(x, **{name: value})):

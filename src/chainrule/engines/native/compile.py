@@ -76,7 +76,7 @@ def assemble(texts: Sequence[str], target: Target) -> bytes:
 def assembled(text: str, target: Target, opt: int) -> bytes:
     machine = _machine(target, opt)
     try:
-        made = llvm.parse_assembly(text, llvm.create_context())
+        made = parsed(text)
         made.verify()
     except RuntimeError as e:
         raise ChainruleError(f"the compiler made text that LLVM refuses; please report this with the formula: {e}") from None
@@ -88,6 +88,25 @@ def assembled(text: str, target: Target, opt: int) -> bytes:
     passes.add_simplify_cfg_pass()
     passes.run(made, builder)
     return emitted(machine, made)
+
+
+class _OfItsContext(llvm.ModuleRef):  # type: ignore[misc]  # llvmlite has no types
+    """A module that its context frees. Where Ctrl-C leaves both in a cycle of garbage, Python would free them in any order, and a module after
+    its context is a crash."""
+
+    def _dispose(self) -> None:
+        pass
+
+
+def parsed(text: str) -> llvm.ModuleRef:
+    """The module that a text means, in a context of its own."""
+    context = llvm.create_context()
+    with llvm.ffi.OutputString() as said:
+        made = _OfItsContext(llvm.ffi.lib.LLVMPY_ParseAssembly(context, text.encode(), said), context)
+        if said:
+            made.close()
+            raise RuntimeError(str(said))
+    return made
 
 
 def emitted(machine: llvm.TargetMachine, made: llvm.ModuleRef) -> bytes:
