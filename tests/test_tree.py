@@ -43,15 +43,16 @@ def spec_of(op: Op, arrays: dict[str, np.ndarray], case: Case) -> Spec:
     return op.ready(arrays, case.numbers).spec
 
 
-def units(case: Case) -> Iterator[Unit]:
+def units(case: Case) -> Iterator[tuple[Unit, Spec]]:
     for _, op, arrays in both(case, np.float32):
-        yield nest(spec_of(op, arrays, case), current())
+        spec = spec_of(op, arrays, case)
+        yield nest(spec, current()), spec
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c.id)
 def test_every_loop_and_every_condition_is_in_all_three(case: Case) -> None:
-    for unit in units(case):
-        text = c.source(unit, spec_of(*next((o, a) for _, o, a in both(case, np.float32)), case), "f")
+    for unit, spec in units(case):
+        text = c.source(unit, spec, "f")
         llvm = "\n".join(modules(unit))
         for f in unit.functions:
             nodes = walk(f.body)
@@ -76,12 +77,13 @@ def test_every_loop_and_every_condition_is_in_all_three(case: Case) -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c.id)
 def test_the_same_program_makes_the_same_tree_and_the_same_texts(case: Case) -> None:
-    for first, second in zip(units(case), units(case), strict=True):
+    for first, spec in units(case):
+        second = nest(spec, current())
         assert first.functions == second.functions and first.notes == second.notes
         assert modules(first) == modules(first) == modules(second)
 
 
-def run_c(path: Path, op: Op, spec: Spec, arrays: dict[str, np.ndarray], outputs: dict[str, np.ndarray], name: str) -> None:
+def run_c(path: Path, spec: Spec, arrays: dict[str, np.ndarray], outputs: dict[str, np.ndarray], name: str) -> None:
     function = getattr(ctypes.CDLL(str(path)), f"chainrule_{name}")
     given = [ctypes.c_void_p((arrays | outputs)[p.name].ctypes.data) for p in (*spec.inputs, *spec.outputs)]
     assert function(*([ctypes.c_int64(SAMPLES)] if spec.sample is not None else []), *given) == 0
@@ -92,45 +94,28 @@ def dtypes(case: Case) -> tuple[type, ...]:
     return (np.float32, np.float64) if case.id in ("waves", "exotic", "attention", "norm", "unsolvable", "conv2d-stride2-pad") else (np.float32,)
 
 
-@pytest.fixture(scope="module")
-def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A library for every case, forward and gradient."""
-    folder = tmp_path_factory.mktemp("c")
-    if COMPILER is None:
-        return folder
-    jobs = []
-    for k, case in enumerate(CASES):
-        for dtype in dtypes(case):
-            for tag, op, arrays in both(case, dtype):
-                spec = spec_of(op, arrays, case)
-                name = f"{k}_{tag}_{np.dtype(dtype).name}"
-                source = folder / f"{name}.c"
-                source.write_text(c.source(nest(spec, NARROW), spec, "x" + name))
-                flags = ["-std=c99", "-O0", "-fPIC", "-ffp-contract=off", "-Werror=implicit-function-declaration", "-w"]
-                jobs.append([COMPILER, *flags, "-shared", str(source), "-o", str(folder / f"{name}.so"), "-lm"])
-    running: list[subprocess.Popen[bytes]] = []
-    for job in jobs:
-        running.append(subprocess.Popen(job))
-        if len(running) > 1:
-            assert running.pop(0).wait() == 0
-    assert all(p.wait() == 0 for p in running)
-    return folder
+def compiled(source: Path, text: str) -> subprocess.Popen[bytes]:
+    """The compiler at work on a library beside its source."""
+    source.write_text(text)
+    flags = ["-std=c99", "-O0", "-fPIC", "-ffp-contract=off", "-Werror=implicit-function-declaration", "-w"]
+    return subprocess.Popen([str(COMPILER), *flags, "-shared", str(source), "-o", str(source.with_suffix(".so")), "-lm"])
 
 
 @pytest.mark.parametrize("case, dtype", [pytest.param(case, d, id=f"{case.id}-{d.__name__}") for case in CASES for d in dtypes(case)])
-def test_c_computes_what_both_engines_compute(case: Case, dtype: type, compiled: Path, request: pytest.FixtureRequest) -> None:
+def test_c_computes_what_both_engines_compute(case: Case, dtype: type, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     if COMPILER is None:
         missing(request, "against C: there is no cc, gcc or clang on this machine")
         pytest.skip("no C compiler")
-    for tag, op, arrays in both(case, dtype):
-        spec = spec_of(op, arrays, case)
+    jobs = [(tag, op, arrays, spec_of(op, arrays, case)) for tag, op, arrays in both(case, dtype)]
+    compilers = [compiled(tmp_path / f"{tag}.c", c.source(nest(spec, NARROW), spec, tag)) for tag, _, _, spec in jobs]
+    for (tag, op, arrays, spec), compiler in zip(jobs, compilers, strict=True):
         want = op.evaluate(arrays, case.numbers, "reference")
         native = op.evaluate(arrays, case.numbers, "native")
         outputs = {k: np.full(np.shape(v), np.nan, v.dtype) for k, v in want.items()}
-        name = f"{CASES.index(case)}_{tag}_{np.dtype(dtype).name}"
         settings = dict(op.definition.settings) | case.numbers
         given = arrays | {k: np.array(settings[k], dtype) for k in op.ready(arrays, case.numbers).program.scalars}
-        run_c(compiled / f"{name}.so", op, spec, {k: np.ascontiguousarray(a) for k, a in given.items()}, outputs, "x" + name)
+        assert compiler.wait() == 0
+        run_c(tmp_path / f"{tag}.so", spec, {k: np.ascontiguousarray(a) for k, a in given.items()}, outputs, tag)
         for k, got in outputs.items():
             size = max(float(np.max(np.abs(want[k]), initial=0)), 1e-3)
             np.testing.assert_allclose(got, want[k], atol=(3e-5 if dtype is np.float32 else 1e-12) * size, rtol=0)
