@@ -33,6 +33,7 @@ CORNERS, MODULES = ("tests/test_corners.py",), ("tests/test_modules.py",)
 SESSION, LOOKUPS, TREE = ("tests/test_session.py",), ("tests/test_lookups.py",), ("tests/test_tree.py",)
 TILES, STRONG, UNIFORM = ("tests/test_tiles.py",), ("tests/test_strong_zeros.py",), ("tests/test_uniform.py",)
 SLIPS, FAMILIES = ("tests/test_slips.py",), ("tests/test_families.py",)
+OPTIM = ("tests/test_optim.py",)
 CALCULUS, RANDOM = ("tests/test_calculus.py",), ("tests/test_random_formulas.py",)
 
 
@@ -385,15 +386,20 @@ OPS_MUTANTS = [
     Mutant("ops-cross-entropy", "ops/loss.py", "z[n,t[n,*a],*a] - m[n,*a]", "z[n,t[n,*a],*a]", LIBRARY, "the true class without the shift"),
     Mutant("ops-conv-columns", "ops/convolution.py", "*(s*i+d*u-p)", "*(s*i+u-p)", LIBRARY, "columns are not dilated", 1),
     Mutant("ops-linear", "ops/linear.py", "y[n,*a,o] = b[o] + sum", "y[n,*a,o] = sum", LIBRARY, "a linear layer without its bias"),
-    Mutant("ops-decay", "ops/update.py", "(step > 1)) * (g[*a] + weight_decay * w[*a])", "(step > 1)) * (g[*a] - weight_decay * w[*a])", NETWORKS, "weights grow instead of decaying"),
-    Mutant("ops-momentum-twice", "ops/update.py", "v_new[*a] = momentum * v[*a] +", "v_new[*a] = momentum * momentum * v[*a] +", NETWORKS, "momentum applied twice", 1),
-    Mutant("ops-old-velocity", "ops/update.py", "- lr * (v_new[*a]", "- lr * (v[*a]", NETWORKS, "the update takes the velocity of the step before"),
+    Mutant("ops-decay", "ops/update.py", "(step > 1)) * (g[*a] + weight_decay * w[*a])", "(step > 1)) * (g[*a] - weight_decay * w[*a])", OPTIM, "weights grow instead of decaying"),
+    Mutant("ops-momentum-twice", "ops/update.py", "v_new[*a] = momentum * v[*a] +", "v_new[*a] = momentum * momentum * v[*a] +", OPTIM, "momentum applied twice", 1),
+    Mutant("ops-old-velocity", "ops/update.py", "- lr * (v_new[*a]", "- lr * (v[*a]", OPTIM, "the update takes the velocity of the step before"),
     Mutant("ops-chunks", "engines/session.py", "few = 1 if blocks <= 1 else 4", "few = 1 if blocks <= 1 else cores()", PLANS,
            "how a batch is cut depends on the machine"),
     Mutant("index-quotient-ends", "language/index.py", "ends = (a // d, a // e, b // d, b // e)", "ends = (a // d, b // e)", CORNERS, "the ends of a quotient whose divisor moves"),
     Mutant("index-remainder-negative", "language/index.py", "else (d + 1, 0)", "else (0, -d - 1)", CORNERS, "the sign of a remainder by a negative number"),
     Mutant("bind-limit-widest", "language/program.py", "min(below, default=None)", "max(below, default=None)", CORNERS, "the larger of two tables is the limit"),
-    Mutant("update-decay", "ops/update.py", "w[*a] - lr * (g[*a] + weight_decay * w[*a])", "w[*a] - lr * g[*a] + weight_decay * w[*a]", NETWORKS, "weight decay lets weights grow", 1),
+    Mutant("update-decay", "ops/update.py", "nesterov * (g[*a] + weight_decay * w[*a] +", "nesterov * (g[*a] +", OPTIM, "a look ahead forgets the decay"),
+    Mutant("optim-no-velocity", "train/optim.py", "_kept(v=self.momentum != 0)", "_kept(v=False)", OPTIM, "momentum without memory"),
+    Mutant("optim-rms-velocity", "train/optim.py", "a=self.centered, v=self.momentum != 0", "a=self.centered, v=self.centered", OPTIM, "RMSprop forgets its momentum"),
+    Mutant("optim-amsgrad", "train/optim.py", "_kept(u=self.amsgrad)", "_kept(u=False)", OPTIM, "AMSGrad is Adam", 1),
+    Mutant("optim-own-state", "train/bind.py", "if k not in self.own.scalars and k not in self.own.start]", "if k not in self.own.scalars]", MODULES, "a state that is told where to start is left out"),
+    Mutant("compile-garbage", "engines/native/compile.py", "    def _dispose(self) -> None:\n        pass", "    def _other(self) -> None:\n        pass", THREADS, "garbage frees a module after its context"),
     Mutant("collapse-last", "calculus/collapse.py", "0 <= p.constant < s.constant", "0 <= p.constant <= s.constant", CORNERS, "a place just outside needs no bracket"),
     Mutant("values-whole-neg", "engines/native/values.py", "Op.WRAP_SUB, 0, self.integer(a, spot)", "Op.WRAP_ADD, 0, self.integer(a, spot)", CORNERS, "-t is t"),
     Mutant("values-whole-minus", "engines/native/values.py", '"-": Op.WRAP_SUB', '"-": Op.WRAP_ADD', CORNERS, "t-1 is t+1"),
