@@ -24,7 +24,7 @@ train: $(VENV)/run.stamp
 	$(BIN)/chainrule train fashion-mnist --model lenet5 $(ARGS)
 
 test: lint
-	$(BIN)/pytest --numprocesses auto --dist worksteal $(ARGS)
+	$(BIN)/pytest --numprocesses auto --maxprocesses 8 --dist worksteal $(ARGS)
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check src tests benchmarks

@@ -426,7 +426,7 @@ def test_an_interrupted_training_has_made_whole_steps(threads: int) -> None:
             for k in range(1_000_000):
                 if state(again, other) == found: break
                 other.run(order[400 * (k % 10):][:400])
-                assert time.perf_counter() - began < 30, "no number of steps leads there"
+                assert time.perf_counter() - began < 60, "no number of steps leads there"
             print(k, "steps")
             step.run(order)
         """,
@@ -644,6 +644,6 @@ def test_a_handler_may_fork_in_the_middle_of_compiling() -> None:
             os._exit(0)
         assert went_on and all(os.waitpid(k, 0)[1] == 0 for k in children)
         """,
-        240,
+        110,
         CHAINRULE_CACHE="off",
     )
