@@ -136,6 +136,7 @@ def test_initial_weights_have_pytorchs_distribution() -> None:
             assert np.abs(ours).max() > 0.95 * bound and abs(ours.std() / v.std().item() - 1) < 0.15
 
 
+@pytest.mark.timeout(1200)
 def test_accuracy_after_five_epochs_is_pytorchs() -> None:
     """Seeds 0 to 4, five epochs: at least 0.88 on average, and within 0.005 of PyTorch with the same settings."""
     opt = cr.optim.SGD(0.02, 0.9)
