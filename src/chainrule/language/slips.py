@@ -6,6 +6,7 @@ import ast
 import re
 
 from .functions import FUNCTIONS, REDUCTIONS
+from .source import put_in
 
 NOT = r"(?![²³½]|(?:if|else|and|or|not|in|is|for)\b)"  # what follows is no word of Python
 OVER = rf"\b(?:{'|'.join((*REDUCTIONS, 'argmin'))})\[[^\[\]]*\]"  # a reduction and its letters
@@ -58,12 +59,12 @@ HEADED = (
 
 # Functions under the names that other languages and libraries give them.
 KNOWN_AS = {
-    "relu": "maximum({0}, 0)", "square": "({0})**2", "arctan": "atan({0})", "arcsin": "asin({0})", "arccos": "acos({0})", "fabs": "abs({0})",
-    "absolute": "abs({0})", "log2": "log({0}) / log(2)", "log10": "log({0}) / log(10)", "power": "({0})**({1})", "rint": "round({0})",
-    "clip": "minimum(maximum({0}, {1}), {2})", "clamp": "minimum(maximum({0}, {1}), {2})", "heaviside": "(({0}) > 0)", "step": "(({0}) > 0)",
-    "silu": "({0}) * sigmoid({0})", "swish": "({0}) * sigmoid({0})", "gelu": "({0}) * (1 + erf(({0}) / sqrt(2))) / 2", "reciprocal": "1 / ({0})",
-    "leaky_relu": "where({0} > 0, {0}, 0.01 * ({0}))", "sgn": "sign({0})", "logistic": "sigmoid({0})", "exp2": "2**({0})", "cbrt": "({0})**(1/3)",
-    "amax": "max({0})", "amin": "min({0})", "sec": "1 / cos({0})", "cot": "1 / tan({0})", "multiply": "({0}) * ({1})", "divide": "({0}) / ({1})",
+    "relu": "maximum({0}, 0)", "square": "{0}**2", "arctan": "atan({0})", "arcsin": "asin({0})", "arccos": "acos({0})", "fabs": "abs({0})",
+    "absolute": "abs({0})", "log2": "log({0}) / log(2)", "log10": "log({0}) / log(10)", "power": "{0}**{1}", "rint": "round({0})",
+    "clip": "minimum(maximum({0}, {1}), {2})", "clamp": "minimum(maximum({0}, {1}), {2})", "heaviside": "{0} > 0", "step": "{0} > 0",
+    "silu": "{0} * sigmoid({0})", "swish": "{0} * sigmoid({0})", "gelu": "{0} * (1 + erf({0} / sqrt(2))) / 2", "reciprocal": "1 / {0}",
+    "leaky_relu": "where({0} > 0, {0}, 0.01 * {0})", "sgn": "sign({0})", "logistic": "sigmoid({0})", "exp2": "2**{0}", "cbrt": "sign({0}) * abs({0})**(1/3)",
+    "amax": "max({0})", "amin": "min({0})", "sec": "1 / cos({0})", "cot": "1 / tan({0})", "multiply": "{0} * {1}", "divide": "{0} / {1}",
 }  # fmt: skip
 
 
@@ -90,7 +91,19 @@ def typed(text: str) -> tuple[int, int, str, str] | None:
 def called(word: str, args: list[str]) -> str | None:
     """What a function of another language is here."""
     form = KNOWN_AS.get(word)
-    return form.format(*args) if form and len(args) == 1 + max(int(k) for k in re.findall(r"{(\d)}", form)) else None
+    places = re.findall(r"{(\d)}", form or "")
+    return formed(form, args) if form and len(args) == 1 + max(map(int, places)) else None
+
+
+def formed(form: str, args: list[str]) -> str:
+    """A form with text in its places, each in brackets where it would fall apart without them."""
+    text, at = form, 0
+    while place := re.compile(r"{(\d)}").search(text, at):
+        arg = args[int(place[1])]
+        blank = re.sub(r"{\d}", "_", text[place.end() :])
+        put = put_in(text[: place.start()], arg, blank)
+        text, at = text[: place.start()] + put + text[place.end() :], place.start() + len(put)
+    return text
 
 
 def headed(text: str) -> str | None:

@@ -167,3 +167,16 @@ def split_top(text: str, mark: str) -> list[tuple[str, int]]:
             parts.append((text[last:k], last))
             last = k + 1
     return [*parts, (text[last:], last)]
+
+
+def put_in(before: str, part: str, after: str) -> str:
+    """An expression for the place between two texts: in brackets, unless all means the same without them."""
+    bracketed = f"({part})"
+    return part if _tree(before + part + after) == _tree(before + bracketed + after) else bracketed
+
+
+def _tree(text: str) -> str | None:
+    try:
+        return ast.dump(ast.parse(text.strip(), mode="eval"))
+    except SyntaxError:
+        return None
