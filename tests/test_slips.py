@@ -73,6 +73,17 @@ SLIPS: list[tuple[str, str, str, Meaning]] = [
     (HEAD, "y[n,i] = sum[j](δ(i,j)*x[n,j])", "y[n,i] = sum[j](delta(i,j)*x[n,j])", lambda: X),
     (HEAD, "y[n,i] = ∑[j](x[n,j]) + w[i]", "y[n,i] = sum[j](x[n,j]) + w[i]", lambda: X.sum(1, keepdims=True) + W),
     (HEAD, "y[n,i] = sum[j:i+1](x[n,j])", "y[n,i] = sum[j](x[n,j] * (j < i+1))", lambda: X.cumsum(1)),
+    (HEAD, "y[n,i] = max[j:i+1](x[n,j] - 5)", "y[n,i] = max[j](where(j < i+1, x[n,j] - 5, -inf))", lambda: np.maximum.accumulate(X, 1) - 5),
+    (HEAD, "y[n,i] = min[j:i+1](x[n,j] + 5)", "y[n,i] = min[j](where(j < i+1, x[n,j] + 5, inf))", lambda: np.minimum.accumulate(X, 1) + 5),
+    (HEAD, "y[n,i] = prod[j:i+1](x[n,j])", "y[n,i] = prod[j](where(j < i+1, x[n,j], 1))", lambda: X.cumprod(1)),
+    (HEAD, "y[n,i] = 2/mean[j:i+1](x[n,j]*w[j])", "y[n,i] = 2 / (sum[j](x[n,j] * w[j] * (j < i+1)) / (i+1))",
+     lambda: 2 * np.arange(1, 5) / (X * W).cumsum(1)),
+    (HEAD, "y[n,i] = argmin[j:i+1](x[n,j])", "y[n,i] = argmax[j](where(j < i+1, -x[n,j], -inf))", lambda: np.array([[0, 1, 1, 1], [0, 0, 2, 2.0]])),
+    (HEAD, "y[n,i] = sum[j:i+1](x[n,j]) - sum[j:i](x[n,j])", "y[n,i] = sum[j](x[n,j] * (j < i+1)) - sum[j](x[n,j] * (j < i))", lambda: X),
+    (HEAD, "y[n,i] = w[i]*sum[k,j:k+1](x[n,j]*w[k])", "y[n,i] = w[i] * sum[k,j](x[n,j] * w[k] * (j < k+1))", lambda: W * (X.cumsum(1) @ W)[:, None]),
+    (HEAD, "y[n,i] = sum[j<=i](x[n,j])", "y[n,i] = sum[j](x[n,j] * (j < i+1))", lambda: X.cumsum(1)),
+    (HEAD, "y[n,i] = sum[0<=j<i](x[n,j])", "y[n,i] = sum[j](x[n,j] * (j < i))", lambda: X.cumsum(1) - X),
+    (HEAD, "y[n,i] = sum[j=0:i+1](x[n,j])", "y[n,i] = sum[j](x[n,j] * (j < i+1))", lambda: X.cumsum(1)),
     (HEAD, "y[n,i] = x[n,j]*w[j] + w[i]", "y[n,i] = sum[j](x[n,j] * w[j]) + w[i]", lambda: (X @ W)[:, None] + W),
     (HEAD, "y = x*w", "y[n,d] = x[n,d] * w[d]", lambda: X * W),
     (HEAD, "y[n,i] = x", "y[n,i] = x[n,i]", lambda: X),
@@ -177,6 +188,10 @@ def test_what_is_wrong_besides_a_slip_is_said_in_its_place() -> None:
     assert told(HEAD + "y[n,i] = 2x[n,i] + oops").startswith("a letter of the left side")
     assert told(HEAD + "y[n,i] = x[n,i] & w[i]").startswith("x[n, i] != 0 and w[i] != 0; the product of values is")
     assert told(HEAD + "z[n,i] = 2x[n,i]\n    y[n,i] = oops[n,i]") == "z[n,i] = 2*x[n,i]"
+
+
+def test_where_the_line_cannot_be_known_none_is_shown() -> None:
+    assert told(HEAD + "y[n,i] = mean[j,k:j+1](x[n,j]*w[k])") == "a size, a setting or a whole number"
 
 
 def test_every_statement_that_is_offered_stands_for_itself() -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from .index import Poly
 from .raw import UNKNOWN
 from .show import expression
-from .tree import Call, Expr, Index, Read, Reduce, add, free_names, fresh_name, index_names, mul, neg, number_of, reads, rebuild, sub
+from .tree import ONE, Call, Const, Expr, Index, Read, Reduce, add, div, free_names, fresh_name, index_names, mul, neg, number_of, reads, rebuild, sub
 
 
 def line_of(tensor: str, letters: Sequence[str], explicit: Mapping[str, Poly], e: Expr, axes: Mapping[str, tuple[Poly, ...]]) -> str:
@@ -84,9 +85,28 @@ def read_at(e: Expr) -> list[str]:
     return [x for x in dict.fromkeys(p.letter for r in reads(e) for p in r.index) if x and x in free]
 
 
-def bounded(e: Expr, letter: str, size: Poly) -> Expr:
-    """A reduction over letter:size, where the size is no size, with a bracket for it."""
-    if isinstance(e, Reduce) and letter in e.letters:
-        ranges = tuple(UNKNOWN if x == letter else r for x, r in zip(e.letters, e.ranges, strict=True))
-        return replace(e, ranges=ranges, body=mul(e.body, Call("<", (Index(Poly.name(letter)), number_of(size)))))
-    return rebuild(e, lambda a: bounded(a, letter, size))
+# What a term is that does not count, for each kind of reduction; a product's and a sum's are numbers, of the others no value is taken.
+NEUTRAL = {"sum": None, "prod": ONE, "max": Const(-math.inf), "argmax": Const(-math.inf), "min": Const(math.inf)}
+
+
+def bounded(e: Expr, letter: str, size: Poly) -> Expr | None:
+    """Reductions over letter:size, where the size is no size, with a condition for it: terms beyond it do not count. None: of no such meaning."""
+    lost = [False]
+
+    def change(node: Expr) -> Expr:
+        if not isinstance(node, Reduce) or (letter, size) not in zip(node.letters, node.ranges, strict=True):
+            return rebuild(node, change)
+        lost[0] |= node.kind == "mean" and len(node.letters) > 1  # of how many values, no size says
+        return _bounded(node, letter, size)
+
+    out = change(e)
+    return None if lost[0] else out
+
+
+def _bounded(e: Reduce, letter: str, size: Poly) -> Expr:
+    ranges = tuple(UNKNOWN if x == letter else r for x, r in zip(e.letters, e.ranges, strict=True))
+    inside = Call("<", (Index(Poly.name(letter)), number_of(size)))
+    if e.kind == "mean":  # of so many values
+        return div(Reduce("sum", e.letters, ranges, mul(e.body, inside)), number_of(size))
+    other = NEUTRAL[e.kind]
+    return replace(e, ranges=ranges, body=mul(e.body, inside) if other is None else Call("where", (inside, e.body, other)))

@@ -210,11 +210,12 @@ class _Resolver:
             if size != UNKNOWN:
                 known[letter] = size.subs(sample)
                 for name in size.names - {"n"} - self.sizes - set(self.settings):
-                    if name in scope:
-                        whole = bounded(self.raw_line.expr, letter, size)
-                        correct_at(
-                            self.source, piece, name, f"the range of {letter!r} depends on the letter {name!r}", self.text(self.raw_line, whole)
-                        )
+                    if name in scope | set(e.letters) - {letter}:
+                        problem = f"the range of {letter!r} depends on the letter {name!r}"
+                        meant = bounded(self.raw_line.expr, letter, size)
+                        if meant is None:
+                            complain_at(self.source, piece, name, problem, "a size, a setting or a whole number")
+                        correct_at(self.source, piece, name, problem, self.text(self.raw_line, meant))
                     complain_at(self.source, piece, name, f"unknown size {name!r}", "a size of an input's axis, a setting or a whole number")
         self.free = self.stated = set(known)
         for letter, size, read in self.alone(e.body, set(e.letters)):

@@ -36,9 +36,9 @@ class Reader:
     def fail(self, node: ast.AST | None, problem: str, accepted: str) -> NoReturn:
         complain(self.source, *self.at(node), problem, accepted)
 
-    def correct(self, node: ast.AST, problem: str, meant: str) -> NoReturn:
-        """Fail with the statement that the piece should be."""
-        raise Slip(wrong(self.source, *self.at(node), problem), changed(self.source, self.piece, meant), self.piece.line)
+    def correct(self, node: ast.AST, problem: str, meant: str, *plain: str) -> NoReturn:
+        """Fail with the statement that the piece should be; plain: what is said where that is not accepted."""
+        raise Slip(wrong(self.source, *self.at(node), problem), changed(self.source, self.piece, meant), self.piece.line, *plain)
 
     def at(self, node: ast.AST | None) -> tuple[int, int]:
         """(line, column) of a node."""

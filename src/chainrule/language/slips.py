@@ -6,10 +6,11 @@ import ast
 import re
 
 from .functions import FUNCTIONS, REDUCTIONS
-from .source import put_in
+from .source import formed
 
 NOT = r"(?![²³½]|(?:if|else|and|or|not|in|is|for)\b)"  # what follows is no word of Python
-OVER = rf"\b(?:{'|'.join((*REDUCTIONS, 'argmin'))})\[[^\[\]]*\]"  # a reduction and its letters
+HEAD = rf"\b(?:{'|'.join((*REDUCTIONS, 'argmin'))})\["
+OVER = rf"{HEAD}[^\[\]]*\]"  # a reduction and its letters
 CLOSED = r"(?:[^()]|\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\))"  # text whose brackets are closed
 
 # (how it is typed, what the language writes, what is wrong with it); text alone tells them.
@@ -33,6 +34,7 @@ TYPED = (
     ("√(?=\\s*\\()", "sqrt", "'√' is written 'sqrt'"),
     (r"√\s*(\w+(?:\[[^\[\]]*\])?)", r"sqrt(\1)", "'√' is written 'sqrt'"),
     (r"\bln\b(?=\s*\()", "log", "there is no function 'ln'"),
+    (rf"({HEAD}[^\[\]]*?\b\w)\s*=\s*0\s*:", r"\1:", "a range begins at 0"),
     (r"\|\|", " or ", "'||' is written 'or'"),
     (r"\|([^|]+)\|", r"abs(\1)", "the absolute value is written 'abs'"),
     (r"\s*\|\s*", " or ", "'|' is written 'or'"),
@@ -93,17 +95,6 @@ def called(word: str, args: list[str]) -> str | None:
     form = KNOWN_AS.get(word)
     places = re.findall(r"{(\d)}", form or "")
     return formed(form, args) if form and len(args) == 1 + max(map(int, places)) else None
-
-
-def formed(form: str, args: list[str]) -> str:
-    """A form with text in its places, each in brackets where it would fall apart without them."""
-    text, at = form, 0
-    while place := re.compile(r"{(\d)}").search(text, at):
-        arg = args[int(place[1])]
-        blank = re.sub(r"{\d}", "_", text[place.end() :])
-        put = put_in(text[: place.start()], arg, blank)
-        text, at = text[: place.start()] + put + text[place.end() :], place.start() + len(put)
-    return text
 
 
 def headed(text: str) -> str | None:
