@@ -13,8 +13,11 @@ from chainrule.language.ranges import define
 from chainrule.language.source import statements
 
 X, W, V = np.array([[1.5, -2.0, 0.5, 3.0], [0.25, 1.0, -1.0, 2.0]]), np.array([2.0, -1.0, 0.5, 4.0]), np.arange(12.0).reshape(3, 4) / 4 - 1
+B, Z = np.array([1.0, -2.0, 0.5]), np.array([[1.0, 0.0, -1.0], [0.5, 2.0, 1.0]])
 HEAD = "f(x[n,D], w[D], v[O,D]; s=2) -> y[n,D]\n    "
 ROWS = "f(x[n,D], v[O,D], w[D]) -> y[n,O]\n    "
+SQUARE = "f(x[n,D], v[O,D], b[O]) -> y[n]\n    "
+LOSS = "f(x[n,D], v[O,D], z[n,O]) -> L\n    "
 EACH = "f(x[n,D], w[D]) -> y[n]\n    "
 Meaning = Callable[[], np.ndarray]
 
@@ -97,6 +100,28 @@ SLIPS: list[tuple[str, str, str, Meaning]] = [
     (EACH, "y[n] = sum(x)", "y[n] = sum[d](x[n,d])", lambda: X.sum(1)),
     (EACH, "y[n] = mean(x[n,k]*w[k])", "y[n] = mean[k](x[n,k] * w[k])", lambda: (X * W).mean(1)),
     (EACH, "y[n] = max(x) - sum[i:2](x[n,j]*w[j])", "y[n] = max[d](x[n,d]) - sum[i:2](x[n,j] * w[j])", lambda: np.zeros(0)),
+    (HEAD, "y[n,i] = x[n,i]/sum(x)", "y[n,i] = x[n,i] / sum[d](x[n,d])", lambda: X / X.sum(1, keepdims=True)),
+    (HEAD, "y[n,i] = exp(x)/sum(exp(x))", "y[n,i] = exp(x[n,i]) / sum[d](exp(x[n,d]))", lambda: np.exp(X) / np.exp(X).sum(1, keepdims=True)),
+    (HEAD, "y = (x - mean(x))/sqrt(mean((x - mean(x))**2))", "y[n,d] = (x[n,d] - mean[d1](x[n,d1])) / sqrt(mean[d2]((x[n,d2] - mean[d3](x[n,d3]))**2))",
+     lambda: (X - X.mean(1, keepdims=True)) / X.std(1, keepdims=True)),
+    (HEAD, "y[n,i] = x @ w", "y[n,i] = sum[d](x[n,d] * w[d])", lambda: (X @ W)[:, None] * np.ones(4)),
+    (HEAD, "y = mean(x @ w)", "y[n,d] = mean[n1](sum[d1](x[n1,d1] * w[d1]))", lambda: (X @ W).mean() * np.ones_like(X)),
+    (HEAD, "y[n,i] = x*sum(w)", "y[n,i] = x[n,i] * sum[d](w[d])", lambda: X * W.sum()),
+    (ROWS, "y[n,o] = tanh(v[o,0] + v[o,k]*x[n,k])", "y[n,o] = tanh(v[o,0] + sum[k](v[o,k] * x[n,k]))", lambda: np.tanh(V[:, 0] + X @ V.T)),
+    (ROWS, "y = tanh(1 + v*x)", "y[n,o] = tanh(1 + sum[d](v[o,d] * x[n,d]))", lambda: np.tanh(1 + X @ V.T)),
+    (ROWS, "y = 2*max(0, v*x)", "y[n,o] = 2 * maximum(0, sum[d](v[o,d] * x[n,d]))", lambda: 2 * np.maximum(0, X @ V.T)),
+    (ROWS, "y = (v*x)²", "y[n,o] = sum[d](v[o,d] * x[n,d])**2", lambda: (X @ V.T) ** 2),
+    (ROWS, "y[n,o] = sum[k](v[o,k])**2 + relu(2*v[o,k]*x[n,k])", "y[n,o] = sum[k](v[o,k])**2 + maximum(sum[k](2 * v[o,k] * x[n,k]), 0)",
+     lambda: V.sum(1) ** 2 + np.maximum(2 * X @ V.T, 0)),
+    (ROWS, "y[n,o] = silu(v[o,k]*x[n,k])", "y[n,o] = sum[k](v[o,k] * x[n,k]) * sigmoid(sum[k](v[o,k] * x[n,k]))", lambda: X @ V.T / (1 + np.exp(-X @ V.T))),
+    (ROWS, "y[n,o] = (x[n,k] - v[o,k])**2", "y[n,o] = sum[k]((x[n,k] - v[o,k])**2)", lambda: ((X[:, None] - V) ** 2).sum(2)),
+    (ROWS, "y[n,o] = sum[k] (x[n,k]+1)*v[o,k]", "y[n,o] = sum[k]((x[n,k] + 1) * v[o,k])", lambda: (X + 1) @ V.T),
+    (ROWS, "y[n,o] = mean(v*x)", "y[n,o] = mean[d](v[o,d] * x[n,d])", lambda: X @ V.T / 4),
+    (SQUARE, "y[n] = x @ v @ b", "y[n] = sum[o](sum[d](x[n,d] * v[o,d]) * b[o])", lambda: X @ V.T @ B),
+    (SQUARE, "y[n] = tanh(x @ v) @ b", "y[n] = sum[o](tanh(sum[d](x[n,d] * v[o,d])) * b[o])", lambda: np.tanh(X @ V.T) @ B),
+    (LOSS, "L = mean((x @ v - z)**2)", "L = mean[n,o]((sum[d](x[n,d] * v[o,d]) - z[n,o])**2)", lambda: np.asarray(((X @ V.T - Z) ** 2).mean())),
+    (LOSS, "L = mean[n](sum((z[n,o] - sum(v*x))**2))", "L = mean[n](sum[o]((z[n,o] - sum[d](v[o,d] * x[n,d]))**2))",
+     lambda: np.asarray(((X @ V.T - Z) ** 2).sum(1).mean())),
     (EACH, "y[n] = max(x)", "y[n] = max[d](x[n,d])", lambda: X.max(1)),
 ]  # fmt: skip
 
@@ -113,7 +138,7 @@ def told(text: str) -> str:
 
 def called(text: str) -> np.ndarray:
     op = cr.op(text)
-    given = {"x": X, "w": W, "v": V, "x1": np.float64(0.5), "x2": np.float64(3)}
+    given = {"x": X, "w": W, "v": V, "b": B, "z": Z, "x1": np.float64(0.5), "x2": np.float64(3)}
     return np.asarray(op(**{k: given[k] for k in op.inputs}, engine="reference"))
 
 
@@ -164,6 +189,15 @@ def test_everyday_words_are_accepted(line: str, meaning: Meaning) -> None:
     np.testing.assert_allclose(called(HEAD + line), meaning(), rtol=1e-14)
 
 
+@pytest.mark.parametrize("first", ["m[n] = mean(x)", "m[n,i] = x - mean(x)", "m = mean(x)", "m = x*w"])
+def test_a_line_before_the_output_gets_the_letters_that_it_needs(first: str) -> None:
+    index = {"m[n] = mean(x)": "[n]", "m = mean(x)": ""}.get(first, "[n,i]")
+    known = {"m[n] = mean(x)": X.mean(1, keepdims=True) + 0 * X, "m[n,i] = x - mean(x)": X - X.mean(1, keepdims=True), "m = mean(x)": X.mean() + 0 * X,
+             "m = x*w": X * W}  # fmt: skip
+    last = f"\n    y[n,i] = m{index}" + " + 0*x[n,i]" * (first != "m[n,i] = x - mean(x)")
+    np.testing.assert_allclose(called(HEAD + told(HEAD + first + last) + last), known[first], rtol=1e-14)
+
+
 def test_several_slips_in_one_text_are_shown_one_by_one() -> None:
     text = "f(x[n,D]) -> y[n,D], z[n]\n    y[n,i] = 2x[n,i]^2  # doubled\n    z[n] = sum(y)"
     seen = []
@@ -191,6 +225,9 @@ def test_what_is_wrong_besides_a_slip_is_said_in_its_place() -> None:
 
 
 def test_where_the_line_cannot_be_known_none_is_shown() -> None:
+    vague = "a letter for each axis, and the letters of each sum: 'sum[k](…)'"
+    assert told(ROWS + "y[n,o] = x[n,o]*sum(v)") == vague  # over d, or over all of it?
+    assert told("f(x[n,D], u[D,D]) -> y[n,D]\n    y = x @ u") == vague  # of u or of its transpose?
     assert told(HEAD + "y[n,i] = mean[j,k:j+1](x[n,j]*w[k])") == "a size, a setting or a whole number"
 
 

@@ -19,12 +19,13 @@ import numpy as np
 from .digits import fits, lettered, misfit
 from .families import USUAL, Form, Outline
 from .index import Poly, related
-from .meant import bounded, filled, line_of, read_at, summed
+from .lettered import filled
+from .meant import bounded, line_of, read_at
 from .parse import outline as parse_outline
 from .parse import parse
 from .raw import UNKNOWN, Raw, RawLine
 from .show import expression
-from .source import Piece, complain_at, correct_at, mended, nearest
+from .source import PLAIN, Piece, complain_at, correct_at, mended, nearest
 from .tree import (
     Call,
     Definition,
@@ -256,10 +257,8 @@ class _Resolver:
             for name in sorted(p.names - scope - self.sizes - set(self.settings)):
                 known = sorted(scope | self.sizes | set(self.settings) | set(self.axes))
                 kind = "size" if name[0].isupper() else "letter or name"
-                lost = self.lost()
-                if name in lost:
-                    meant = self.text(self.raw_line, summed(self.raw_line.expr, lost))
-                    correct_at(self.source, piece, name, f"index letter {name!r} stands under no sum, nor on the left", meant)
+                if name in self.lost():
+                    self.correct(self.raw_line, name, f"index letter {name!r} stands under no sum, nor on the left")
                 complain_at(
                     self.source,
                     piece,
@@ -279,8 +278,11 @@ class _Resolver:
 
     def correct(self, line: RawLine, needle: str, problem: str) -> NoReturn:
         """Fail with the line that has the letters which its author left out."""
-        letters, expr = filled(line.tensor, line.letters, line.expr, self.axes | self.output_axes, self.raw.sample_size)
-        correct_at(self.source, line.piece, needle, problem, self.text(replace(line, letters=letters), expr))
+        taken = self.sizes | set(self.settings) | set(self.axes) | set(self.output_axes)
+        found = filled(line.tensor, line.letters, line.expr, self.axes | self.output_axes, self.raw.sample_size, taken)
+        if found is None:
+            complain_at(self.source, line.piece, needle, problem, PLAIN)
+        correct_at(self.source, line.piece, needle, problem, self.text(replace(line, letters=found[0]), found[1]))
 
     def text(self, line: RawLine, expr: Expr) -> str:
         """A line with another right side."""

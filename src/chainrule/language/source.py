@@ -12,6 +12,7 @@ from typing import NoReturn, TypeVar
 
 from ..errors import DefinitionError
 
+PLAIN = "a letter for each axis, and the letters of each sum: 'sum[k](…)'"
 MOST_SLIPS = 32  # mended in one text for a message
 T = TypeVar("T")
 
@@ -31,7 +32,7 @@ class Slip(DefinitionError):
     plain: what is said to be accepted where that text turns out to be no definition.
     """
 
-    def __init__(self, wrong: str, text: str, line: int, plain: str = "a letter for each axis, and the letters of each sum: 'sum[k](…)'"):
+    def __init__(self, wrong: str, text: str, line: int, plain: str = PLAIN):
         super().__init__(wrong)
         self.wrong, self.text, self.line, self.plain = wrong, text, line, plain
 
