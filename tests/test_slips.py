@@ -60,6 +60,8 @@ SLIPS: list[tuple[str, str, str, Meaning]] = [
     (HEAD, "y[n,i] = power(x[n,i], 2)*step(w[i]) - power(-2, 2)", "y[n,i] = x[n,i]**2*(w[i] > 0) - (-2)**2", lambda: X**2 * (W > 0) - 4),
     (HEAD, "y[n,i] = π*x[n,i]", "y[n,i] = pi*x[n,i]", lambda: np.pi * X),
     (HEAD, "y[n,i] += x[n,i]", "y[n,i] = x[n,i]", lambda: X),
+    (HEAD, "y[n,i] -= x[n,i]", "y[n,i] = -x[n,i]", lambda: -X),
+    (HEAD, "y[n,i] -= x[n,i] - w[i]", "y[n,i] = -(x[n,i] - w[i])", lambda: W - X),
     (HEAD, "y[n,i] := x[n,i]", "y[n,i] = x[n,i]", lambda: X),
     (HEAD, "y[n,i] == x[n,i]", "y[n,i] = x[n,i]", lambda: X),
     (HEAD, "y[n,i] = x[n,i];", "y[n,i] = x[n,i]", lambda: X),
@@ -97,6 +99,11 @@ SLIPS: list[tuple[str, str, str, Meaning]] = [
     (ROWS, "y[n,o] = sum(x[n,k]*v[o,k])", "y[n,o] = sum[k](x[n,k] * v[o,k])", lambda: X @ V.T),
     (ROWS, "y[n,o] = x[n,k]*v[o,k]", "y[n,o] = sum[k](x[n,k] * v[o,k])", lambda: X @ V.T),
     (ROWS, "y[n,o] = sum[k] v[o,k]*(x[n,k] + 1)", "y[n,o] = sum[k](v[o,k]*(x[n,k] + 1))", lambda: (X + 1) @ V.T),
+    (ROWS, "y[n,o] = sum[k] v[o,k]*x[n,k] + v[o,0]", "y[n,o] = sum[k](v[o,k]*x[n,k]) + v[o,0]", lambda: X @ V.T + V[:, 0]),
+    (ROWS, "y[n,o] = maximum(1 - sum[k] -2e-1*v[o,k] * -x[n,k]/(2+1), 0)", "y[n,o] = maximum(1 - sum[k](-2e-1*v[o,k] * -x[n,k]/(2+1)), 0)",
+     lambda: np.maximum(1 - 0.2 * X @ V.T / 3, 0)),
+    (ROWS, "y[n,o] = sum[k] v[o,k]x[n,k] if v[o,0] > 0 else 1", "y[n,o] = where(v[o,0] > 0, sum[k](v[o,k]*x[n,k]), 1)",
+     lambda: np.where(V[:, 0] > 0, X @ V.T, 1)),
     (EACH, "y[n] = sum(x)", "y[n] = sum[d](x[n,d])", lambda: X.sum(1)),
     (EACH, "y[n] = mean(x[n,k]*w[k])", "y[n] = mean[k](x[n,k] * w[k])", lambda: (X * W).mean(1)),
     (EACH, "y[n] = max(x) - sum[i:2](x[n,j]*w[j])", "y[n] = max[d](x[n,d]) - sum[i:2](x[n,j] * w[j])", lambda: np.zeros(0)),
@@ -222,6 +229,18 @@ def test_what_is_wrong_besides_a_slip_is_said_in_its_place() -> None:
     assert told(HEAD + "y[n,i] = 2x[n,i] + oops").startswith("a letter of the left side")
     assert told(HEAD + "y[n,i] = x[n,i] & w[i]").startswith("x[n, i] != 0 and w[i] != 0; the product of values is")
     assert told(HEAD + "z[n,i] = 2x[n,i]\n    y[n,i] = oops[n,i]") == "z[n,i] = 2*x[n,i]"
+
+
+@pytest.mark.parametrize("sign", ["+=", ":="])
+def test_a_second_line_for_a_tensor_is_said_to_be_one(sign: str) -> None:
+    with pytest.raises(cr.DefinitionError) as e:
+        cr.op(HEAD + f"y[n,i] = x[n,i]\n    y[n,i] {sign} w[i]")
+    assert str(e.value).split("\n")[2:] == ["line 3: tensor 'y' is defined twice", "accepted: each tensor defined once"]
+
+
+@pytest.mark.parametrize("sign", ["*=", "/=", "**=", "//="])
+def test_other_assignments_mean_nothing_here(sign: str) -> None:
+    assert told(HEAD + f"y[n,i] {sign} w[i]") == "'=' in 'tensor[indices] = expression'"
 
 
 def test_where_the_line_cannot_be_known_none_is_shown() -> None:

@@ -31,6 +31,9 @@ class Reader:
         if len(sides) != 2:
             at = piece.column + (sides[1][1] - 1 if len(sides) > 2 else 0)
             complain(self.source, piece.line, at, "not a formula", "one '=' in 'tensor[indices] = expression'")
+        if operator := re.search(r"(\*\*|//|[*/%@+-])$", sides[0][0]):
+            at = piece.column + operator.start()
+            complain(self.source, piece.line, at, "a line defines its tensor, once and whole", "'=' in 'tensor[indices] = expression'")
         return Part(*sides[0]), Part(*sides[1])
 
     def fail(self, node: ast.AST | None, problem: str, accepted: str) -> NoReturn:

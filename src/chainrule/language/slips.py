@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Callable
 
 from .functions import FUNCTIONS, REDUCTIONS
-from .source import formed
+from .source import formed, put_in
 
 NOT = r"(?![²³½]|(?:if|else|and|or|not|in|is|for)\b)"  # what follows is no word of Python
 HEAD = rf"\b(?:{'|'.join((*REDUCTIONS, 'argmin'))})\["
 OVER = rf"{HEAD}[^\[\]]*\]"  # a reduction and its letters
 CLOSED = r"(?:[^()]|\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\))"  # text whose brackets are closed
+ITEM = rf"[*/]\s*[+-]|\d[eE][+-](?=\d)|\({CLOSED}*\)|\[[^\[\]]*\]|(?!\s+(?:if|else|and|or)\b)[^()\[\]+\-<>=!,:;]"
+TERM = rf"(?:[+-]\s*)?(?:{ITEM})+(?<=\S)"  # a product, to the next sign that does not belong to it
+
+Row = tuple[str, str | Callable[[re.Match[str]], str], str]
 
 # (how it is typed, what the language writes, what is wrong with it); text alone tells them.
-TYPED = (
+TYPED: tuple[Row, ...] = (
     (r"\b(?:np|numpy|math|torch|jnp|tf)\.(?=[a-z]\w*\s*\()", "", "functions stand without the name of a library"),
     (r"\^", "**", "'^' is no power here"),
     ("[·×∙⋅∗]", "*", "this multiplication sign is not in the language"),
@@ -46,14 +51,15 @@ TYPED = (
         r"\1(\2)",
         "what a function is taken of stands in round brackets",
     ),
-    (rf"({OVER})\s*(?![\s(])({CLOSED}+)", r"\1(\2)", "what is reduced stands in round brackets"),
+    (rf"({OVER})\s*(?![\s(])({TERM})", r"\1(\2)", "what is reduced stands in round brackets"),
     (rf"(?<![\w.])(\d+(?:\.\d*)?|\.\d+)\s*(?![eE][+-]?\d){NOT}(?=[^\W\d]|\()", r"\1*", "a number beside a name does not multiply it"),
     (rf"([\])])\s*{NOT}(?=[^\W\d]|\d)", r"\1*", "what stands side by side is not multiplied"),
     (r"\)\s*\(", ")*(", "what stands side by side is not multiplied"),
-    (r"\s*(?<![<>=!*/+\-])(\*\*|//|[+\-*/]|:)=(?!=)", " =", "a line defines its tensor, once and whole: '='"),
+    (r"\s*(?<![<>=!*/+\-])[+:]=(?!=)", " =", "a line defines its tensor, once and whole: '='"),
+    (rf"\s*(?<![<>=!*/+\-])-=(?!=)\s*({CLOSED}+)$", lambda m: f" = -{put_in('-', m[1], '')}", "a line defines its tensor, once and whole: '='"),
     (r"\s*;\s*$", "", "a line ends without ';'"),
 )
-HEADED = (
+HEADED: tuple[Row, ...] = (
     (r"\s*(?:→|=>|⟶|↦)\s*", " -> ", "the arrow is written '->'"),
     (r"(?<![\w.=])(?<!= )(\d+)\s*(?![eE][+-]?\d)(?=[A-Za-z_(])", r"\1*", "a number beside a name does not multiply it"),
     *(row for row in TYPED if row[0] in (r"\^", "[·×∙⋅∗]", "[÷∕]", "[−–]")),
