@@ -58,6 +58,24 @@ SLIPS: list[tuple[str, str, str, Meaning]] = [
     (HEAD, "y[n,i] = 6/multiply(2, w[i]-x[n,i]-9) + divide(x[n,i]-1, w[i]+3)", "y[n,i] = 6/(2 * (w[i]-x[n,i]-9)) + (x[n,i]-1) / (w[i]+3)",
      lambda: 3 / (W - X - 9) + (X - 1) / (W + 3)),
     (HEAD, "y[n,i] = power(x[n,i], 2)*step(w[i]) - power(-2, 2)", "y[n,i] = x[n,i]**2*(w[i] > 0) - (-2)**2", lambda: X**2 * (W > 0) - 4),
+    (HEAD, "y[n,s] = s*x[n,s]", "y[n,u] = s*x[n,u]", lambda: 2 * X),
+    (HEAD, "y[n,i] = sum[s](x[n,s]*w[s]) + s*x[n,i]", "y[n,i] = sum[u](x[n,u]*w[u]) + s*x[n,i]", lambda: (X @ W)[:, None] + 2 * X),
+    (HEAD, "y[n,i] = sum[s](x[n,s]) + sum[u:s](u*x[n,i])", "y[n,i] = sum[k](x[n,k]) + sum[u:s](u*x[n,i])", lambda: X.sum(1, keepdims=True) + X),
+    (HEAD, "y(n,i) = sum(k)(v(0,k)*x(n,k)) + w(i)", "y[n,i] = sum[k](v[0, k]*x[n, k]) + w[i]", lambda: (X @ V[0])[:, None] + W),
+    (HEAD, "y[n,i] = math.pi*x[n,i] + np.pi*np.e", "y[n,i] = pi*x[n,i] + pi*exp(1)", lambda: np.pi * X + np.pi * np.e),
+    (HEAD, "y[n,i] = where(x[n,i] > 0, 1, -np.inf)", "y[n,i] = where(x[n,i] > 0, 1, -inf)", lambda: np.where(X > 0, 1, -np.inf)),
+    (HEAD, "y[n,i] = pi x[n,i] + 2s x[n,i]", "y[n,i] = pi*x[n,i] + 2*s*x[n,i]", lambda: np.pi * X + 4 * X),
+    (HEAD, "y[n,i] = w[i] s x[n,i] if x[n,i] > 0 and s > 1 else s", "y[n,i] = where(x[n,i] > 0 and s > 1, w[i]*s*x[n,i], s)", lambda: np.where(X > 0, 2 * W * X, 2)),
+    (HEAD, "y[n,i] = 1/s(x[n,i]+9)", "y[n,i] = 1/(s*(x[n,i]+9))", lambda: 1 / (2 * (X + 9))),
+    (HEAD, "y[n,i] = x[n,i](1-x[n,i]) + pi(w[i]-1) + i(x[n,i])", "y[n,i] = x[n,i]*(1-x[n,i]) + pi*(w[i]-1) + i*x[n,i]",
+     lambda: X * (1 - X) + np.pi * (W - 1) + np.arange(4) * X),
+    (HEAD, "y[n,i] = F.relu(x[n,i]) - torch.nn.functional.relu(w[i])", "y[n,i] = maximum(x[n,i], 0) - maximum(w[i], 0)",
+     lambda: np.maximum(X, 0) - np.maximum(W, 0)),
+    (HEAD, "y[n,i] = relu[x[n,i]] + ReLU(w) + Tanh(x) + LeakyReLU(x)",
+     "y[n,i] = maximum(x[n,i], 0) + maximum(w[i], 0) + tanh(x[n,i]) + where(x[n,i] > 0, x[n,i], 0.01 * x[n,i])",
+     lambda: np.maximum(X, 0) + np.maximum(W, 0) + np.tanh(X) + np.where(X > 0, X, 0.01 * X)),
+    (HEAD, "y[n,i] = x[n,i/2] + sum[j:4/2](x[n,j²])", "y[n,i] = x[n,i//2] + sum[j:4//2](x[n,j*j])", lambda: np.repeat(X[:, :2], 2, 1) + X[:, :1] + X[:, 1:2]),
+    (HEAD, "y[n,i] = sum[j:2](x[n,(j+1)^2-1]) + w[i]", "y[n,i] = sum[j:2](x[n,(j+1)*(j+1)-1]) + w[i]", lambda: X[:, :1] + X[:, 3:] + W),
     (HEAD, "y[n,i] = π*x[n,i]", "y[n,i] = pi*x[n,i]", lambda: np.pi * X),
     (HEAD, "y[n,i] += x[n,i]", "y[n,i] = x[n,i]", lambda: X),
     (HEAD, "y[n,i] -= x[n,i]", "y[n,i] = -x[n,i]", lambda: -X),
@@ -175,6 +193,33 @@ def test_a_text_without_a_header_is_answered_with_one(slip: str, meant: str, mea
     np.testing.assert_allclose(called(meant), meaning(), rtol=1e-14)
 
 
+HEADERS = [
+    ("f(x(n,D), v(O,D); s=2) -> y(n,D)", "f(x[n,D], v[O,D]; s=2) -> y[n,D]"),
+    ("f(x(n,D)) -> y(n,(D+1)//2)", "f(x[n,D]) -> y[n,(D+1)//2]"),
+    ("f(x[n,D]) -> y[n,D/2]", "f(x[n,D]) -> y[n,D//2]"),
+    ("f(x[n,D]) -> y[n,D²]", "f(x[n,D]) -> y[n,D*D]"),
+    ("f(x[n,D]) -> y[n,(D+1)^2]", "f(x[n,D]) -> y[n,(D+1)*(D+1)]"),
+    ("f(x[n,D]; a=2π) -> y[n,D]", "f(x[n,D]; a=2*pi) -> y[n,D]"),
+    ("f(x[n,D]; a=np.pi) -> y[n,D]", "f(x[n,D]; a=pi) -> y[n,D]"),
+    ("f(x[n,D], c[D]=-∞) -> y[n,D]", "f(x[n,D], c[D]=-inf) -> y[n,D]"),
+]
+
+
+@pytest.mark.parametrize("slip, meant", HEADERS)
+def test_a_header_is_answered_with_the_header_that_is_meant(slip: str, meant: str) -> None:
+    body = "\n    y[n,i] = sum(x[n,i])"
+    assert told(slip + body) == meant
+    define(meant + body)
+
+
+def test_numbers_of_a_header_may_be_computed_of_numbers_and_pi() -> None:
+    op = cr.op("f(x[n,D], c[D]=inf; a=pi, b=-1/2, k=2**3) -> y[n,D]\n    y[n,i] = minimum(a*b*k*x[n,i], c[i])")
+    np.testing.assert_allclose(op(X, engine="reference"), -4 * np.pi * X, rtol=1e-14)
+    for wrong in ("a=inf", "a=9**9**9", "a=1/0", "a=x", "a=(-1)**0.5", "a=True"):
+        with pytest.raises(cr.DefinitionError, match="is not a setting"):
+            cr.op(f"f(x[n,D]; {wrong}) -> y[n,D]\n    y[n,i] = a*x[n,i]")
+
+
 @pytest.mark.parametrize("arrow", ["→", "=>", "⟶"])
 def test_other_arrows_and_small_sizes_are_answered_with_the_header(arrow: str) -> None:
     assert told(f"f(x[n,D]) {arrow} y[n,D]\n y[n,i] = x[n,i]") == "f(x[n,D]) -> y[n,D]"
@@ -187,6 +232,7 @@ ACCEPTED: list[tuple[str, Meaning]] = [
     ("y[n,i] = pi*x[n,i] + where(x[n,i] > 0, 1, -inf)", lambda: np.pi * X + np.where(X > 0, 1, -np.inf)),
     ("y[n,i] = pow(x[n,i], 2) * 1e-3 + 2E1  # 2x, x^2 · π", lambda: X**2 * 1e-3 + 20),
     ("y[n,i] = x[n,i] * (x[n,i] > 0 and not w[i] > 3 or i == 0)", lambda: X * ((X > 0) & ~(W > 3) | (np.arange(4) == 0))),
+    ("y[n,i] = 0x10*x[n,i]", lambda: 16 * X),
     ("y[n,i] = (x[n,i]\n  > 0) * 3", lambda: (X > 0) * 3.0),
 ]  # fmt: skip
 
@@ -247,6 +293,7 @@ def test_where_the_line_cannot_be_known_none_is_shown() -> None:
     vague = "a letter for each axis, and the letters of each sum: 'sum[k](…)'"
     assert told(ROWS + "y[n,o] = x[n,o]*sum(v)") == vague  # over d, or over all of it?
     assert told("f(x[n,D], u[D,D]) -> y[n,D]\n    y = x @ u") == vague  # of u or of its transpose?
+    assert "Python's arithmetic" in told(HEAD + "y[n,i] = x[n,i] * 1/2s")  # a half of s, or 1 by 2 s?
     assert told(HEAD + "y[n,i] = mean[j,k:j+1](x[n,j]*w[k])") == "a size, a setting or a whole number"
 
 

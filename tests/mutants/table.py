@@ -456,7 +456,7 @@ OPS_MUTANTS = [
     Mutant("show-negative-product", "language/show.py", "if c == -1 and len(m) == 1 else", "if c < 0 else", PRINTING, "a product that begins with a minus loses its brackets"),
     Mutant("ops-types", "operation/arrays.py", "    if len(found) > 1:", "    if len(found) > 2:", LANGUAGE, "float32 and float64 are mixed"),
     Mutant("ops-samples", "engines/native/program.py", "spec.sample, spec.chunks, spec.update, target)", "spec.sample, spec.update, target)", PLANS, "the number of chunks missing from the key of a program"),
-    Mutant("slips-keywords", "language/slips.py", "½]|(?:if|else|and", "½]|(?:else|and", SLIPS, "a number before 'if' is multiplied"),
+    Mutant("slips-keywords", "language/slips.py", "(?:if|else|and", "(?:else|and", SLIPS, "a number before 'if' is multiplied"),
     Mutant("slips-header", "language/slips.py", "table = TYPED if k > head else HEADED", "table = TYPED", LANGUAGE + SLIPS, "a header is read as a line"),
     Mutant("slips-sum", "language/lettered.py", "for apart in (False, True):", "for apart in (False,):", SLIPS, "a plain sum takes the letters around it"),
     Mutant("slips-inside", "language/meant.py", "if _products(e, x) else _over(e, x)", "if False else _over(e, x)", SLIPS, "a forgotten sum goes around the function"),

@@ -10,7 +10,7 @@ from typing import NoReturn
 from .families import items_of
 from .functions import FUNCTIONS
 from .reader import Reader
-from .slips import called
+from .slips import KNOWN_AS, called
 from .source import formed, nearest
 
 
@@ -36,7 +36,9 @@ def letter_and_setting(reader: Reader, words: Collection[str], item: ast.expr, n
 
     line = " ".join(reader.piece.text.split())
     meant = re.sub(r"\[([^\[\]]*)\]", lambda m: f"[{','.join(map(renamed, m[1].split(',')))}]", line)
-    reader.correct(item, f"{name!r} is a setting and cannot be an index letter too", meant, "another letter for the index")
+    value = re.search(rf"\b{name}\b", re.sub(r"\[[^\[\]]*\]", "", meant))
+    problem = f"{name!r} is a setting and cannot be an index letter too" + "; as a value it stays the setting" * bool(value)
+    reader.correct(item, problem, meant, "another letter for the index")
 
 
 def if_else(reader: Reader, node: ast.IfExp) -> NoReturn:
@@ -45,22 +47,36 @@ def if_else(reader: Reader, node: ast.IfExp) -> NoReturn:
     reader.correct(node, "'… if … else …' is not in the language", reader.corrected(node, meant))
 
 
-def no_function(reader: Reader, node: ast.Call, word: str, tensors: Collection[str], known: Sequence[str]) -> NoReturn:
-    """A call of what is no function."""
+def no_function(reader: Reader, node: ast.Call, word: str, tensors: Collection[str], values: Collection[str], known: Sequence[str]) -> NoReturn:
+    """A call of what is no function: of a tensor, or of a value. values: the names of numbers."""
     args = list(map(reader.segment, node.args))
-    if word in tensors:
+    read = isinstance(node.func, ast.Subscript) and word in tensors
+    if len(args) == 1 and (read or word in values):
+        meant = formed("{0}*{1}", [reader.segment(node.func), args[0]])
+        reader.correct(node.func, "what stands side by side is not multiplied", reader.corrected(node, meant))
+    if word in tensors and not read:
         problem = f"{word!r} is a tensor: its indices stand in square brackets"
         reader.correct(node.func, problem, reader.corrected(node, f"{word}[{', '.join(args)}]"))
-    meant = called(word, args)
-    if meant:
-        reader.correct(node.func, f"{word!r} is no function of the language", reader.corrected(node, meant))
+    form = called(word, args)
+    if form and isinstance(node.func, (ast.Name, ast.Attribute)):
+        reader.correct(node.func, f"{word!r} is no function of the language", reader.corrected(node, form))
     reader.fail(node.func, f"there is no function {word!r}", nearest(word, list(known)) + ", ".join(known))
 
 
 def no_tensor(reader: Reader, node: ast.Subscript, tensors: Collection[str]) -> NoReturn:
     """Square brackets behind what is no tensor."""
     word, args = ast.unparse(node.value), list(map(reader.segment, items_of(node)))
-    if word in FUNCTIONS:
+    if word in KNOWN_AS or word in FUNCTIONS:
         problem = f"{word!r} is a function: its values stand in round brackets"
         reader.correct(node, problem, reader.corrected(node, f"{word}({', '.join(args)})"))
     reader.fail(node, f"there is no tensor {word!r} (yet)", nearest(word, sorted(tensors)) + "one of " + ", ".join(sorted(tensors)))
+
+
+def no_index(reader: Reader, node: ast.expr) -> None:
+    """A power or a division in an index."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+        meant = formed("{0}//{1}", [reader.segment(node.left), reader.segment(node.right)])
+        reader.correct(node, f"{ast.unparse(node)!r} is not an index expression: whole numbers are divided by '//'", reader.corrected(node, meant))
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow) and isinstance(node.right, ast.Constant) and node.right.value in (2, 3):
+        meant = formed("{0}*{0}" if node.right.value == 2 else "{0}*{0}*{0}", [reader.segment(node.left)])
+        reader.correct(node, f"{ast.unparse(node)!r} is not an index expression: a power is written as a product", reader.corrected(node, meant))

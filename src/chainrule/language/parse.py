@@ -7,7 +7,6 @@ would be accepted.
 from __future__ import annotations
 
 import ast
-import math
 import re
 import sys
 from collections.abc import Mapping
@@ -18,7 +17,7 @@ from ..errors import DefinitionError
 from . import habits
 from .families import FOLDS, USUAL, Families, Form, Outline, gathered, items_of, without
 from .functions import ALL, COUNTING, FUNCTIONS, REDUCTIONS
-from .header import FORM, Part, header
+from .header import CONSTANTS, FORM, Part, header
 from .index import Atom, Poly
 from .names import Names
 from .raw import UNKNOWN, Raw, RawLine
@@ -44,7 +43,6 @@ from .tree import (
 
 TILES = (ast.BinOp, ast.Call, ast.Constant)  # what an index of a left side may be besides a letter
 PAIRS = {"max": "maximum", "min": "minimum"}
-CONSTANTS = {"pi": math.pi, "inf": math.inf}
 
 
 def parse(text: str, form: Form = USUAL) -> Raw:
@@ -359,7 +357,8 @@ class _Parser:
         head = node.func.value if isinstance(node.func, ast.Subscript) else node.func
         known = [*FUNCTIONS, *REDUCTIONS, "argmin", "pow"]
         if not isinstance(head, ast.Name) or head.id not in (*known, *FOLDS):
-            habits.no_function(self.reader, node, ast.unparse(head), self.tensors, known)
+            values = {*self.settings, *self.bound, *CONSTANTS}
+            habits.no_function(self.reader, node, ast.unparse(head), self.tensors, values, known)
         if node.keywords:
             self.fail(node, "named arguments have no meaning here", "values only")
         if (

@@ -9,18 +9,23 @@ from collections.abc import Callable
 from .functions import FUNCTIONS, REDUCTIONS
 from .source import formed, put_in
 
-NOT = r"(?![²³½]|(?:if|else|and|or|not|in|is|for)\b)"  # what follows is no word of Python
-HEAD = rf"\b(?:{'|'.join((*REDUCTIONS, 'argmin'))})\["
+WORDS = r"(?:if|else|and|or|not|in|is|for)\b"  # of Python
+NOT = rf"(?![²³½]|{WORDS})"  # what follows is no word of Python
+LIBRARIES = "np|numpy|math|torch|jnp|jax|tf|nn|F|functional|scipy|special"
+OF = "|".join((*REDUCTIONS, "argmin"))
+HEAD = rf"\b(?:{OF})\["
 OVER = rf"{HEAD}[^\[\]]*\]"  # a reduction and its letters
 CLOSED = r"(?:[^()]|\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\))"  # text whose brackets are closed
-ITEM = rf"[*/]\s*[+-]|\d[eE][+-](?=\d)|\({CLOSED}*\)|\[[^\[\]]*\]|(?!\s+(?:if|else|and|or)\b)[^()\[\]+\-<>=!,:;]"
+ITEM = rf"[*/]\s*[+-]|\d[eE][+-](?=\d)|\({CLOSED}*\)|\[[^\[\]]*\]|(?!\s+{WORDS})[^()\[\]+\-<>=!,:;]"
 TERM = rf"(?:[+-]\s*)?(?:{ITEM})+(?<=\S)"  # a product, to the next sign that does not belong to it
 
 Row = tuple[str, str | Callable[[re.Match[str]], str], str]
 
 # (how it is typed, what the language writes, what is wrong with it); text alone tells them.
 TYPED: tuple[Row, ...] = (
-    (r"\b(?:np|numpy|math|torch|jnp|tf)\.(?=[a-z]\w*\s*\()", "", "functions stand without the name of a library"),
+    (r"\b(?:np|numpy|math)\.e\b", "exp(1)", "Euler's number is written 'exp(1)'"),
+    (rf"\b(?:(?:{LIBRARIES})\.)+(?=(?:pi|inf)\b|[A-Za-z]\w*\s*\()", "", "functions stand without the name of a library"),
+    (rf"\b({OF})\s*\(([^()\[\]]*)\)\s*(?=\()", r"\1[\2]", "the letters of a reduction stand in square brackets"),
     (r"\^", "**", "'^' is no power here"),
     ("[·×∙⋅∗]", "*", "this multiplication sign is not in the language"),
     ("[÷∕]", "/", "this division sign is not in the language"),
@@ -52,7 +57,16 @@ TYPED: tuple[Row, ...] = (
         "what a function is taken of stands in round brackets",
     ),
     (rf"({OVER})\s*(?![\s(])({TERM})", r"\1(\2)", "what is reduced stands in round brackets"),
-    (rf"(?<![\w.])(\d+(?:\.\d*)?|\.\d+)\s*(?![eE][+-]?\d){NOT}(?=[^\W\d]|\()", r"\1*", "a number beside a name does not multiply it"),
+    (
+        rf"(?<![\w./])(?<!/ )(?!{WORDS}|(?:{'|'.join((*FUNCTIONS, OF))})\b)([^\W\d]\w*)\s+{NOT}(?=[^\W\d])",
+        r"\1*",
+        "what stands side by side is not multiplied",
+    ),
+    (
+        rf"(?<![\w./])(?<!/ )(?!0[xXbBoO][\da-fA-F])(\d+(?:\.\d*)?|\.\d+)\s*(?![eE][+-]?\d){NOT}(?=[^\W\d]|\()",
+        r"\1*",
+        "a number beside a name does not multiply it",
+    ),
     (rf"([\])])\s*{NOT}(?=[^\W\d]|\d)", r"\1*", "what stands side by side is not multiplied"),
     (r"\)\s*\(", ")*(", "what stands side by side is not multiplied"),
     (r"\s*(?<![<>=!*/+\-])[+:]=(?!=)", " =", "a line defines its tensor, once and whole: '='"),
@@ -61,7 +75,13 @@ TYPED: tuple[Row, ...] = (
 )
 HEADED: tuple[Row, ...] = (
     (r"\s*(?:→|=>|⟶|↦)\s*", " -> ", "the arrow is written '->'"),
-    (r"(?<![\w.=])(?<!= )(\d+)\s*(?![eE][+-]?\d)(?=[A-Za-z_(])", r"\1*", "a number beside a name does not multiply it"),
+    (r"²", "**2", "a raised digit is no power here"),
+    (r"³", "**3", "a raised digit is no power here"),
+    (r"π", "pi", "'π' is written 'pi'"),
+    (r"∞", "inf", "'∞' is written 'inf'"),
+    (rf"\b(?:(?:{LIBRARIES})\.)+(?=(?:pi|inf)\b)", "", "numbers stand without the name of a library"),
+    (r"(?<=[(,>;])(\s*)((?!(?:prod|sum|after|minimum)\b)[^\W\d]\w*)\(((?:[^()]|\([^()]*\))*)\)", r"\1\2[\3]", "axes stand in square brackets"),
+    (r"(?<![\w.])(\d+)\s*(?![eE][+-]?\d)(?=[A-Za-z(])", r"\1*", "a number beside a name does not multiply it"),
     *(row for row in TYPED if row[0] in (r"\^", "[·×∙⋅∗]", "[÷∕]", "[−–]")),
 )
 
@@ -98,7 +118,9 @@ def typed(text: str) -> tuple[int, int, str, str] | None:
 
 def called(word: str, args: list[str]) -> str | None:
     """What a function of another language is here."""
-    form = KNOWN_AS.get(word)
+    known = KNOWN_AS | {x: f"{x}({', '.join(f'{{{k}}}' for k in range(f.arity))})" for x, f in FUNCTIONS.items() if f.arity}
+    small = next((x for x in known if x.replace("_", "") == word.lower().replace("_", "")), "")
+    form = known.get(word) or known.get(small)
     places = re.findall(r"{(\d)}", form or "")
     return formed(form, args) if form and len(args) == 1 + max(map(int, places)) else None
 
