@@ -18,11 +18,12 @@ from . import habits
 from .families import FOLDS, USUAL, Families, Form, Outline, gathered, items_of, without
 from .functions import ALL, COUNTING, FUNCTIONS, REDUCTIONS
 from .header import CONSTANTS, FORM, Part, header
+from .headless import headed
 from .index import Atom, Poly
 from .names import Names
 from .raw import UNKNOWN, Raw, RawLine
 from .reader import Reader, is_test
-from .slips import headed, typed
+from .slips import typed
 from .source import Piece, Slip, complain, statements, wrong
 from .tree import (
     Call,
@@ -65,7 +66,7 @@ def _parser(text: str) -> _Parser:
     pieces = statements(text)
     if not pieces:
         raise DefinitionError(f"{text!r}: the definition is empty\naccepted: 'name(inputs; settings) -> outputs' and lines below it")
-    if whole := headed(text):
+    if whole := headed([p.text for p in pieces]):
         raise Slip(wrong(text, 1, 0, "there is no header"), whole, 0, FORM)
     return _Parser(text, pieces)
 
