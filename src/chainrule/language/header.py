@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import ast
 import math
+import operator
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from .source import Piece, complain, split_top
 
+CONSTANTS = {"pi": math.pi, "inf": math.inf}
+OPERATIONS: dict[type, Callable[[int | float, int | float], int | float]] = {
+    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv, ast.FloorDiv: operator.floordiv, ast.Pow: operator.pow,
+}  # fmt: skip
 FORM = "'name(inputs; settings) -> outputs'"
 
 
@@ -68,7 +74,7 @@ def _input(source: str, piece: Piece, part: Part) -> Input:
     text, default, whole = part.text, None, None
     named = split_top(text, "=")
     if len(named) > 1:
-        default = number(named[1][0])
+        default = number(named[1][0], infinite=True)
         if default is None or len(named) > 2:
             at = part.shift + named[1][1]
             complain(source, piece.line, piece.column + at, f"{named[1][0].strip()!r} is not what an input left out stands for", "'b[O]=0': a number")
@@ -100,12 +106,28 @@ def _settings(source: str, piece: Piece, part: Part) -> tuple[Setting, ...]:
     return tuple(found.values())
 
 
-def number(text: str) -> int | float | None:
-    """A number as written, one that the language can compute with; else None."""
+def number(text: str, infinite: bool = False) -> int | float | None:
+    """A number as written, or as arithmetic of numbers and pi, one that the language can compute with; else None. infinite: 'inf' is one."""
     try:
-        value = ast.literal_eval(text.strip())
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        value = _number(ast.parse(text.strip(), mode="eval").body)
+    except (ValueError, SyntaxError, MemoryError, RecursionError, ArithmeticError):
         return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if isinstance(value, complex) or value != value:
         return None
-    return value if abs(value) < (1 << 62 if isinstance(value, int) else math.inf) else None
+    return value if abs(value) < (1 << 62 if isinstance(value, int) else math.inf) or (infinite and isinstance(value, float)) else None
+
+
+def _number(node: ast.expr) -> int | float:
+    match node:
+        case ast.Constant(value=(int() | float()) as value) if not isinstance(value, bool):
+            return value
+        case ast.Name(id="pi" | "inf"):
+            return CONSTANTS[node.id]
+        case ast.UnaryOp(op=ast.USub() | ast.UAdd()):
+            return -_number(node.operand) if isinstance(node.op, ast.USub) else _number(node.operand)
+        case ast.BinOp(op=ast.Add() | ast.Sub() | ast.Mult() | ast.Div() | ast.FloorDiv() | ast.Pow()):
+            a, b = _number(node.left), _number(node.right)
+            if isinstance(node.op, ast.Pow) and abs(b) > 1024:
+                raise OverflowError
+            return OPERATIONS[type(node.op)](a, b)
+    raise ValueError

@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from .index import Poly
 from .raw import UNKNOWN
 from .show import expression
-from .tree import Call, Expr, Index, Read, Reduce, add, free_names, fresh_name, index_names, mul, neg, number_of, reads, rebuild, sub
+from .tree import (
+    ONE,
+    Call,
+    Const,
+    Expr,
+    Index,
+    Reduce,
+    add,
+    children,
+    div,
+    free_names,
+    mul,
+    neg,
+    number_of,
+    product,
+    product_factors,
+    reads,
+    rebuild,
+    sub,
+)
 
 
 def line_of(tensor: str, letters: Sequence[str], explicit: Mapping[str, Poly], e: Expr, axes: Mapping[str, tuple[Poly, ...]]) -> str:
@@ -26,56 +46,56 @@ def reduced(kind: str, e: Expr, letters: Iterable[str]) -> Expr:
 
 
 def summed(e: Expr, letters: Collection[str]) -> Expr:
-    """e with letters in each reduction that has none, and a sum around each of its terms that then has letters from nowhere."""
-
-    def fill(node: Expr) -> Expr:
-        if isinstance(node, Reduce) and not node.letters:
-            return reduced(node.kind, fill(node.body), letters)
-        return rebuild(node, fill)
-
-    def terms(node: Expr) -> Expr:
-        if isinstance(node, Call) and node.fn in ("+", "-", "neg"):
-            parts = [terms(a) for a in node.args]
-            return neg(parts[0]) if node.fn == "neg" else add(*parts) if node.fn == "+" else sub(*parts)
-        free = free_names(node)
-        return reduced("sum", node, letters) if any(x in free for x in letters) else node
-
-    return terms(fill(e))
+    """e with a sum over each letter that comes from nowhere: around the product of what is read at it, or else around the term."""
+    for x in letters:
+        e = _summed(_joined(e, x), x)
+    return e
 
 
-def filled(tensor: str, letters: tuple[str, ...], e: Expr, axes: Mapping[str, tuple[Poly, ...]], sample: str) -> tuple[tuple[str, ...], Expr]:
-    """The line with letters for all axes of tensors that are written without, and sums over those that the left side lacks."""
-    target = axes.get(tensor, ())
-    used = set(index_names(e)) | set(letters)
-    by_size: dict[Poly, str] = dict(zip(target, letters, strict=False)) if letters else {}
+def _summed(e: Expr, x: str) -> Expr:
+    if x not in free_names(e):
+        return e
+    if isinstance(e, Call) and e.fn in ("+", "-", "neg"):
+        parts = [_summed(a, x) for a in e.args]
+        return neg(parts[0]) if e.fn == "neg" else add(*parts) if e.fn == "+" else sub(*parts)
+    return _inside(e, x) if _products(e, x) else _over(e, x)
 
-    def letter(size: Poly, mine: set[str]) -> str:
-        found = by_size.get(size)
-        if found is None or found in mine:
-            wanted = "n" if size.letter == sample else (size.letter or "i").lower()
-            found = fresh_name(wanted, used | mine)
-            used.add(found)
-            by_size.setdefault(size, found)
-        mine.add(found)
-        return found
 
-    if not letters and target:
-        mine: set[str] = set()
-        letters = tuple(letter(p, mine) for p in target)
+def _over(e: Expr, x: str) -> Expr:
+    if isinstance(e, Reduce) and e.kind == "sum" and e.letters:
+        return Reduce("sum", (*e.letters, x), (*e.ranges, UNKNOWN), e.body)
+    return Reduce("sum", (x,), (UNKNOWN,), e)
 
-    def fill(node: Expr) -> Expr:
-        if isinstance(node, Read) and not node.index and axes.get(node.tensor):
-            here: set[str] = set()
-            return Read(node.tensor, tuple(Poly.name(letter(p, here)) for p in axes[node.tensor]))
-        if isinstance(node, Call) and node.fn == "@":
-            return fill(Reduce("sum", (), (), Call("*", node.args)))
-        if isinstance(node, Reduce) and not node.letters:
-            body = fill(node.body)
-            return reduced(node.kind, body, (x for x in read_at(body) if x not in letters))
-        return rebuild(node, fill)
 
-    whole = fill(e)
-    return letters, summed(whole, [x for x in read_at(whole) if x not in letters])
+def _products(e: Expr, x: str) -> set[Expr]:
+    """The products in e to which all that is read at x belongs; none where something else is read at it."""
+    parts = [a for a in children(e) if x in free_names(a)]
+    below = [_products(a, x) for a in parts]
+    if not (isinstance(e, Call) and e.fn in ("*", "/")):
+        return set().union(*below) if all(below) else set()
+    if len(parts) == 1:
+        return {e} if below[0] == {parts[0]} and e.fn == "*" else below[0]  # v[k]*x[k]*2 is one product
+    return {e} if not all(below) or len(set().union(*below)) > 1 else below[0]
+
+
+def _inside(e: Expr, x: str) -> Expr:
+    """e with a sum around each of its products."""
+    found = _products(e, x)
+
+    def change(node: Expr) -> Expr:
+        return _over(node, x) if node in found else rebuild(node, change) if x in free_names(node) else node
+
+    return change(e)
+
+
+def _joined(e: Expr, x: str) -> Expr:
+    """A sum over x that ends before a factor read at x takes it in: sum[k](a[k]) * b[k]."""
+    if isinstance(e, Call) and e.fn == "*":
+        factors = product_factors(e)
+        sums = [f for f in factors if isinstance(f, Reduce) and f.kind == "sum" and f.letters == (x,)]
+        if len(sums) == 1 and any(x in free_names(f) for f in factors):
+            return replace(sums[0], body=product([sums[0].body if f is sums[0] else f for f in factors]))
+    return rebuild(e, lambda a: _joined(a, x))
 
 
 def read_at(e: Expr) -> list[str]:
@@ -84,9 +104,28 @@ def read_at(e: Expr) -> list[str]:
     return [x for x in dict.fromkeys(p.letter for r in reads(e) for p in r.index) if x and x in free]
 
 
-def bounded(e: Expr, letter: str, size: Poly) -> Expr:
-    """A reduction over letter:size, where the size is no size, with a bracket for it."""
-    if isinstance(e, Reduce) and letter in e.letters:
-        ranges = tuple(UNKNOWN if x == letter else r for x, r in zip(e.letters, e.ranges, strict=True))
-        return replace(e, ranges=ranges, body=mul(e.body, Call("<", (Index(Poly.name(letter)), number_of(size)))))
-    return rebuild(e, lambda a: bounded(a, letter, size))
+# What a term is that does not count, for each kind of reduction; a product's and a sum's are numbers, of the others no value is taken.
+NEUTRAL = {"sum": None, "prod": ONE, "max": Const(-math.inf), "argmax": Const(-math.inf), "min": Const(math.inf)}
+
+
+def bounded(e: Expr, letter: str, size: Poly) -> Expr | None:
+    """Reductions over letter:size, where the size is no size, with a condition for it: terms beyond it do not count. None: of no such meaning."""
+    lost = [False]
+
+    def change(node: Expr) -> Expr:
+        if not isinstance(node, Reduce) or (letter, size) not in zip(node.letters, node.ranges, strict=True):
+            return rebuild(node, change)
+        lost[0] |= node.kind == "mean" and len(node.letters) > 1  # of how many values, no size says
+        return _bounded(node, letter, size)
+
+    out = change(e)
+    return None if lost[0] else out
+
+
+def _bounded(e: Reduce, letter: str, size: Poly) -> Expr:
+    ranges = tuple(UNKNOWN if x == letter else r for x, r in zip(e.letters, e.ranges, strict=True))
+    inside = Call("<", (Index(Poly.name(letter)), number_of(size)))
+    if e.kind == "mean":  # of so many values
+        return div(Reduce("sum", e.letters, ranges, mul(e.body, inside)), number_of(size))
+    other = NEUTRAL[e.kind]
+    return replace(e, ranges=ranges, body=mul(e.body, inside) if other is None else Call("where", (inside, e.body, other)))

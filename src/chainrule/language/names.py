@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import reduce
 from typing import NoReturn, TypeVar
 
+from . import habits
 from .families import FOLDS, Families
 from .index import Poly
 from .reader import Reader
@@ -76,6 +77,7 @@ class Names:
                 self.reader.fail(node, "division by zero", "a divisor that is not zero")
         if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id in self.tensors:
             self.no_index(node, node.value.id)
+        habits.no_index(self.reader, node)
         self.reader.fail(node, f"{ast.unparse(node)!r} is not an index expression", "letters, sizes, settings and whole numbers with + - * // %")
 
     def no_index(self, node: ast.expr, tensor: str) -> NoReturn:

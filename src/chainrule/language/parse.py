@@ -7,7 +7,6 @@ would be accepted.
 from __future__ import annotations
 
 import ast
-import math
 import re
 import sys
 from collections.abc import Mapping
@@ -15,15 +14,17 @@ from dataclasses import replace
 from functools import reduce
 
 from ..errors import DefinitionError
+from . import habits
 from .families import FOLDS, USUAL, Families, Form, Outline, gathered, items_of, without
 from .functions import ALL, COUNTING, FUNCTIONS, REDUCTIONS
-from .header import Part, header
+from .header import CONSTANTS, FORM, Part, header
+from .headless import headed
 from .index import Atom, Poly
 from .names import Names
 from .raw import UNKNOWN, Raw, RawLine
 from .reader import Reader, is_test
-from .slips import called, headed, typed
-from .source import Piece, Slip, complain, nearest, statements, wrong
+from .slips import typed
+from .source import Piece, Slip, complain, statements, wrong
 from .tree import (
     Call,
     Const,
@@ -43,7 +44,6 @@ from .tree import (
 
 TILES = (ast.BinOp, ast.Call, ast.Constant)  # what an index of a left side may be besides a letter
 PAIRS = {"max": "maximum", "min": "minimum"}
-CONSTANTS = {"pi": math.pi, "inf": math.inf}
 
 
 def parse(text: str, form: Form = USUAL) -> Raw:
@@ -66,8 +66,8 @@ def _parser(text: str) -> _Parser:
     pieces = statements(text)
     if not pieces:
         raise DefinitionError(f"{text!r}: the definition is empty\naccepted: 'name(inputs; settings) -> outputs' and lines below it")
-    if whole := headed(text):
-        raise Slip(wrong(text, 1, 0, "there is no header"), whole, 0)
+    if whole := headed([p.text for p in pieces]):
+        raise Slip(wrong(text, 1, 0, "there is no header"), whole, 0, FORM)
     return _Parser(text, pieces)
 
 
@@ -247,12 +247,11 @@ class _Parser:
         explicit: dict[str, Poly] = {}
         for item in items:
             inner = item.value if isinstance(item, ast.Starred) else item
+            habits.below(self.reader, inner)
             name = inner.lower if isinstance(inner, ast.Slice) and inner.step is None else inner
             if not isinstance(name, ast.Name) or name.id[0].isupper() or name.id in self.settings:
                 if isinstance(name, ast.Name) and name.id in self.settings:
-                    other = next(x for x in ("u", "v", "k", "j", "q", "r", *(f"k{m}" for m in range(99))) if x not in self.words)
-                    meant = re.sub(rf"\b{name.id}\b", other, " ".join(self.reader.piece.text.split()))
-                    self.correct(item, f"{name.id!r} is a setting and cannot be an index letter too", meant)
+                    habits.letter_and_setting(self.reader, self.words, item, name.id)
                 problem = f"is not an index letter {where}"
                 self.fail(item if name is None else name, f"{ast.unparse(item)!r} {problem}", "a small letter, or 'letter:size'")
             family = name.id in self.families.members
@@ -298,8 +297,7 @@ class _Parser:
             case ast.Subscript():
                 return self.read(node)
             case ast.IfExp():
-                test, a, b = map(self.reader.segment, (node.test, node.body, node.orelse))
-                self.correct(node, "'… if … else …' is not in the language", self.reader.corrected(node, f"where({test}, {a}, {b})"))
+                habits.if_else(self.reader, node)
         self.fail(node, f"{ast.unparse(node)!r} has no meaning here", "numbers, tensors, + - * / **, comparisons, functions, reductions")
 
     def together(self, node: ast.BoolOp) -> Expr:
@@ -360,13 +358,8 @@ class _Parser:
         head = node.func.value if isinstance(node.func, ast.Subscript) else node.func
         known = [*FUNCTIONS, *REDUCTIONS, "argmin", "pow"]
         if not isinstance(head, ast.Name) or head.id not in (*known, *FOLDS):
-            word = head.id if isinstance(head, ast.Name) else ast.unparse(head)
-            meant = called(word, [self.reader.segment(a) for a in node.args])
-            if isinstance(head, ast.Name) and (head.id in self.tensors or meant):
-                meant = meant or f"{word}[{', '.join(map(self.reader.segment, node.args))}]"
-                kind = "a tensor: its indices stand in square brackets" if head.id in self.tensors else "no function of the language"
-                self.correct(node.func, f"{word!r} is {kind}", self.reader.corrected(node, meant))
-            self.fail(node.func, f"there is no function {word!r}", nearest(word, known) + ", ".join(known))
+            values = {*self.settings, *self.bound, *CONSTANTS}
+            habits.no_function(self.reader, node, ast.unparse(head), self.tensors, values, known)
         if node.keywords:
             self.fail(node, "named arguments have no meaning here", "values only")
         if (
@@ -417,11 +410,7 @@ class _Parser:
 
     def read(self, node: ast.Subscript) -> Expr:
         if not isinstance(node.value, ast.Name) or node.value.id not in self.tensors:
-            word = ast.unparse(node.value)
-            if word in FUNCTIONS:
-                meant = f"{word}({', '.join(map(self.reader.segment, items_of(node)))})"
-                self.correct(node, f"{word!r} is a function: its values stand in round brackets", self.reader.corrected(node, meant))
-            self.fail(node, f"there is no tensor {word!r} (yet)", nearest(word, sorted(self.tensors)) + "one of " + ", ".join(sorted(self.tensors)))
+            habits.no_tensor(self.reader, node, self.tensors)
         items = items_of(node)
         index: list[Poly] = []
         found: list[tuple[str, Expr]] = []

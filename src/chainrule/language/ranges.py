@@ -19,12 +19,13 @@ import numpy as np
 from .digits import fits, lettered, misfit
 from .families import USUAL, Form, Outline
 from .index import Poly, related
-from .meant import bounded, filled, line_of, read_at, summed
+from .lettered import filled
+from .meant import bounded, line_of, read_at
 from .parse import outline as parse_outline
 from .parse import parse
 from .raw import UNKNOWN, Raw, RawLine
 from .show import expression
-from .source import Piece, complain_at, correct_at, mended, nearest
+from .source import PLAIN, Piece, complain_at, correct_at, mended, nearest
 from .tree import (
     Call,
     Definition,
@@ -210,11 +211,12 @@ class _Resolver:
             if size != UNKNOWN:
                 known[letter] = size.subs(sample)
                 for name in size.names - {"n"} - self.sizes - set(self.settings):
-                    if name in scope:
-                        whole = bounded(self.raw_line.expr, letter, size)
-                        correct_at(
-                            self.source, piece, name, f"the range of {letter!r} depends on the letter {name!r}", self.text(self.raw_line, whole)
-                        )
+                    if name in scope | set(e.letters) - {letter}:
+                        problem = f"the range of {letter!r} depends on the letter {name!r}"
+                        meant = bounded(self.raw_line.expr, letter, size)
+                        if meant is None:
+                            complain_at(self.source, piece, name, problem, "a size, a setting or a whole number")
+                        correct_at(self.source, piece, name, problem, self.text(self.raw_line, meant))
                     complain_at(self.source, piece, name, f"unknown size {name!r}", "a size of an input's axis, a setting or a whole number")
         self.free = self.stated = set(known)
         for letter, size, read in self.alone(e.body, set(e.letters)):
@@ -255,10 +257,8 @@ class _Resolver:
             for name in sorted(p.names - scope - self.sizes - set(self.settings)):
                 known = sorted(scope | self.sizes | set(self.settings) | set(self.axes))
                 kind = "size" if name[0].isupper() else "letter or name"
-                lost = self.lost()
-                if name in lost:
-                    meant = self.text(self.raw_line, summed(self.raw_line.expr, lost))
-                    correct_at(self.source, piece, name, f"index letter {name!r} stands under no sum, nor on the left", meant)
+                if name in self.lost():
+                    self.correct(self.raw_line, name, f"index letter {name!r} stands under no sum, nor on the left")
                 complain_at(
                     self.source,
                     piece,
@@ -278,8 +278,11 @@ class _Resolver:
 
     def correct(self, line: RawLine, needle: str, problem: str) -> NoReturn:
         """Fail with the line that has the letters which its author left out."""
-        letters, expr = filled(line.tensor, line.letters, line.expr, self.axes | self.output_axes, self.raw.sample_size)
-        correct_at(self.source, line.piece, needle, problem, self.text(replace(line, letters=letters), expr))
+        taken = self.sizes | set(self.settings) | set(self.axes) | set(self.output_axes)
+        found = filled(line.tensor, line.letters, line.expr, self.axes | self.output_axes, self.raw.sample_size, taken)
+        if found is None:
+            complain_at(self.source, line.piece, needle, problem, PLAIN)
+        correct_at(self.source, line.piece, needle, problem, self.text(replace(line, letters=found[0]), found[1]))
 
     def text(self, line: RawLine, expr: Expr) -> str:
         """A line with another right side."""

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from .functions import COMPARISONS
 from .header import Part
-from .source import DEEPEST, Piece, Slip, changed, complain, correct_at, depth_of, make_room, split_top, wrong
+from .source import DEEPEST, Piece, Slip, changed, complain, correct_at, depth_of, make_room, put_in, split_top, wrong
 
 
 class Reader:
@@ -19,9 +19,9 @@ class Reader:
         self.trees: dict[tuple[int, int], tuple[ast.expr, tuple[Piece, int, str]]] = {}
         self.place(Piece(source, 1, 0), 0, "")
 
-    def place(self, piece: Piece, shift: int, text: str) -> None:
-        """What is read next, for messages."""
-        self.piece, self.shift, self.text = piece, shift, text
+    def place(self, piece: Piece, start: int, text: str) -> None:
+        """What is read next, for messages: a text in one more pair of brackets, and where in the piece it begins."""
+        self.piece, self.start, self.text = piece, start, text
 
     def cut(self, piece: Piece) -> tuple[Part, Part]:
         """The two sides of a line."""
@@ -31,30 +31,34 @@ class Reader:
         if len(sides) != 2:
             at = piece.column + (sides[1][1] - 1 if len(sides) > 2 else 0)
             complain(self.source, piece.line, at, "not a formula", "one '=' in 'tensor[indices] = expression'")
+        if operator := re.search(r"(\*\*|//|[*/%@+-])$", sides[0][0]):
+            at = piece.column + operator.start()
+            complain(self.source, piece.line, at, "a line defines its tensor, once and whole", "'=' in 'tensor[indices] = expression'")
         return Part(*sides[0]), Part(*sides[1])
 
     def fail(self, node: ast.AST | None, problem: str, accepted: str) -> NoReturn:
         complain(self.source, *self.at(node), problem, accepted)
 
-    def correct(self, node: ast.AST, problem: str, meant: str) -> NoReturn:
-        """Fail with the statement that the piece should be."""
-        raise Slip(wrong(self.source, *self.at(node), problem), changed(self.source, self.piece, meant), self.piece.line)
+    def correct(self, node: ast.AST, problem: str, meant: str, *plain: str) -> NoReturn:
+        """Fail with the statement that the piece should be; plain: what is said where that is not accepted."""
+        raise Slip(wrong(self.source, *self.at(node), problem), changed(self.source, self.piece, meant), self.piece.line, *plain)
 
     def at(self, node: ast.AST | None) -> tuple[int, int]:
         """(line, column) of a node."""
-        line, column = self.piece.line, self.piece.column
-        if node is not None:
-            row = getattr(node, "lineno", 1) - 1
-            raw = self.text.encode().split(b"\n")[row][: getattr(node, "col_offset", 0)]
-            at = len(raw.decode(errors="ignore")) - (1 if row == 0 else 0)  # the bracket that was put in front
-            column, line = (column + self.shift + at if row == 0 else at), line + row
-        return line, column
+        if node is None:
+            return self.piece.line, self.piece.column
+        before = self.piece.text[: self.start].split("\n")
+        line, column = self.piece.line + len(before) - 1, len(before[-1]) + (self.piece.column if len(before) == 1 else 0)
+        row = getattr(node, "lineno", 1) - 1
+        raw = self.text.encode().split(b"\n")[row][: getattr(node, "col_offset", 0)]
+        at = len(raw.decode(errors="ignore")) - (1 if row == 0 else 0)  # the bracket that was put in front
+        return line + row, column + at if row == 0 else at
 
     def expression(self, piece: Piece, part: Part) -> ast.expr:
         """A part of a piece as a tree; what is reported from then on stands in it."""
         key = (piece.line, part.shift)
         if key not in self.trees:
-            self.trees[key] = self._expression(piece, part), (self.piece, self.shift, self.text)
+            self.trees[key] = self._expression(piece, part), (self.piece, self.start, self.text)
         tree, where = self.trees[key]
         self.place(*where)
         return tree
@@ -64,9 +68,6 @@ class Reader:
         self.place(piece, part.shift + len(part.text) - len(part.text.lstrip()), f"({stripped})")
         if not stripped:
             self.fail(None, "something is missing here", "an expression")
-        head = piece.text[: self.shift].split("\n")
-        if len(head) > 1:
-            self.place(Piece(piece.text, piece.line + len(head) - 1, 0), len(head[-1]), self.text)
         try:
             tree = ast.parse(self.text, mode="eval").body
             depth = depth_of(tree)
@@ -91,10 +92,10 @@ class Reader:
         start = sum(len(row) + 1 for row in lines[: node.lineno - 1]) + node.col_offset
         end = sum(len(row) + 1 for row in lines[: (node.end_lineno or 1) - 1]) + (node.end_col_offset or 0)
         raw = self.text.encode()
-        part = (raw[:start] + meant.encode() + raw[end:]).decode()[1:-1]
+        before, after = raw[:start].decode(), raw[end:].decode()
+        part = (before + put_in(before, meant, after) + after)[1:-1]
         whole = self.piece.text
-        at = whole.find(self.text[1:-1])
-        return " ".join((whole[:at] + part + whole[at + len(self.text) - 2 :]).split())
+        return " ".join((whole[: self.start] + part + whole[self.start + len(self.text) - 2 :]).split())
 
 
 def is_test(node: ast.expr) -> bool:

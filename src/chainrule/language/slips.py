@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-import ast
 import re
+from collections.abc import Callable
 
 from .functions import FUNCTIONS, REDUCTIONS
+from .source import formed, put_in
 
-NOT = r"(?![²³½]|(?:if|else|and|or|not|in|is|for)\b)"  # what follows is no word of Python
-OVER = rf"\b(?:{'|'.join((*REDUCTIONS, 'argmin'))})\[[^\[\]]*\]"  # a reduction and its letters
+WORDS = r"(?:if|else|and|or|not|in|is|for)\b"  # of Python
+NOT = rf"(?![²³½]|{WORDS})"  # what follows is no word of Python
+LIBRARIES = "np|numpy|math|torch|jnp|jax|tf|nn|F|functional|scipy|special"
+OF = "|".join((*REDUCTIONS, "argmin"))
+HEAD = rf"\b(?:{OF})\["
+OVER = rf"{HEAD}[^\[\]]*\]"  # a reduction and its letters
 CLOSED = r"(?:[^()]|\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\))"  # text whose brackets are closed
+ITEM = rf"[*/]\s*[+-]|\d[eE][+-](?=\d)|\({CLOSED}*\)|\[[^\[\]]*\]|(?!\s+{WORDS})[^()\[\]+\-<>=!,:;]"
+TERM = rf"(?:[+-]\s*)?(?:{ITEM})+(?<=\S)"  # a product, to the next sign that does not belong to it
+
+Row = tuple[str, str | Callable[[re.Match[str]], str], str]
 
 # (how it is typed, what the language writes, what is wrong with it); text alone tells them.
-TYPED = (
-    (r"\b(?:np|numpy|math|torch|jnp|tf)\.(?=[a-z]\w*\s*\()", "", "functions stand without the name of a library"),
+TYPED: tuple[Row, ...] = (
+    (r"\b(?:np|numpy|math)\.e\b", "exp(1)", "Euler's number is written 'exp(1)'"),
+    (rf"\b(?:(?:{LIBRARIES})\.)+(?=(?:pi|inf)\b|[A-Za-z]\w*\s*\()", "", "functions stand without the name of a library"),
+    (rf"\b({OF})\s*\(([^()\[\]]*)\)\s*(?=\()", r"\1[\2]", "the letters of a reduction stand in square brackets"),
     (r"\^", "**", "'^' is no power here"),
     ("[·×∙⋅∗]", "*", "this multiplication sign is not in the language"),
     ("[÷∕]", "/", "this division sign is not in the language"),
@@ -32,6 +43,7 @@ TYPED = (
     ("√(?=\\s*\\()", "sqrt", "'√' is written 'sqrt'"),
     (r"√\s*(\w+(?:\[[^\[\]]*\])?)", r"sqrt(\1)", "'√' is written 'sqrt'"),
     (r"\bln\b(?=\s*\()", "log", "there is no function 'ln'"),
+    (rf"({HEAD}[^\[\]]*?\b\w)\s*=\s*0\s*:", r"\1:", "a range begins at 0"),
     (r"\|\|", " or ", "'||' is written 'or'"),
     (r"\|([^|]+)\|", r"abs(\1)", "the absolute value is written 'abs'"),
     (r"\s*\|\s*", " or ", "'|' is written 'or'"),
@@ -43,27 +55,43 @@ TYPED = (
         r"\1(\2)",
         "what a function is taken of stands in round brackets",
     ),
-    (rf"({OVER})\s*(?![\s(])({CLOSED}+)", r"\1(\2)", "what is reduced stands in round brackets"),
-    (rf"(?<![\w.])(\d+(?:\.\d*)?|\.\d+)\s*(?![eE][+-]?\d){NOT}(?=[^\W\d]|\()", r"\1*", "a number beside a name does not multiply it"),
+    (rf"({OVER})\s*(?![\s(])({TERM})", r"\1(\2)", "what is reduced stands in round brackets"),
+    (
+        rf"(?<![\w./])(?<!/ )(?!{WORDS}|(?:return|def|lambda|let|{'|'.join((*FUNCTIONS, OF))})\b)([^\W\d]\w*)\s+{NOT}(?=[^\W\d])",
+        r"\1*",
+        "what stands side by side is not multiplied",
+    ),
+    (
+        rf"(?<![\w./])(?<!/ )(?!0[xXbBoO][\da-fA-F])(\d+(?:\.\d*)?|\.\d+)\s*(?![eE][+-]?\d){NOT}(?=[^\W\d]|\()",
+        r"\1*",
+        "a number beside a name does not multiply it",
+    ),
     (rf"([\])])\s*{NOT}(?=[^\W\d]|\d)", r"\1*", "what stands side by side is not multiplied"),
     (r"\)\s*\(", ")*(", "what stands side by side is not multiplied"),
-    (r"\s*(?<![<>=!*/+\-])(\*\*|//|[+\-*/]|:)=(?!=)", " =", "a line defines its tensor, once and whole: '='"),
+    (r"\s*(?<![<>=!*/+\-])[+:]=(?!=)", " =", "a line defines its tensor, once and whole: '='"),
+    (rf"\s*(?<![<>=!*/+\-])-=(?!=)\s*({CLOSED}+)$", lambda m: f" = -{put_in('-', m[1], '')}", "a line defines its tensor, once and whole: '='"),
     (r"\s*;\s*$", "", "a line ends without ';'"),
 )
-HEADED = (
+HEADED: tuple[Row, ...] = (
     (r"\s*(?:→|=>|⟶|↦)\s*", " -> ", "the arrow is written '->'"),
-    (r"(?<![\w.=])(?<!= )(\d+)\s*(?![eE][+-]?\d)(?=[A-Za-z_(])", r"\1*", "a number beside a name does not multiply it"),
+    (r"²", "**2", "a raised digit is no power here"),
+    (r"³", "**3", "a raised digit is no power here"),
+    (r"π", "pi", "'π' is written 'pi'"),
+    (r"∞", "inf", "'∞' is written 'inf'"),
+    (rf"\b(?:(?:{LIBRARIES})\.)+(?=(?:pi|inf)\b)", "", "numbers stand without the name of a library"),
+    (r"(?<=[(,>;])(\s*)((?!(?:prod|sum|after|minimum)\b)[^\W\d]\w*)\(((?:[^()]|\([^()]*\))*)\)", r"\1\2[\3]", "axes stand in square brackets"),
+    (r"(?<![\w.])(\d+)\s*(?![eE][+-]?\d)(?=[A-Za-z(])", r"\1*", "a number beside a name does not multiply it"),
     *(row for row in TYPED if row[0] in (r"\^", "[·×∙⋅∗]", "[÷∕]", "[−–]")),
 )
 
 # Functions under the names that other languages and libraries give them.
 KNOWN_AS = {
-    "relu": "maximum({0}, 0)", "square": "({0})**2", "arctan": "atan({0})", "arcsin": "asin({0})", "arccos": "acos({0})", "fabs": "abs({0})",
-    "absolute": "abs({0})", "log2": "log({0}) / log(2)", "log10": "log({0}) / log(10)", "power": "({0})**({1})", "rint": "round({0})",
-    "clip": "minimum(maximum({0}, {1}), {2})", "clamp": "minimum(maximum({0}, {1}), {2})", "heaviside": "(({0}) > 0)", "step": "(({0}) > 0)",
-    "silu": "({0}) * sigmoid({0})", "swish": "({0}) * sigmoid({0})", "gelu": "({0}) * (1 + erf(({0}) / sqrt(2))) / 2", "reciprocal": "1 / ({0})",
-    "leaky_relu": "where({0} > 0, {0}, 0.01 * ({0}))", "sgn": "sign({0})", "logistic": "sigmoid({0})", "exp2": "2**({0})", "cbrt": "({0})**(1/3)",
-    "amax": "max({0})", "amin": "min({0})", "sec": "1 / cos({0})", "cot": "1 / tan({0})", "multiply": "({0}) * ({1})", "divide": "({0}) / ({1})",
+    "relu": "maximum({0}, 0)", "square": "{0}**2", "arctan": "atan({0})", "arcsin": "asin({0})", "arccos": "acos({0})", "fabs": "abs({0})",
+    "absolute": "abs({0})", "log2": "log({0}) / log(2)", "log10": "log({0}) / log(10)", "power": "{0}**{1}", "rint": "round({0})",
+    "clip": "minimum(maximum({0}, {1}), {2})", "clamp": "minimum(maximum({0}, {1}), {2})", "heaviside": "{0} > 0", "step": "{0} > 0",
+    "silu": "{0} * sigmoid({0})", "swish": "{0} * sigmoid({0})", "gelu": "{0} * (1 + erf({0} / sqrt(2))) / 2", "reciprocal": "1 / {0}",
+    "leaky_relu": "where({0} > 0, {0}, 0.01 * {0})", "sgn": "sign({0})", "logistic": "sigmoid({0})", "exp2": "2**{0}", "cbrt": "sign({0}) * abs({0})**(1/3)",
+    "amax": "max({0})", "amin": "min({0})", "sec": "1 / cos({0})", "cot": "1 / tan({0})", "multiply": "{0} * {1}", "divide": "{0} / {1}",
 }  # fmt: skip
 
 
@@ -89,101 +117,8 @@ def typed(text: str) -> tuple[int, int, str, str] | None:
 
 def called(word: str, args: list[str]) -> str | None:
     """What a function of another language is here."""
-    form = KNOWN_AS.get(word)
-    return form.format(*args) if form and len(args) == 1 + max(int(k) for k in re.findall(r"{(\d)}", form)) else None
-
-
-def headed(text: str) -> str | None:
-    """The definition that a text without a header means: f(a, b) = …, or a line whose inputs are what it reads."""
-    rows = [row for row in text.strip().splitlines() if row.strip()]
-    joined = re.match(r"(\s*[A-Za-z_]\w*\s*\(.*\)\s*->[^=:]*?)\s*:\s*([^\W\d].*=.*)$", rows[0]) if len(rows) == 1 else None
-    if joined:
-        return f"{joined[1]}\n    {joined[2]}"
-    if not rows or any("->" in row for row in rows):
-        return None
-    short = re.match(r"\s*([A-Za-z_]\w*)\s*\(([^=]*)\)\s*=(?!=)\s*(.+)$", rows[0], re.DOTALL)
-    try:
-        if short and len(rows) == 1 and (short[1] not in ("y",) or "[" in short[2]):
-            return _one_line(short[1], short[2].strip(), short[3].strip())
-        return _lines(rows)
-    except SyntaxError:
-        return None
-
-
-def _one_line(name: str, inputs: str, right: str) -> str:
-    """f(x[n,D]) = x[n,i]**2: the output has the letters that no reduction binds, and the sizes on which they stand."""
-    axes = {}
-    for node in ast.parse(f"({inputs},)" if inputs else "()", mode="eval").body.elts:  # type: ignore[attr-defined]  # a tuple, by its comma
-        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name):
-            axes[node.value.id] = [ast.unparse(x) for x in _items(node)]
-    letters: dict[str, str] = {}
-    for node in _free(ast.parse(right, mode="eval").body, frozenset()):
-        for item, size in zip(_items(node), axes.get(node.value.id, ()), strict=False):  # type: ignore[attr-defined]  # of a name, as _free finds them
-            if isinstance(item, ast.Name):
-                letters.setdefault(item.id, size)
-    output = _word(("y", "z", "out"), inputs)
-    left, sizes = (f"[{','.join(letters)}]", f"[{','.join(letters.values())}]") if letters else ("", "")
-    return f"{name}({inputs}) -> {output}{sizes}\n    {output}{left} = {right}"
-
-
-def _free(node: ast.AST, bound: frozenset[str]) -> list[ast.Subscript]:
-    """The reads below a node whose letters no reduction binds."""
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Subscript):
-        bound |= {x.id for item in _items(node.func) for x in ast.walk(item) if isinstance(x, ast.Name)}
-        return [r for a in node.args for r in _free(a, bound)]
-    if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name):
-        items = [x for x in _items(node) if not (isinstance(x, ast.Name) and x.id in bound)]
-        return [node] if len(items) == len(_items(node)) else [_with(node, bound)]
-    return [r for child in ast.iter_child_nodes(node) for r in _free(child, bound)]
-
-
-def _with(node: ast.Subscript, bound: frozenset[str]) -> ast.Subscript:
-    """The same read with numbers for bound letters."""
-    items: list[ast.expr] = [ast.Constant(0) if isinstance(x, ast.Name) and x.id in bound else x for x in _items(node)]
-    return ast.Subscript(node.value, ast.Tuple(items), node.ctx)
-
-
-def _word(wanted: tuple[str, ...], text: str) -> str:
-    return next(x for x in (*wanted, "result") if not re.search(rf"\b{x}\b", text))
-
-
-def _lines(rows: list[str]) -> str | None:
-    """Lines alone: what they read and do not define are the inputs."""
-    sides = [re.split(r"(?<![<>=!])=(?!=)", row, maxsplit=1) for row in rows]
-    if any(len(s) != 2 for s in sides):
-        return None
-    defined: dict[str, str] = {}
-    inputs: dict[str, str] = {}
-    for left, right in sides:
-        tree = ast.parse(right.strip(), mode="eval")
-        functions = {x.func for x in ast.walk(tree) if isinstance(x, ast.Call)}
-        reads = [x for x in ast.walk(tree) if isinstance(x, ast.Subscript) and isinstance(x.value, ast.Name) and x not in functions]
-        inside = {x for s in ast.walk(tree) if isinstance(s, ast.Subscript) for x in ast.walk(s) if isinstance(x, ast.Name)}
-        bare = [x for x in ast.walk(tree) if isinstance(x, ast.Name) and x not in inside and x not in functions and x.id not in ("pi", "inf")]
-        target = ast.parse(left.strip(), mode="eval").body
-        letters = {x.id for x in ast.walk(target) if isinstance(x, ast.Name)}
-        for node in (*reads, *(x for x in bare if x.id not in letters and x.id not in {r.value.id for r in reads})):  # type: ignore[attr-defined]  # reads are of names
-            name = node.id if isinstance(node, ast.Name) else node.value.id  # type: ignore[attr-defined]  # reads are of names
-            if name not in defined:
-                inputs.setdefault(name, _shape(node))
-        base = target.value if isinstance(target, ast.Subscript) else target
-        if not isinstance(base, ast.Name):
-            return None
-        defined[base.id] = _shape(target)
-    if not inputs:
-        return None
-    output = list(defined)[-1]
-    body = "\n".join(f"    {left.strip()} = {right.strip()}" for left, right in sides)
-    return f"f({', '.join(k + v for k, v in inputs.items())}) -> {output}{defined[output]}\n{body}"
-
-
-def _items(node: ast.expr) -> list[ast.expr]:
-    if not isinstance(node, ast.Subscript):
-        return []
-    return node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
-
-
-def _shape(node: ast.expr) -> str:
-    """Sizes for the indices with which a tensor is read: the capital of each letter."""
-    names = [next((x.id for x in ast.walk(item) if isinstance(x, ast.Name)), "k") for item in _items(node)]
-    return f"[{','.join('n' if x == 'n' else x.upper() for x in names)}]" if names else ""
+    known = KNOWN_AS | {x: f"{x}({', '.join(f'{{{k}}}' for k in range(f.arity))})" for x, f in FUNCTIONS.items() if f.arity}
+    small = next((x for x in known if x.replace("_", "") == word.lower().replace("_", "")), "")
+    form = known.get(word) or known.get(small)
+    places = re.findall(r"{(\d)}", form or "")
+    return formed(form, args) if form and len(args) == 1 + max(map(int, places)) else None

@@ -12,6 +12,7 @@ from typing import NoReturn, TypeVar
 
 from ..errors import DefinitionError
 
+PLAIN = "a letter for each axis, and the letters of each sum: 'sum[k](…)'"
 MOST_SLIPS = 32  # mended in one text for a message
 T = TypeVar("T")
 
@@ -26,11 +27,14 @@ class Piece:
 
 
 class Slip(DefinitionError):
-    """A mistake whose author's meaning is known. text: the whole definition as it is meant; line: where it changed (0: everywhere)."""
+    """A mistake whose author's meaning is known. text: the whole definition as it is meant; line: where it changed (0: everywhere).
 
-    def __init__(self, wrong: str, text: str, line: int):
+    plain: what is said to be accepted where that text turns out to be no definition.
+    """
+
+    def __init__(self, wrong: str, text: str, line: int, plain: str = PLAIN):
         super().__init__(wrong)
-        self.wrong, self.text, self.line = wrong, text, line
+        self.wrong, self.text, self.line, self.plain = wrong, text, line, plain
 
     def message(self, text: str) -> str:
         """The message, with what stands in the text at the place of the mistake."""
@@ -50,16 +54,25 @@ def mended(text: str, read: Callable[[str], T], proof: Callable[[str], object]) 
             break
         except Slip as more:
             better, first.line = more.text, first.line and more.line and first.line
-        except DefinitionError as other:  # said instead, if it stands in the same line
-            found = re.search(r"^line (\d+): .*", str(other), re.MULTILINE | re.DOTALL)
-            if found and int(found[1]) == first.line:
-                raise DefinitionError(first.wrong[: first.wrong.rindex("line ")] + found[0]) from None
-            break
+        except DefinitionError as other:
+            raise DefinitionError(_instead(text, first, str(other), better)) from None
     try:
         message = first.message(better)
     except DefinitionError:
         message = first.message(first.text)
     raise DefinitionError(message)
+
+
+def _instead(text: str, first: Slip, other: str, better: str) -> str:
+    """What is said of a slip where the text as it is meant is not accepted either, for another reason."""
+    problem, mark, accepted = (re.search(r"^line \d+: .*", other, re.MULTILINE | re.DOTALL) or [""])[0].partition("\naccepted: ")
+    if not first.line:
+        return f"{first.wrong}\naccepted: {first.plain}"
+    if not problem.startswith(f"line {first.line}: "):  # in its line nothing else is wrong
+        return first.message(better)
+    if set(re.findall(r"(?:letter|name|tensor) '(\w+)'", problem)) - set(re.findall(r"[^\W\d]\w*", text)):  # speaks of what nobody wrote
+        return f"{first.wrong}\naccepted: {first.plain}"
+    return first.wrong.rsplit("\n", 1)[0] + "\n" + problem + mark + accepted
 
 
 def complain(source: str, line: int, column: int, problem: str, accepted: str) -> NoReturn:
@@ -167,3 +180,28 @@ def split_top(text: str, mark: str) -> list[tuple[str, int]]:
             parts.append((text[last:k], last))
             last = k + 1
     return [*parts, (text[last:], last)]
+
+
+def formed(form: str, args: list[str]) -> str:
+    """A form with text in its places, each in brackets where it would fall apart without them."""
+    text, at = form, 0
+    while place := re.compile(r"{(\d)}").search(text, at):
+        arg = args[int(place[1])]
+        blank = re.sub(r"{\d}", "_", text[place.end() :])
+        put = put_in(text[: place.start()], arg, blank)
+        text, at = text[: place.start()] + put + text[place.end() :], place.start() + len(put)
+    return text
+
+
+def put_in(before: str, part: str, after: str) -> str:
+    """An expression for the place between two texts: in brackets, unless all means the same without them."""
+    bracketed = f"({part})"
+    plain, apart = _tree(before + part + after), _tree(before + bracketed + after)
+    return part if plain == apart or apart is None else bracketed
+
+
+def _tree(text: str) -> str | None:
+    try:
+        return ast.dump(ast.parse(text.strip(), mode="eval"))
+    except SyntaxError:
+        return None
