@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .functions import REDUCTIONS
-from .tree import Call, Const, Expr, Read, add, div, mul, neg, rebuild, sub
+from .tree import ZERO, Call, Const, Expr, Read, Reduce, add, div, mul, neg, rebuild, sub
 
 FOLDS = ("prod", "sum", "after")  # over the members of a family
 SUCCESSORS = {"H": "HWD"}  # the members of a family: as in books, else its letter and those behind it in the alphabet
@@ -201,6 +201,9 @@ def without(e: Expr, values: Mapping[str, int | float]) -> Expr:
     """e with numbers for the inputs that are left out, and what becomes simpler by that."""
     if isinstance(e, Read) and e.tensor in values:
         return Const(values[e.tensor])
+    if isinstance(e, Reduce):
+        body = without(e.body, values)
+        return ZERO if body == ZERO != e.body and e.kind in ("sum", "mean") else Reduce(e.kind, e.letters, e.ranges, body)
     if not isinstance(e, Call) or e.fn not in SIMPLER:
         return rebuild(e, lambda a: without(a, values))
     args = [without(a, values) for a in e.args]

@@ -15,7 +15,7 @@ from dataclasses import replace
 from functools import reduce
 
 from ..errors import DefinitionError
-from .families import FOLDS, USUAL, Families, Form, Outline, gathered, items_of, without
+from .families import FOLDS, USUAL, Families, Form, Outline, gathered, items_of
 from .functions import ALL, COUNTING, FUNCTIONS, REDUCTIONS
 from .header import Part, header
 from .index import Atom, Poly
@@ -74,7 +74,7 @@ def _parser(text: str) -> _Parser:
 class _Parser:
     def __init__(self, source: str, pieces: list[Piece]):
         self.source, self.pieces = source, pieces
-        self.without: dict[str, int | float] = {}
+        self.left_out: dict[str, tuple[Tensor, int | float]] = {}
         self.lookups: list[tuple[str, str, int]] = []
         self.bound: set[str] = set()
         self.reader = Reader(source)
@@ -112,7 +112,8 @@ class _Parser:
     def run(self, form: Form) -> Raw:
         self.families.settle(form, self.words)
         inputs, outputs = self.header(form)
-        known = set().union(*(p.names for t in inputs for p in t.axes)) if inputs else set()
+        left = tuple(t for t, _ in self.left_out.values())
+        known = {name for t in (*inputs, *left) for p in t.axes for name in p.names}
         sample = "N" if "N" not in known | set(self.settings) else "N_n"
         lines = tuple(self.line(p, *sides) for p, sides in zip(self.pieces[1:], self.sides, strict=True))
         if not lines:
@@ -124,7 +125,9 @@ class _Parser:
                 replace(t, axes=tuple(p.subs(swap) for p in t.axes), whole=t.whole and tuple(p.subs(swap) for p in t.whole)) for t in tensors
             )
 
-        return Raw(self.head.name, fixed(inputs), tuple(self.settings.items()), fixed(outputs), lines, self.source, sample, tuple(self.lookups))
+        reads = tuple(zip(fixed(left), (value for _, value in self.left_out.values()), strict=True))
+        settings, looked_up = tuple(self.settings.items()), tuple(self.lookups)
+        return Raw(self.head.name, fixed(inputs), settings, fixed(outputs), lines, self.source, sample, looked_up, reads)
 
     def header(self, form: Form) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
         for s in self.head.settings:
@@ -136,13 +139,13 @@ class _Parser:
             name = self.base(node, "input").id
             if x.whole is not None and isinstance(x.default, float):
                 self.fail(node, f"{name!r} holds whole numbers, and {x.default!r} is none", f"a whole number, as in '{name}: int=0'")
+            t = self.tensor(node, inputs, "input")
             if name in form.without and x.default is not None:
-                self.without[name] = x.default
+                self.left_out[name] = t, x.default
                 self.tensors.add(name)
                 if x.whole is not None:
                     self.whole[name] = ()
                 continue
-            t = self.tensor(node, inputs, "input")
             if x.whole is not None:
                 t = replace(t, whole=self.limits(x.whole))
                 self.whole[t.name] = t.whole or ()
@@ -208,8 +211,6 @@ class _Parser:
             self.fail(base, f"{base.id!r} cannot be defined: it is a setting or a function", "the name of a tensor")
         self.bound = set(letters)
         expr = self.value(self.expression(piece, right))
-        if self.without:
-            expr = without(expr, self.without)
         self.tensors.add(base.id)
         return RawLine(base.id, letters, explicit, expr, piece, index)
 
@@ -430,11 +431,14 @@ class _Parser:
             if isinstance(base, ast.Name) and base.id in self.whole:
                 letter = fresh_name("v", self.words)
                 self.words.add(letter)
-                self.lookups.append((base.id, node.value.id, len(index)))
+                if node.value.id not in self.left_out:
+                    self.lookups.append((base.id, node.value.id, len(index)))
                 found.append((letter, self.value(item)))
                 index.append(Poly.name(letter))
             else:
                 index.append(self.integer(item))
+        if found and node.value.id in self.left_out:  # one number, wherever it is looked up
+            return Const(self.left_out[node.value.id][1])
         read = Read(node.value.id, tuple(index))
         return _looked_up(read, found) if found else read
 
