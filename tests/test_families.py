@@ -234,3 +234,11 @@ def test_a_size_that_only_an_input_left_out_has_is_named() -> None:
     f = cr.op("f(x[n,D], b[Z]=2) -> y[n,D]\n y[n,i] = x[n,i]*sum[j](b[j])")
     with pytest.raises(cr.DefinitionError, match="'j' runs over 'Z', the size of 'b' alone, which is left out"):
         f(np.ones((2, 3)))
+
+
+@pytest.mark.parametrize("engine", ["native", "reference"])
+def test_every_reduction_goes_over_a_family(engine: str) -> None:
+    x = np.arange(12.0).reshape(2, 3, 2) % 5
+    for word in ("sum", "prod", "max", "min", "mean", "argmax", "argmin"):
+        got = cr.op(f"f(x[n,*A]) -> y[n]\n y[n] = {word}[*a](x[n,*a])")(x, engine=engine)
+        assert got.tolist() == [getattr(np, word)(row) for row in x]

@@ -12,7 +12,7 @@ import ast
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from .functions import REDUCTIONS
+from .functions import REDUCING
 from .tree import ZERO, Call, Const, Expr, Read, Reduce, add, div, mul, neg, rebuild, sub
 
 FOLDS = ("prod", "sum", "after")  # over the members of a family
@@ -108,7 +108,7 @@ def gathered(settings: Mapping[str, bool], tensors: Sequence[ast.expr], lefts: S
     """The families of a text from its settings (whether they are families), the tensors of its header, its left sides and its right sides."""
     tensors = [*tensors, *lefts]
     subscripts = [n for t in rights for n in ast.walk(t) if isinstance(n, ast.Subscript) and isinstance(n.value, ast.Name)]
-    bindings = [*tensors, *(n for n in subscripts if isinstance(n.value, ast.Name) and n.value.id in REDUCTIONS)]
+    bindings = [*tensors, *(n for n in subscripts if isinstance(n.value, ast.Name) and n.value.id in REDUCING)]
     several = [s for s, family in settings.items() if family]
     out = Families({s: s for s in several}, tuple(several))
     for star in (n for t in lefts for item in items_of(t) for n in ast.walk(item) if isinstance(n, ast.Starred)):
@@ -140,7 +140,7 @@ def gathered(settings: Mapping[str, bool], tensors: Sequence[ast.expr], lefts: S
 
 def _tensors(tensors: Sequence[ast.expr], subscripts: Sequence[ast.Subscript]) -> Iterator[tuple[str, tuple[ast.expr, ...]]]:
     for node in (*tensors, *subscripts):
-        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id not in REDUCTIONS:
+        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id not in REDUCING:
             yield node.value.id, items_of(node)
 
 
