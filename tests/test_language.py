@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+import time
+
 import numpy as np
 import pytest
 
@@ -384,3 +386,22 @@ def test_and_of_comparisons_is_their_product() -> None:
     for engine in ("reference", "native"):
         found = [cr.op(f"f(x[n,D]) -> y[n,D]\n y[n,i] = {t}")(np.array([[1.0, 2, 3], [1, -1, 2]]), engine=engine).tolist() for t in texts]
         assert found == [[[0, 1, 0], [0, 0, 0]]] * 3
+
+
+@pytest.mark.parametrize(
+    "text", ["f(x[D]) -> y[D]\n y[i] = x[i]\ud800", "f(x[D]) -> y[D]\n y\udfff[i] = x[i]", "f(x[D]; s\ud800=1) -> y[D]\n y[i] = x[i]"]
+)
+def test_half_a_character_is_shown_at_its_place(text: str) -> None:
+    with pytest.raises(cr.DefinitionError, match="half of a character") as e:
+        cr.op(text)
+    line, caret = str(e.value).encode().decode().splitlines()[:2]
+    assert line[caret.index("^") :].startswith(("\\ud800", "\\udfff"))
+
+
+def test_blanks_take_no_time() -> None:
+    begun = time.perf_counter()
+    assert cr.op("f(x[D]) -> y[D]\n y[i] = x[i]" + " " * 20_000 + "# ok")(np.ones(2)).tolist() == [1, 1]
+    for text in ("f(x[D]) -> y[D]\n y[i] = x[i]" + " " * 20_000 + "^", "f(x[D]) -> y[D]\n" + "\t" * 20_000 + "y[i] = x[i]"):
+        with pytest.raises(cr.DefinitionError, match=r"(?s)….*\^\nline 2: more than 1000 blanks in a row"):
+            cr.op(text)
+    assert time.perf_counter() - begun < 2

@@ -16,14 +16,14 @@ from functools import reduce
 
 from ..errors import DefinitionError
 from .families import FOLDS, USUAL, Families, Form, Outline, gathered, items_of
-from .functions import ALL, COUNTING, FUNCTIONS, REDUCTIONS
+from .functions import ALL, COUNTING, FUNCTIONS, REDUCING
 from .header import Part, header
 from .index import Atom, Poly
 from .names import Names
 from .raw import UNKNOWN, Raw, RawLine
 from .reader import Reader, is_test
 from .slips import called, headed, typed
-from .source import Piece, Slip, complain, nearest, statements, wrong
+from .source import Piece, Slip, complain, legible, nearest, statements, wrong
 from .tree import (
     Call,
     Const,
@@ -59,6 +59,7 @@ def outline(text: str) -> Outline:
 def _parser(text: str) -> _Parser:
     if not isinstance(text, str):
         raise DefinitionError(f"{text!r}: a definition is text\naccepted: 'name(inputs; settings) -> outputs' and lines below it")
+    text = legible(text)
     slip = typed(text)
     if slip:
         row, column, problem, meant = slip
@@ -177,7 +178,7 @@ class _Parser:
         base = self.base(node, role)
         if base.id in found or base.id in self.settings or (role == "output" and base.id in self.tensors):
             self.fail(base, f"{base.id!r} is named twice in the header", "a new name for each tensor and setting")
-        if base.id in ALL or base.id in REDUCTIONS:
+        if base.id in ALL or base.id in REDUCING:
             self.fail(base, f"{base.id!r} is a function of the language", "another name for the tensor")
         return Tensor(base.id, tuple(self.axis(item, role) for item in self.spread(items_of(node))))
 
@@ -207,7 +208,7 @@ class _Parser:
         if not isinstance(base, ast.Name):
             self.fail(target, "the left side is not a tensor", "'tensor[indices] = …' with index letters")
         index, letters, explicit = self.left(items_of(target))
-        if base.id in self.settings or base.id in ALL or base.id in REDUCTIONS:
+        if base.id in self.settings or base.id in ALL or base.id in REDUCING:
             self.fail(base, f"{base.id!r} cannot be defined: it is a setting or a function", "the name of a tensor")
         self.bound = set(letters)
         expr = self.value(self.expression(piece, right))
@@ -323,7 +324,7 @@ class _Parser:
     def name(self, node: ast.Name) -> Expr:
         if node.id in self.tensors:
             return Read(node.id, ())
-        if node.id in ALL or node.id in REDUCTIONS:
+        if node.id in ALL or node.id in REDUCING:
             self.fail(node, f"{node.id!r} is a function", f"'{node.id}(…)'" if node.id in ALL else f"'{node.id}[letters](…)'")
         if node.id in CONSTANTS and node.id not in self.settings and node.id not in self.bound:
             return Const(CONSTANTS[node.id])
@@ -359,7 +360,7 @@ class _Parser:
 
     def call(self, node: ast.Call) -> Expr:
         head = node.func.value if isinstance(node.func, ast.Subscript) else node.func
-        known = [*FUNCTIONS, *REDUCTIONS, "argmin", "pow"]
+        known = [*FUNCTIONS, *REDUCING, "pow"]
         if not isinstance(head, ast.Name) or head.id not in (*known, *FOLDS):
             word = head.id if isinstance(head, ast.Name) else ast.unparse(head)
             meant = called(word, [self.reader.segment(a) for a in node.args])
@@ -380,7 +381,7 @@ class _Parser:
             return reduce(lambda a, b: Call(PAIRS[head.id], (a, b)), [self.value(a) for a in node.args])
         if head.id == "pow" and isinstance(node.func, ast.Name) and len(node.args) == 2:
             return self.fold(Call("**", (self.value(node.args[0]), self.value(node.args[1]))))
-        if head.id in REDUCTIONS or head.id == "argmin":
+        if head.id in REDUCING:
             if isinstance(node.func, ast.Subscript):
                 letters, explicit = self.bindings(items_of(node.func), f"of {head.id}")
             else:  # 'sum' alone is a single term; ranges.py, which knows the letters, shows what the others lack
@@ -397,7 +398,7 @@ class _Parser:
             return self.counting(node, head.id)
         want = FUNCTIONS[head.id].arity if head.id in FUNCTIONS else 2
         if isinstance(node.func, ast.Subscript):
-            self.fail(node.func, f"{head.id!r} is not a reduction", f"'{head.id}(…)', or one of {', '.join(REDUCTIONS)}")
+            self.fail(node.func, f"{head.id!r} is not a reduction", f"'{head.id}(…)', or one of {', '.join(REDUCING)}")
         if len(node.args) != want:
             self.fail(node, f"{head.id!r} takes {want} value{'s' * (want > 1)}, here are {len(node.args)}", f"{want} value{'s' * (want > 1)}")
         return Call(head.id, tuple(self.value(a) for a in node.args))
