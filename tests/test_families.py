@@ -211,3 +211,34 @@ def test_none_leaves_an_input_out_and_members_take_no_name_that_is_there() -> No
 def test_a_family_of_thirty_axes_is_written_out() -> None:
     op = cr.op("f(x[*A]) -> y\n y = sum[*a](x[*a])")
     assert op(np.ones((1,) * 30)) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("text", "want"),
+    [
+        ("f(x[n,D], w[D]=1) -> y[n]\n y[n] = sum[i](w[i]*x[n,i])/sum[i](w[i])", [1, 4]),
+        ("f(x[n,D], b[D]=2) -> y[n]\n y[n] = x[n,1]*max[i](b[i])", [2, 8]),
+        ("f(x[n,D], b[D]=2) -> y[n]\n z[i] = b[i]\n y[n] = sum[i](z[i]*x[n,i])", [6, 24]),
+        ("f(x[n,D], m[n]=1) -> y[n]\n s = sum[n](m[n])\n y[n] = sum[i](x[n,i])/s", [1.5, 6]),
+        ("f(x[n,D], b[Z]=0) -> y[n]\n y[n] = x[n,1] + sum[j](b[j])", [1, 4]),
+        ("f(x[n,D], b[V]=3, t[n]: int=0) -> y[n]\n y[n] = x[n,0] + b[t[n]]", [3, 6]),
+    ],
+)
+def test_an_input_that_is_left_out_still_says_where_letters_run(text: str, want: list[float]) -> None:
+    x = np.arange(6.0).reshape(2, 3)
+    for engine in ("native", "reference"):
+        np.testing.assert_array_equal(cr.op(text)(x, engine=engine), want)
+
+
+def test_a_size_that_only_an_input_left_out_has_is_named() -> None:
+    f = cr.op("f(x[n,D], b[Z]=2) -> y[n,D]\n y[n,i] = x[n,i]*sum[j](b[j])")
+    with pytest.raises(cr.DefinitionError, match="'j' runs over 'Z', the size of 'b' alone, which is left out"):
+        f(np.ones((2, 3)))
+
+
+@pytest.mark.parametrize("engine", ["native", "reference"])
+def test_every_reduction_goes_over_a_family(engine: str) -> None:
+    x = np.arange(12.0).reshape(2, 3, 2) % 5
+    for word in ("sum", "prod", "max", "min", "mean", "argmax", "argmin"):
+        got = cr.op(f"f(x[n,*A]) -> y[n]\n y[n] = {word}[*a](x[n,*a])")(x, engine=engine)
+        assert got.tolist() == [getattr(np, word)(row) for row in x]

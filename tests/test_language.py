@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+import time
+
 import numpy as np
 import pytest
 
@@ -105,8 +107,24 @@ def test_number_types_do_not_mix() -> None:
         cr.ops.linear_plain(np.ones((2, 3), np.float32), np.ones((4, 3)))
     with pytest.raises(cr.ElementTypeError, match="float16"):
         cr.ops.relu(np.ones((2, 3), np.float16))
-    with pytest.raises(cr.ElementTypeError, match="floating"):
-        cr.ops.relu(np.ones((2, 3), int))
+
+
+@pytest.mark.parametrize("engine", ["native", "reference"])
+def test_whole_numbers_alone_are_promoted(engine: str) -> None:
+    half = cr.op("f(x[n]) -> y[n]\n y[n] = x[n]**2/2")
+    for kind in (int, np.uint8, bool):
+        assert np.array_equal(half(np.arange(2).astype(kind), engine=engine), [0.0, 0.5])
+    y, pullback = cr.vjp(half, np.arange(3), engine=engine)
+    assert y.dtype == np.float64 and all(np.array_equal(pullback(np.ones(3, kind))[0], [0.0, 1.0, 2.0]) for kind in (int, np.float32, float))
+    for kind in (int, np.float32, float):
+        _, ty = cr.jvp(half, [np.arange(3)], [np.ones(3, kind)], engine=engine)
+        assert ty.dtype == np.float64 and np.array_equal(ty, [0.0, 1.0, 2.0])
+    one_hot = cr.op("f(t[n]: int; K=4) -> y[n,K]\n y[n,k] = k == t[n]")
+    assert np.array_equal(one_hot(np.array([2, 0]), engine=engine), np.eye(4)[[2, 0]])
+    assert cr.vjp(one_hot, np.array([2, 0]), engine=engine)[1](np.ones((2, 4))) == ()
+    start = cr.op("f(s: int; D=9) -> y[D]\n y[i] = uniform(s, i)")
+    assert np.array_equal(start(3, engine=engine), start(3)) and start(3).dtype == np.float64
+    assert cr.op("f(a, b) -> y\n y = a == b")(2**60, 2**60 + 1, engine=engine) == 0  # compared as what they are
 
 
 def test_calls_are_checked() -> None:
@@ -368,3 +386,22 @@ def test_and_of_comparisons_is_their_product() -> None:
     for engine in ("reference", "native"):
         found = [cr.op(f"f(x[n,D]) -> y[n,D]\n y[n,i] = {t}")(np.array([[1.0, 2, 3], [1, -1, 2]]), engine=engine).tolist() for t in texts]
         assert found == [[[0, 1, 0], [0, 0, 0]]] * 3
+
+
+@pytest.mark.parametrize(
+    "text", ["f(x[D]) -> y[D]\n y[i] = x[i]\ud800", "f(x[D]) -> y[D]\n y\udfff[i] = x[i]", "f(x[D]; s\ud800=1) -> y[D]\n y[i] = x[i]"]
+)
+def test_half_a_character_is_shown_at_its_place(text: str) -> None:
+    with pytest.raises(cr.DefinitionError, match="half of a character") as e:
+        cr.op(text)
+    line, caret = str(e.value).encode().decode().splitlines()[:2]
+    assert line[caret.index("^") :].startswith(("\\ud800", "\\udfff"))
+
+
+def test_blanks_take_no_time() -> None:
+    begun = time.perf_counter()
+    assert cr.op("f(x[D]) -> y[D]\n y[i] = x[i]" + " " * 20_000 + "# ok")(np.ones(2)).tolist() == [1, 1]
+    for text in ("f(x[D]) -> y[D]\n y[i] = x[i]" + " " * 20_000 + "^", "f(x[D]) -> y[D]\n" + "\t" * 20_000 + "y[i] = x[i]"):
+        with pytest.raises(cr.DefinitionError, match=r"(?s)….*\^\nline 2: more than 1000 blanks in a row"):
+            cr.op(text)
+    assert time.perf_counter() - begun < 2

@@ -34,6 +34,9 @@ TEXTS: list[tuple[str, Arrays]] = [
     ("beside(t[n]: int, w[V,D]) -> y[n,D]\n y[n,d] = sum[v]((v == t[n]) * (v + 1) * w[v,d])", {"t": T, "w": W}),
     ("window(t[n]: int, w[V,D]) -> y[n,D]\n y[n,d] = sum[v:V,u:3]((v == t[n]) * w[v+u-1,d])", {"t": T, "w": W}),
     ("mirror(t[A,B]: int, w[V]) -> y[B,A]\n y[i,j] = w[t[j,i]]", {"t": RNG.integers(0, V, (3, 19)), "w": RNG.normal(size=V)}),
+    ("chain(x[V,D], p[M]: int, t[n]: int) -> y[n,D]\n y[n,d] = x[p[t[n]],d]**2", {"x": W, "p": RNG.integers(0, V, 60), "t": T}),
+    ("hops(x[V], p[M]: int, q[K]: int, t[A]: int) -> y[A]\n y[i] = x[p[q[t[i]]]] * p[q[t[i]]] + x[p[q[t[i]]]]",
+     {"x": RNG.normal(size=V), "p": RNG.integers(0, V, 60), "q": RNG.integers(0, 60, 70), "t": T}),
     ("between(t[n]: int, w[V,D], x[n,V]) -> y[n,V]\n y[n,k] = sum[d](w[t[n],d] * w[k,d]) * x[n,k]", {"t": T, "w": W, "x": RNG.normal(size=(N, V))}),
 ]  # fmt: skip
 
@@ -130,3 +133,17 @@ def test_a_network_learns_a_table() -> None:
     labels = (t[:, 0] % 3).astype(int)
     history = cr.fit(net, cr.nn.CrossEntropyLoss(), cr.optim.SGD(lr=1.0, momentum=0.9), (t, labels), epochs=30, batch_size=32)
     assert history[-1].train_loss < 0.3 * history[0].train_loss
+
+
+@pytest.mark.parametrize("engine", ["native", "reference"])
+def test_a_number_that_is_looked_up_stays_whole(engine: str) -> None:
+    f = cr.op("f(z[n], p[M]: int, t[n]: int) -> y[n]\n y[n] = (p[t[n]] == 16777217) * z[n] + 2*(p[t[n]] == 16777216)")
+    p = np.array([16777216, 16777217, 16777218] * 20)
+    assert f(np.ones(3, np.float32), p, np.arange(3), engine=engine).tolist() == [2, 1, 0]
+
+
+def test_a_table_at_numbers_of_a_table_is_looked_up_not_searched() -> None:
+    f = cr.op("emb(x[V,D], p[M]: int, t[n]: int) -> y[n,D]\n y[n,d] = x[p[t[n]],d]**2")
+    shapes = (V, D), np.zeros(60, int), np.zeros(N, int)
+    for op, given in ((f, shapes), (cr.derive(f, "x").op, (*shapes, (N, D)))):
+        assert not re.search(r"for v\S* in|sum of", op.loops(*given))

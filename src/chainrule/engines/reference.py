@@ -19,7 +19,7 @@ from ..language.brackets import conditions
 from ..language.functions import ALL, COMPARISONS, COUNTING, STEPS
 from ..language.index import Poly
 from ..language.program import Program
-from ..language.tree import Call, Const, Expr, Index, Read, Reduce, direct_reads, whole
+from ..language.tree import Call, Const, Expr, Index, Read, Reduce, counted, direct_reads, lookup
 
 CELLS = 1 << 21  # above this many cells a reduction is walked letter by letter instead of held as one array
 _erf = np.frompyfunc(math.erf, 1, 1)
@@ -66,7 +66,7 @@ class _Place:
         dtype: np.dtype,
         axes: tuple[str, ...],
         sizes: dict[str, int],
-        held: dict[str, int],
+        held: Mapping[str, int | np.ndarray],
     ):
         self.tensors, self.exact, self.dtype, self.axes, self.sizes, self.held = tensors, exact, dtype, axes, sizes, held
 
@@ -92,7 +92,7 @@ class _Place:
                 return self.read(tensor, index, self.tensors)
             case Reduce():
                 return self.reduction(e)
-            case Call(fn, args) if fn in COMPARISONS and all(whole(a, self.exact.__contains__) for a in args):
+            case Call(fn, args) if fn in COMPARISONS and all(counted(a, self.exact.__contains__) for a in args):
                 return self.number(np.asarray(getattr(np, ALL[fn].numpy)(*(self.whole(a) for a in args))).astype(int))
             case Call(fn, args) if fn in COUNTING:
                 return self.random([self.whole(a) for a in args])
@@ -116,6 +116,11 @@ class _Place:
                 return self.read(tensor, index, self.exact)
             case Call(fn, args):
                 return np.asarray(getattr(np, ALL[fn].numpy)(*map(self.whole, args)))
+            case Reduce(_, (letter,), (size,), _) if found := lookup(e):
+                place = self.whole(found[1])
+                there = _Place(self.tensors, self.exact, self.dtype, self.axes, self.sizes, {**self.held, letter: place})
+                ok = (place >= 0) & (place < int(size.constant or 0)) & there.present(found[2], [], [])
+                return np.where(ok, there.whole(found[2]), 0)
         raise TypeError(e)
 
     def present(self, body: Expr, guards: list[Poly], equal: list[Poly]) -> np.ndarray:
@@ -227,7 +232,7 @@ class _Place:
         """The same reduction with its first letter held at one value after another."""
         first, rest = e.letters[0], e.letters[1:]
         part = Reduce("max" if e.kind == "argmax" else e.kind, rest, e.ranges[1:], e.body)
-        places = [_Place(self.tensors, self.exact, self.dtype, self.axes, self.sizes, self.held | {first: k}) for k in range(sizes[first])]
+        places = [_Place(self.tensors, self.exact, self.dtype, self.axes, self.sizes, {**self.held, first: k}) for k in range(sizes[first])]
         if e.kind == "sum":
             return _pairwise(p.reduction(part) for p in places)
         if e.kind == "prod":

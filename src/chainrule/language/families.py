@@ -12,8 +12,8 @@ import ast
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from .functions import REDUCTIONS
-from .tree import Call, Const, Expr, Read, add, div, mul, neg, rebuild, sub
+from .functions import REDUCING
+from .tree import ZERO, Call, Const, Expr, Read, Reduce, add, div, mul, neg, rebuild, sub
 
 FOLDS = ("prod", "sum", "after")  # over the members of a family
 SUCCESSORS = {"H": "HWD"}  # the members of a family: as in books, else its letter and those behind it in the alphabet
@@ -108,7 +108,7 @@ def gathered(settings: Mapping[str, bool], tensors: Sequence[ast.expr], lefts: S
     """The families of a text from its settings (whether they are families), the tensors of its header, its left sides and its right sides."""
     tensors = [*tensors, *lefts]
     subscripts = [n for t in rights for n in ast.walk(t) if isinstance(n, ast.Subscript) and isinstance(n.value, ast.Name)]
-    bindings = [*tensors, *(n for n in subscripts if isinstance(n.value, ast.Name) and n.value.id in REDUCTIONS)]
+    bindings = [*tensors, *(n for n in subscripts if isinstance(n.value, ast.Name) and n.value.id in REDUCING)]
     several = [s for s, family in settings.items() if family]
     out = Families({s: s for s in several}, tuple(several))
     for star in (n for t in lefts for item in items_of(t) for n in ast.walk(item) if isinstance(n, ast.Starred)):
@@ -140,7 +140,7 @@ def gathered(settings: Mapping[str, bool], tensors: Sequence[ast.expr], lefts: S
 
 def _tensors(tensors: Sequence[ast.expr], subscripts: Sequence[ast.Subscript]) -> Iterator[tuple[str, tuple[ast.expr, ...]]]:
     for node in (*tensors, *subscripts):
-        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id not in REDUCTIONS:
+        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id not in REDUCING:
             yield node.value.id, items_of(node)
 
 
@@ -201,6 +201,9 @@ def without(e: Expr, values: Mapping[str, int | float]) -> Expr:
     """e with numbers for the inputs that are left out, and what becomes simpler by that."""
     if isinstance(e, Read) and e.tensor in values:
         return Const(values[e.tensor])
+    if isinstance(e, Reduce):
+        body = without(e.body, values)
+        return ZERO if body == ZERO != e.body and e.kind in ("sum", "mean") else Reduce(e.kind, e.letters, e.ranges, body)
     if not isinstance(e, Call) or e.fn not in SIMPLER:
         return rebuild(e, lambda a: without(a, values))
     args = [without(a, values) for a in e.args]

@@ -77,3 +77,4 @@ COMPARISONS = frozenset({"==", "!=", "<", "<=", ">", ">=", "delta"})
 COUNTING = frozenset({"uniform"})  # functions of whole numbers alone, which are counted with and never rounded
 STEPS = frozenset({"floor", "ceil", "round", "sign"})  # flat but for their jumps
 REDUCTIONS = ("sum", "prod", "max", "min", "mean", "argmax")
+REDUCING = (*REDUCTIONS, "argmin")  # as written: argmin is argmax of the negative

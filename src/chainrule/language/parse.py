@@ -15,8 +15,8 @@ from functools import reduce
 
 from ..errors import DefinitionError
 from . import habits
-from .families import FOLDS, USUAL, Families, Form, Outline, gathered, items_of, without
-from .functions import ALL, COUNTING, FUNCTIONS, REDUCTIONS
+from .families import FOLDS, USUAL, Families, Form, Outline, gathered, items_of
+from .functions import ALL, COUNTING, FUNCTIONS, REDUCING
 from .header import CONSTANTS, FORM, Part, header
 from .headless import headed
 from .index import Atom, Poly
@@ -24,7 +24,7 @@ from .names import Names
 from .raw import UNKNOWN, Raw, RawLine
 from .reader import Reader, is_test
 from .slips import typed
-from .source import Piece, Slip, complain, statements, wrong
+from .source import Piece, Slip, complain, legible, statements, wrong
 from .tree import (
     Call,
     Const,
@@ -59,6 +59,7 @@ def outline(text: str) -> Outline:
 def _parser(text: str) -> _Parser:
     if not isinstance(text, str):
         raise DefinitionError(f"{text!r}: a definition is text\naccepted: 'name(inputs; settings) -> outputs' and lines below it")
+    text = legible(text)
     slip = typed(text)
     if slip:
         row, column, problem, meant = slip
@@ -74,7 +75,7 @@ def _parser(text: str) -> _Parser:
 class _Parser:
     def __init__(self, source: str, pieces: list[Piece]):
         self.source, self.pieces = source, pieces
-        self.without: dict[str, int | float] = {}
+        self.left_out: dict[str, tuple[Tensor, int | float]] = {}
         self.lookups: list[tuple[str, str, int]] = []
         self.bound: set[str] = set()
         self.reader = Reader(source)
@@ -112,7 +113,8 @@ class _Parser:
     def run(self, form: Form) -> Raw:
         self.families.settle(form, self.words)
         inputs, outputs = self.header(form)
-        known = set().union(*(p.names for t in inputs for p in t.axes)) if inputs else set()
+        left = tuple(t for t, _ in self.left_out.values())
+        known = {name for t in (*inputs, *left) for p in t.axes for name in p.names}
         sample = "N" if "N" not in known | set(self.settings) else "N_n"
         lines = tuple(self.line(p, *sides) for p, sides in zip(self.pieces[1:], self.sides, strict=True))
         if not lines:
@@ -124,7 +126,9 @@ class _Parser:
                 replace(t, axes=tuple(p.subs(swap) for p in t.axes), whole=t.whole and tuple(p.subs(swap) for p in t.whole)) for t in tensors
             )
 
-        return Raw(self.head.name, fixed(inputs), tuple(self.settings.items()), fixed(outputs), lines, self.source, sample, tuple(self.lookups))
+        reads = tuple(zip(fixed(left), (value for _, value in self.left_out.values()), strict=True))
+        settings, looked_up = tuple(self.settings.items()), tuple(self.lookups)
+        return Raw(self.head.name, fixed(inputs), settings, fixed(outputs), lines, self.source, sample, looked_up, reads)
 
     def header(self, form: Form) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
         for s in self.head.settings:
@@ -136,13 +140,13 @@ class _Parser:
             name = self.base(node, "input").id
             if x.whole is not None and isinstance(x.default, float):
                 self.fail(node, f"{name!r} holds whole numbers, and {x.default!r} is none", f"a whole number, as in '{name}: int=0'")
+            t = self.tensor(node, inputs, "input")
             if name in form.without and x.default is not None:
-                self.without[name] = x.default
+                self.left_out[name] = t, x.default
                 self.tensors.add(name)
                 if x.whole is not None:
                     self.whole[name] = ()
                 continue
-            t = self.tensor(node, inputs, "input")
             if x.whole is not None:
                 t = replace(t, whole=self.limits(x.whole))
                 self.whole[t.name] = t.whole or ()
@@ -174,7 +178,7 @@ class _Parser:
         base = self.base(node, role)
         if base.id in found or base.id in self.settings or (role == "output" and base.id in self.tensors):
             self.fail(base, f"{base.id!r} is named twice in the header", "a new name for each tensor and setting")
-        if base.id in ALL or base.id in REDUCTIONS:
+        if base.id in ALL or base.id in REDUCING:
             self.fail(base, f"{base.id!r} is a function of the language", "another name for the tensor")
         return Tensor(base.id, tuple(self.axis(item, role) for item in self.spread(items_of(node))))
 
@@ -204,12 +208,10 @@ class _Parser:
         if not isinstance(base, ast.Name):
             self.fail(target, "the left side is not a tensor", "'tensor[indices] = …' with index letters")
         index, letters, explicit = self.left(items_of(target))
-        if base.id in self.settings or base.id in ALL or base.id in REDUCTIONS:
+        if base.id in self.settings or base.id in ALL or base.id in REDUCING:
             self.fail(base, f"{base.id!r} cannot be defined: it is a setting or a function", "the name of a tensor")
         self.bound = set(letters)
         expr = self.value(self.expression(piece, right))
-        if self.without:
-            expr = without(expr, self.without)
         self.tensors.add(base.id)
         return RawLine(base.id, letters, explicit, expr, piece, index)
 
@@ -320,7 +322,7 @@ class _Parser:
     def name(self, node: ast.Name) -> Expr:
         if node.id in self.tensors:
             return Read(node.id, ())
-        if node.id in ALL or node.id in REDUCTIONS:
+        if node.id in ALL or node.id in REDUCING:
             self.fail(node, f"{node.id!r} is a function", f"'{node.id}(…)'" if node.id in ALL else f"'{node.id}[letters](…)'")
         if node.id in CONSTANTS and node.id not in self.settings and node.id not in self.bound:
             return Const(CONSTANTS[node.id])
@@ -356,7 +358,7 @@ class _Parser:
 
     def call(self, node: ast.Call) -> Expr:
         head = node.func.value if isinstance(node.func, ast.Subscript) else node.func
-        known = [*FUNCTIONS, *REDUCTIONS, "argmin", "pow"]
+        known = [*FUNCTIONS, *REDUCING, "pow"]
         if not isinstance(head, ast.Name) or head.id not in (*known, *FOLDS):
             values = {*self.settings, *self.bound, *CONSTANTS}
             habits.no_function(self.reader, node, ast.unparse(head), self.tensors, values, known)
@@ -372,7 +374,7 @@ class _Parser:
             return reduce(lambda a, b: Call(PAIRS[head.id], (a, b)), [self.value(a) for a in node.args])
         if head.id == "pow" and isinstance(node.func, ast.Name) and len(node.args) == 2:
             return self.fold(Call("**", (self.value(node.args[0]), self.value(node.args[1]))))
-        if head.id in REDUCTIONS or head.id == "argmin":
+        if head.id in REDUCING:
             if isinstance(node.func, ast.Subscript):
                 letters, explicit = self.bindings(items_of(node.func), f"of {head.id}")
             else:  # 'sum' alone is a single term; ranges.py, which knows the letters, shows what the others lack
@@ -389,7 +391,7 @@ class _Parser:
             return self.counting(node, head.id)
         want = FUNCTIONS[head.id].arity if head.id in FUNCTIONS else 2
         if isinstance(node.func, ast.Subscript):
-            self.fail(node.func, f"{head.id!r} is not a reduction", f"'{head.id}(…)', or one of {', '.join(REDUCTIONS)}")
+            self.fail(node.func, f"{head.id!r} is not a reduction", f"'{head.id}(…)', or one of {', '.join(REDUCING)}")
         if len(node.args) != want:
             self.fail(node, f"{head.id!r} takes {want} value{'s' * (want > 1)}, here are {len(node.args)}", f"{want} value{'s' * (want > 1)}")
         return Call(head.id, tuple(self.value(a) for a in node.args))
@@ -419,11 +421,14 @@ class _Parser:
             if isinstance(base, ast.Name) and base.id in self.whole:
                 letter = fresh_name("v", self.words)
                 self.words.add(letter)
-                self.lookups.append((base.id, node.value.id, len(index)))
+                if node.value.id not in self.left_out:
+                    self.lookups.append((base.id, node.value.id, len(index)))
                 found.append((letter, self.value(item)))
                 index.append(Poly.name(letter))
             else:
                 index.append(self.integer(item))
+        if found and node.value.id in self.left_out:  # one number, wherever it is looked up
+            return Const(self.left_out[node.value.id][1])
         read = Read(node.value.id, tuple(index))
         return _looked_up(read, found) if found else read
 

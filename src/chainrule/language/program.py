@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ..errors import ArgumentError, ElementTypeError
-from .functions import FUNCTIONS, REDUCTIONS
+from .functions import FUNCTIONS, REDUCING
 from .index import Poly
 from .lazy import cached_property
 from .show import definition_text
@@ -80,7 +80,7 @@ class Program:
         """What every tensor is called in the program's text."""
         letters = {x for line in self.lines for x in line.letters}
         return identifiers(
-            [*(t.name for t in self.inputs), *(x.tensor for x in self.lines)], letters | {self.sample, "n", self.name, *FUNCTIONS, *REDUCTIONS}
+            [*(t.name for t in self.inputs), *(x.tensor for x in self.lines)], letters | {self.sample, "n", self.name, *FUNCTIONS, *REDUCING}
         )
 
     @cached_property

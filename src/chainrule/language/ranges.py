@@ -17,7 +17,7 @@ from typing import NoReturn
 import numpy as np
 
 from .digits import fits, lettered, misfit
-from .families import USUAL, Form, Outline
+from .families import USUAL, Form, Outline, without
 from .index import Poly, related
 from .lettered import filled
 from .meant import bounded, line_of, read_at
@@ -59,7 +59,8 @@ class _Resolver:
     def __init__(self, raw: Raw):
         self.raw = raw
         self.source = raw.source
-        self.axes = {t.name: t.axes for t in raw.inputs}
+        self.left = {t.name: value for t, value in raw.left}
+        self.axes = {t.name: t.axes for t in (*raw.inputs, *(t for t, _ in raw.left))}
         self.output_axes = {t.name: t.axes for t in raw.outputs}
         self.settings = dict(raw.settings)
         self.sizes: set[str] = {raw.sample_size} if self._has_samples() else set()
@@ -137,7 +138,8 @@ class _Resolver:
                     f"index letter {letter!r} has no range",
                     f"{letter!r} alone on an axis of known size, or '{letter}:size' on the left",
                 )
-        expr = self.reductions(line.expr, line.piece, scope)
+        expr = without(self.reductions(line.expr, line.piece, scope), self.left)  # letters keep the ranges that its axes give them
+        self.known(line, expr, outer)
         for p, axis in zip(index, sizes, strict=True):
             within = {x: outer[x] for x in line.letters if x in p.names}
             wrong = misfit(p, axis, within) if not p.letter else None
@@ -150,6 +152,15 @@ class _Resolver:
                 complain_at(self.source, line.piece, line.tensor, problem, f"'{p}:{met}'")
         self.axes[line.tensor] = made.axes if declared is None else declared
         return made
+
+    def known(self, line: RawLine, expr: Expr, outer: Mapping[str, Poly]) -> None:
+        """No letter runs over a size that only an input says which is left out."""
+        inner = [(x, r) for node in walk(expr) if isinstance(node, Reduce) for x, r in zip(node.letters, node.ranges, strict=True)]
+        for letter, size in (*((x, outer[x]) for x in line.letters), *inner):
+            for name in sorted(size.names - self.sizes - self.settings.keys()):
+                owner = next(t.name for t, _ in self.raw.left if any(name in p.names for p in t.axes))
+                problem = f"{letter!r} runs over {name!r}, the size of {owner!r} alone, which is left out"
+                complain_at(self.source, line.piece, letter, problem, f"{owner!r} given, or a size that another input has")
 
     def tiled_sizes(
         self, line: RawLine, index: tuple[Poly, ...], declared: tuple[Poly, ...] | None, outer: dict[str, Poly]

@@ -35,3 +35,4 @@ class Raw:
     source: str
     sample_size: str
     lookups: tuple[tuple[str, str, int], ...]  # (input of whole numbers, table read at it, which axis of the table)
+    left: tuple[tuple[Tensor, int | float], ...] = ()  # inputs that are left out, and what their reads are

@@ -169,6 +169,30 @@ def statements(text: str) -> list[Piece]:
     return pieces
 
 
+MOST_BLANKS = 1000  # in a row: what looks for slips behind them takes the square of their number
+
+
+def legible(text: str) -> str:
+    """The text without blanks that end a line's formula, so many that they would take time; an error where it cannot be read or shown."""
+    half = re.search("[\ud800-\udfff]", text)
+    rows = text.split("\n")
+    for k, row in enumerate(rows):
+        code, mark, comment = row.partition("#")
+        kept = code.rstrip()
+        if len(code) - len(kept) > MOST_BLANKS:
+            rows[k] = f"{kept}  {mark}{comment}"
+        gap = re.search(rf"\s{{{MOST_BLANKS + 1}}}", kept)
+        if gap:
+            shown = kept[: gap.start()] + " … " + kept[gap.start() :].lstrip()
+            problem, accepted = f"more than {MOST_BLANKS} blanks in a row", "fewer"
+            raise DefinitionError(f"{shown}\n{' ' * (gap.start() + 1)}^\nline {k + 1}: {problem}\naccepted: {accepted}")
+    if half:
+        before = text[: half.start()].split("\n")
+        shown = text.encode(errors="backslashreplace").decode()
+        complain(shown, len(before), len(before[-1]), "half of a character (a surrogate), which no file holds", "text in characters that UTF-8 has")
+    return "\n".join(rows)
+
+
 def split_top(text: str, mark: str) -> list[tuple[str, int]]:
     """Split at a character outside brackets: (part, offset)."""
     parts, depth, last = [], 0, 0

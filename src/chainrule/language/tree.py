@@ -388,3 +388,23 @@ def whole(e: Expr, kept: Callable[[str], bool]) -> bool:
         case Call("+" | "-" | "*" | "neg", args):
             return all(whole(a, kept) for a in args)
     return False
+
+
+def lookup(e: Expr) -> tuple[str, Expr, Expr] | None:
+    """(letter, its place, what stands there) of a sum that looks something up: sum[v](where(v == t[n], p[v], 0))."""
+    match e:
+        case Reduce("sum", (letter,), _, Call("where", (Call("==" | "delta", (a, b)), rest, Const(0)))):
+            for x, at in ((a, b), (b, a)):
+                if isinstance(x, Index) and x.expr.letter == letter and letter not in free_names(at) and next(reads(at), None):
+                    return letter, at, rest
+    return None
+
+
+def counted(e: Expr, kept: Callable[[str], bool]) -> bool:
+    """Whether e holds nothing but whole numbers, some of them looked up at others."""
+
+    def plain(e: Expr) -> Expr:
+        found = lookup(e)
+        return Call("+", (plain(found[1]), plain(found[2]))) if found else rebuild(e, plain)
+
+    return whole(plain(e), kept)

@@ -54,7 +54,7 @@ def _unmasked(a: np.ma.MaskedArray, name: str) -> np.ndarray:
 
 
 def common_type(arrays: Mapping[str, np.ndarray], who: str, exact: bool = False) -> np.dtype:
-    """The number type of a call: that of its floating inputs, which must agree; whole numbers go along."""
+    """The number type of a call: that of its floating inputs, which must agree; whole numbers go along, and alone are computed in float64."""
     found: dict[np.dtype, str] = {}
     for name, a in arrays.items():
         if a.dtype.kind in "iub":
@@ -76,7 +76,4 @@ def common_type(arrays: Mapping[str, np.ndarray], who: str, exact: bool = False)
         raise ElementTypeError(
             f"{first} with dtype {one} and {second} with dtype {other}: {who} does not mix number types; accepted: all float32 or all float64"
         )
-    if not found:
-        names = ", ".join(f"{k} ({a.dtype})" for k, a in arrays.items()) or who
-        raise ElementTypeError(f"{names}: no input of {who} has a floating type; accepted: at least one float32 or float64 array")
-    return next(iter(found))
+    return next(iter(found), np.dtype(np.float64))

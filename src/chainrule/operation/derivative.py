@@ -19,8 +19,16 @@ Arrays = np.ndarray | tuple[np.ndarray, ...]
 
 
 def moving(op: Op, arrays: Mapping[str, np.ndarray]) -> list[str]:
-    """The inputs that can change smoothly: neither whole numbers nor declared to be."""
-    return [t.name for t in op.definition.inputs if t.whole is None and arrays[t.name].dtype.kind not in "iub"]
+    """The inputs that can change smoothly: neither declared to be whole numbers nor given as such beside floats."""
+    free = [t.name for t in op.definition.inputs if t.whole is None]
+    return [k for k in free if arrays[k].dtype.kind not in "iub"] or free
+
+
+def typed(a: np.ndarray, arrays: Mapping[str, np.ndarray], free: Sequence[str]) -> np.ndarray:
+    """What comes along with inputs that move, in their number type where it has none of its own, or where they are whole numbers themselves."""
+    kinds = [arrays[k].dtype for k in free if arrays[k].dtype.kind not in "iub"]
+    kind = np.result_type(*kinds) if kinds else np.dtype(np.float64)
+    return a.astype(kind) if a.dtype.kind in "iub" or not a.shape or (not kinds and a.dtype == np.float32) else a
 
 
 def vjp(what: object, *args: object, engine: str = "native", **given: object) -> tuple[Arrays, Callable[..., tuple[np.ndarray, ...]]]:
@@ -46,8 +54,7 @@ def vjp(what: object, *args: object, engine: str = "native", **given: object) ->
         if len(given_dy) != len(names):
             raise ArgumentError(f"{len(given_dy)} gradients: {op.name} has {len(names)} outputs; accepted: one for each of {', '.join(names)}")
         seeds = {gradient.seed[k]: to_array(v, gradient.seed[k]) for k, v in zip(names, given_dy, strict=True)}
-        kind = np.result_type(*(arrays[k].dtype for k in wrt)) if wrt else np.dtype(float)
-        seeds = {k: a.astype(kind) if a.dtype.kind in "iub" or not a.shape else a for k, a in seeds.items()}
+        seeds = {k: typed(a, arrays, wrt) for k, a in seeds.items()}
         out = derived.evaluate(arrays | seeds, settings, engine)
         return tuple(out[gradient.of[k]] for k in wrt)
 
@@ -71,7 +78,7 @@ def jvp(what: object, primals: Sequence[object], tangents: Sequence[object], eng
             f"{len(tangents)} tangents: {op.name} has {len(names)} inputs; accepted: one for each of {', '.join(names)} (None for none)"
         )
     free = moving(op, arrays)
-    moves = {k: to_array(v, f"t{k}") for k, v in zip(names, tangents, strict=True) if v is not None and k in free}
+    moves = {k: typed(to_array(v, f"t{k}"), arrays, free) for k, v in zip(names, tangents, strict=True) if v is not None and k in free}
     for k, a in moves.items():
         if a.shape != arrays[k].shape:
             raise ShapeError(f"tangent of {k} with shape {a.shape}: {k} has shape {arrays[k].shape}; accepted: the same shape")

@@ -9,13 +9,57 @@ where the number is on no place of the axis.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
-from ...language.tree import ONE, ZERO, Call, Const, Expr, Index, Read, neg, product, product_factors, reads, rebuild, walk, whole
+from ...language.index import Poly
+from ...language.tree import (
+    ONE,
+    ZERO,
+    Call,
+    Const,
+    Expr,
+    Index,
+    Read,
+    Reduce,
+    neg,
+    product,
+    product_factors,
+    reads,
+    rebuild,
+    subs,
+    walk,
+    whole,
+)
 from .lower import FOUND, SAMPLES, Statement
 
 LEAST = 24  # places of an axis from which on a number is looked up, not compared with each of them
+
+
+def is_whole(e: Expr, kept: Callable[[str], bool]) -> bool:
+    """Whether an expression holds nothing but whole numbers, some of them looked up."""
+    return whole(_beyond(e), kept)
+
+
+def _beyond(e: Expr) -> Expr:
+    return _beyond(e.args[1]) if isinstance(e, Call) and e.fn == FOUND else rebuild(e, _beyond)
+
+
+def numbers(wholes: Collection[str]) -> Callable[[Reduce], Expr | None]:
+    """What stands for a sum that looks up a whole number, as p[t[n]] in x[p[t[n]]]: the number itself, never a tensor of floats."""
+    known: dict[Expr, str] = {}
+
+    def numbered(e: Reduce) -> Expr | None:
+        size = e.ranges[0].constant if e.kind == "sum" and len(e.letters) == 1 else None
+        parts = _split(e.body, e.letters[0], wholes) if size is not None else None
+        if parts is None or not is_whole(parts[1], wholes.__contains__):
+            return None
+        # What is around gets to know the letter: no other has its name, and the same look-up has the same.
+        body = Call(FOUND, (*parts, Const(size or 0)))
+        letter = known.setdefault(subs(body, {e.letters[0]: Poly.name("~")}), f"{e.letters[0]}~{len(known) + 1}")
+        return subs(body, {e.letters[0]: Poly.name(letter)})
+
+    return numbered
 
 
 def looked_up(s: Statement, wholes: Collection[str]) -> Statement:
@@ -68,7 +112,7 @@ def _split(e: Expr, letter: str, wholes: Collection[str]) -> tuple[Expr, Expr] |
         for a, b in (e.args, e.args[::-1]):
             free = not any(isinstance(x, Index) and letter in x.expr.names for x in walk(b))
             apart = free and not any(letter in p.names for r in reads(b) for p in r.index)
-            if isinstance(a, Index) and a.expr.letter == letter and apart and whole(b, wholes.__contains__) and next(reads(b), None):
+            if isinstance(a, Index) and a.expr.letter == letter and apart and is_whole(b, wholes.__contains__) and next(reads(b), None):
                 return Call("==", (a, b)), ONE
         return None
     factors = product_factors(e)
@@ -82,5 +126,5 @@ def _split(e: Expr, letter: str, wholes: Collection[str]) -> tuple[Expr, Expr] |
 def spelled(e: Expr) -> Expr:
     """A body as a formula of the language."""
     if isinstance(e, Call) and e.fn == FOUND:
-        return product([e.args[0], spelled(e.args[1])])
+        return product([spelled(e.args[0]), spelled(e.args[1])])
     return rebuild(e, spelled)

@@ -10,6 +10,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import reduce
+from types import MappingProxyType
 
 from ...language.brackets import conditions
 from ...language.index import Poly, Quotient
@@ -17,6 +19,7 @@ from ...language.lazy import cached_property
 from ...language.show import expression
 from ...language.tree import (
     ONE,
+    ZERO,
     Call,
     Const,
     Expr,
@@ -66,12 +69,7 @@ class Statement:
     @cached_property
     def found(self) -> dict[str, int]:
         """Letters that are looked up, and how many places their axes have."""
-        out = {}
-        for node in walk(self.body):
-            if isinstance(node, Call) and node.fn == FOUND:
-                (letter,) = {a.expr.letter for a in node.args[0].args if isinstance(a, Index) and a.expr.letter}  # type: ignore[union-attr]  # its first argument is a comparison
-                out[str(letter)] = int(node.args[2].value)  # type: ignore[union-attr]  # its last one is a number
-        return out
+        return located(self.body)
 
     @cached_property
     def tensors(self) -> set[str]:
@@ -96,10 +94,17 @@ SOME_SAMPLES = 64  # what it is taken to be where work is estimated
 SAMPLES = -1  # extent of the sample letter where the number of samples is known only at run time
 
 
-def lower(lines: list[Line], shapes: dict[str, tuple[int, ...]], sample: str | None, taken: set[str]) -> list[Statement]:
+def lower(
+    lines: list[Line],
+    shapes: dict[str, tuple[int, ...]],
+    sample: str | None,
+    taken: set[str],
+    numbered: Callable[[Reduce], Expr | None] = lambda e: None,
+) -> list[Statement]:
     """Statements for bound lines, in order. Adds the tensors it makes to `shapes`.
 
-    sample: name of the number of samples where it stays symbolic, else None; then that extent is SAMPLES.
+    sample: name of the number of samples where it stays symbolic, else None; then that extent is SAMPLES. numbered: what stands for a
+    sum that looks up a whole number and would lose digits as a tensor.
     """
     made: dict[tuple[object, ...], str] = {}
     out: list[Statement] = []
@@ -120,12 +125,13 @@ def lower(lines: list[Line], shapes: dict[str, tuple[int, ...]], sample: str | N
         inner = dict(ranges) | dict(zip(e.letters, e.ranges, strict=True))
         body = lift(e.body, inner, line, False)
         if e.kind == "mean":
-            count = Poly.of(1)
-            for r in e.ranges:
-                count = count * r
+            count = reduce(lambda a, b: a * b, e.ranges, Poly.of(1))
             total = lift(Reduce("sum", e.letters, e.ranges, body), ranges, line, False)
             return Call("/", (total, Index(count) if count.constant is None else Const(count.constant)))
         e = Reduce(e.kind, e.letters, e.ranges, body)
+        whole = numbered(e) if not root and all(settled(r, inner, located(body)) for r in direct_reads(body)) else None
+        if whole is not None:
+            return whole
         outer, rest = _apart(e, ranges, settled)
         if rest is not None:
             return mul(outer, lift(rest, ranges, line, False))
@@ -133,29 +139,48 @@ def lower(lines: list[Line], shapes: dict[str, tuple[int, ...]], sample: str | N
             return e
         free = free_names(e)
         letters = tuple(sorted((x for x in ranges if x in free), key=lambda x: extent(ranges[x]) != SAMPLES))  # samples first
-        # Two reductions that differ only in the names of their letters are one tensor.
-        key = _canonical(e, letters, ranges)
+        key = _canonical(e, letters, ranges)  # two reductions that differ only in the names of their letters are one tensor
         name = made.get(key)
         if name is None:
-            name = f"{line.tensor}~{next(counter)}"
-            while name in taken:
-                name = f"{line.tensor}~{next(counter)}"
+            name = made[key] = next(x for x in (f"{line.tensor}~{k}" for k in counter) if x not in taken)
             taken.add(name)
-            made[key] = name
             emit(Line(name, letters, tuple(ranges[x] for x in letters), e))
         return Read(name, tuple(map(Poly.name, letters)))
 
-    def settled(r: Read, ranges: Mapping[str, Poly]) -> bool:
-        """Whether a read is inside its tensor wherever its letters are."""
-        spans = {x: extent(size) for x, size in ranges.items()}
-        return all(
-            (p.constant is not None and 0 <= p.constant < size) or spans.get(p.letter or "") == size
-            for p, size in zip(r.index, shapes[r.tensor], strict=True)
-        )
+    def settled(r: Read, ranges: Mapping[str, Poly], found: Mapping[str, int] = MappingProxyType({})) -> bool:
+        """Whether a read is inside its tensor wherever its letters are. found: those that are looked up."""
+        return _settled(r, {**{x: extent(size) for x, size in ranges.items()}, **found}, shapes)
 
     for line in lines:
         emit(line)
     return out
+
+
+def _settled(r: Read, spans: dict[str, int], shapes: Mapping[str, tuple[int, ...]]) -> bool:
+    return all(
+        (p.constant is not None and 0 <= p.constant < size) or spans.get(p.letter or "") == size
+        for p, size in zip(r.index, shapes[r.tensor], strict=True)
+    )
+
+
+def summed(e: Expr) -> Expr:
+    """An expression with the sums that look-ups stand for."""
+    if isinstance(e, Call) and e.fn == FOUND:
+        size = int(e.args[2].value)  # type: ignore[union-attr]  # its last one is a number
+        return Reduce("sum", (_letter(e),), (Poly.of(size),), Call("where", (rebuild(e.args[0], summed), summed(e.args[1]), ZERO)))
+    return rebuild(e, summed)
+
+
+def located(e: Expr) -> dict[str, int]:
+    """Letters that are looked up in an expression, and how many places their axes have."""
+    found = (node for node in walk(e) if isinstance(node, Call) and node.fn == FOUND)
+    return {_letter(node): int(node.args[2].value) for node in found}  # type: ignore[union-attr]  # its last one is a number
+
+
+def _letter(e: Call) -> str:
+    """The letter of a look-up."""
+    (letter,) = {a.expr.letter for a in e.args[0].args if isinstance(a, Index) and a.expr.letter}  # type: ignore[union-attr]  # its first argument is a comparison
+    return str(letter)
 
 
 def _apart(e: Reduce, ranges: Mapping[str, Poly], settled: Callable[[Read, Mapping[str, Poly]], bool]) -> tuple[Expr, Reduce | None]:
@@ -186,13 +211,13 @@ def _canonical(e: Reduce, letters: tuple[str, ...], ranges: Mapping[str, Poly]) 
 def _statement(line: Line, shapes: Mapping[str, tuple[int, ...]], extent) -> Statement:  # type: ignore[no-untyped-def]  # extent is the function of lower()
     e = line.expr
     axes = {r.tensor: tuple(Poly.of(s) for s in shapes[r.tensor]) for r in reads(e)}
-    origin = f"{line.tensor}[{','.join(map(str, line.index))}] = {expression(e, axes)}"
+    origin = f"{line.tensor}[{','.join(map(str, line.index))}] = {expression(summed(e), axes)}"
     extents = tuple(extent(r) for r in line.ranges)
     target = line.index
     if not isinstance(e, Reduce):
         return Statement(line.tensor, line.letters, extents, target, "map", (), (), (), (), e, origin)
     red_extents = tuple(extent(r) for r in e.ranges)
-    ranges = {x: (0, n - 1) for x, n in zip(line.letters + e.letters, extents + red_extents, strict=True)}
+    ranges = {x: (0, n - 1) for x, n in (*zip(line.letters + e.letters, extents + red_extents, strict=True), *located(e).items())}
     guards: list[Poly] = []
     equal: list[Poly] = []
     body = e.body

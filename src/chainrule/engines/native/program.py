@@ -15,7 +15,7 @@ from . import cache
 from .buffers import aligned, contiguous
 from .c import source
 from .compile import assemble, at_rest, link, modules
-from .finds import looked_up
+from .finds import looked_up, numbers
 from .group import Arrangement, Storage
 from .lower import SAMPLES, lower
 from .number import NUMBERS
@@ -95,7 +95,7 @@ def nest(spec: Spec, target: Target) -> Unit:
         shapes[p.name] = ((SAMPLES,) if p.sample else ()) + p.shape
     taken = set(shapes) | {x.tensor for x in spec.lines}
     wholes = {p.name for p in spec.inputs if NUMBERS[p.element].whole}
-    statements = [looked_up(s, wholes) for s in lower(list(spec.lines), shapes, spec.sample, taken)]
+    statements = [looked_up(s, wholes) for s in lower(list(spec.lines), shapes, spec.sample, taken, numbers(wholes))]
     external = {
         p.name: Storage(p.name, p.shape, Arrangement(p.layout if p.sample else "plain"), NUMBERS[p.element], p.sample, p.indexed)
         for p in spec.inputs + spec.outputs

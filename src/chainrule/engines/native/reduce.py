@@ -239,7 +239,7 @@ class Reductions:
         if isinstance(body, Call) and body.fn == FOUND:
             flag, there = self.values.located(body.args, spot)
             if not wide(flag):
-                self.b.when([flag], (f"{expression(body.args[0], {})}",), lambda: self.added(s, body.args[1], there))
+                self.b.when([flag], (f"{expression(spelled(body.args[0]), {})}",), lambda: self.added(s, body.args[1], there))
                 return
             memory.add_each(s, there, lanes.choose(flag, self.values.value(body.args[1], there), lanes.constant(0.0)))
         elif any(map(spot.lanes, s.target)):

@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from ...language.functions import COUNTING
 from ...language.index import Poly
 from ...language.program import MOST
-from ...language.tree import Call, Const, Expr, Index, Read, product_factors, whole
+from ...language.tree import Call, Const, Expr, Index, Read, product_factors
 from .builder import Builder, Env, Place
+from .finds import is_whole
 from .lanes import Lanes, wide
 from .lower import FOUND, MOST_SAMPLES, SAMPLES
 from .memory import FIRST, Memory, N, Site, Spot
@@ -176,7 +177,7 @@ class Values:
 
     def is_whole(self, e: Expr) -> bool:
         """Whether an expression holds nothing but whole numbers: letters, and tensors that are kept as such."""
-        return whole(e, lambda t: t in self.storage and t not in self.group.registers and self.storage[t].number.whole)
+        return is_whole(e, lambda t: t in self.storage and t not in self.group.registers and self.storage[t].number.whole)
 
     def compared(self, e: Call, spot: Spot) -> Operand:
         """A comparison of whole numbers, in whole numbers: a float holds them only up to 2**24."""
@@ -205,6 +206,9 @@ class Values:
                 return self.places(expr, spot.env)
             case Read(tensor, index):
                 return self.memory.fetch(self.storage[tensor], index, spot, self.wholes)
+            case Call(fn, args) if fn == FOUND:
+                flag, there = self.located(args, spot)
+                return self.wholes.choose(flag, self.integer(args[1], there), 0)
             case Call("neg", (a,)):
                 return self.wholes.binary(Op.WRAP_SUB, 0, self.integer(a, spot))
             case Call(fn, (a, b)):
