@@ -15,6 +15,7 @@ import chainrule as cr
 from chainrule.engines import session as sessions
 from chainrule.engines.native import program as native
 from chainrule.engines.session import Session, by_reference, session
+from chainrule.language.functions import WORDS
 from chainrule.operation import call
 from chainrule.operation.op import Op
 from tests.cases import CASES, Case
@@ -216,3 +217,39 @@ def test_operations_are_copied_and_pickled_before_and_after_calls() -> None:
                 assert str(again) == str(op) and again.definition == op.definition and again.doc == op.doc
                 arrays = [np.ones((2, 3))] if op.name == "scaled" else [np.ones((1, 2, 4, 4)), np.ones((3, 2, 2, 2)), np.ones(3)]
                 assert np.array_equal(again(*arrays), op(*arrays))
+
+
+AWKWARD = [*(f"{word}_" for word in sorted(WORDS)), "after", "int", "_", "__", "é", "名", "λ_", "名前", "N", "n_", "N_n", "t", "v1"]
+
+
+@pytest.mark.parametrize("name", AWKWARD)
+def test_names_that_are_no_names_of_the_language_come_back_as_some_that_are(name: str) -> None:
+    """As an input and a line between, beside the constants and words that they might be taken for."""
+    x = np.arange(6.0).reshape(3, 2)
+    f = f"(x[n,D], {name}[D]) -> y[n,D]\n y[n,i] = where(x[n,i] < inf, {name}[i]*x[n,i], pi) + sum[u](x[n,u])"
+    h = f"(x[n,D]) -> y[n,D]\n {name}[n,i] = x[n,i]**2\n y[n,i] = {name}[n,i] + max[v](x[n,v])"
+    for text, more in ((f, (np.array([3.0, 5.0]),)), (h, ())):
+        op = cr.op("awkward" + text)
+        program = op.program(x, *more)
+        given = dict(zip((program.names[t.name] for t in program.inputs), (x, *more), strict=True))
+        again = cr.op(str(program))
+        assert np.array_equal(again(**given, engine="reference"), op(x, *more, engine="reference")), str(program)
+
+
+def test_attributes_may_be_named_as_words_of_python_or_in_any_letters() -> None:
+    class Named(cr.nn.Module):
+        def __init__(self) -> None:
+            for k, name in enumerate(names):
+                setattr(self, name, cr.nn.Parameter(np.full(3, k + 2.0)))
+
+        def forward(self, x: cr.nn.Symbol) -> cr.nn.Symbol:
+            for name in names:
+                x = x * getattr(self, name)
+            return x
+
+    names = ("lambda", "in", "None", "True", "inf", "pi", "é", "名", "名前", "uniform", "k", "_", "x")
+    net = Named().init(0, np.float64)
+    program = net.program((2, 3))
+    values = {f".{k}": v for k, v in net.state_dict().items()} | {"input": np.ones((2, 3))}
+    found = cr.op(str(program)).evaluate({program.names[t.name]: values[t.name] for t in program.inputs}, {}, "reference")
+    assert np.array_equal(next(iter(found.values())), net(np.ones((2, 3))))

@@ -12,10 +12,9 @@ import ast
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from .functions import REDUCTIONS
+from .functions import FOLDS, REDUCTIONS
 from .tree import Call, Const, Expr, Read, add, div, mul, neg, rebuild, sub
 
-FOLDS = ("prod", "sum", "after")  # over the members of a family
 SUCCESSORS = {"H": "HWD"}  # the members of a family: as in books, else its letter and those behind it in the alphabet
 
 

@@ -8,6 +8,8 @@ so relu'(0) = 0 whichever way round it is written (calculus/rules.py).
 
 from __future__ import annotations
 
+import keyword
+import math
 from dataclasses import dataclass
 
 
@@ -77,3 +79,9 @@ COMPARISONS = frozenset({"==", "!=", "<", "<=", ">", ">=", "delta"})
 COUNTING = frozenset({"uniform"})  # functions of whole numbers alone, which are counted with and never rounded
 STEPS = frozenset({"floor", "ceil", "round", "sign"})  # flat but for their jumps
 REDUCTIONS = ("sum", "prod", "max", "min", "mean", "argmax")
+FOLDS = ("prod", "sum", "after")  # over the members of a family
+PAIRS = {"max": "maximum", "min": "minimum"}  # of values
+SPELLED = ("argmin", "pow")  # read as argmax of what is negated, and as **
+CONSTANTS = {"pi": math.pi, "inf": math.inf}
+WHOLE = "int"  # behind an input that holds whole numbers
+WORDS = frozenset([*FUNCTIONS, *REDUCTIONS, *FOLDS, *PAIRS, *SPELLED, *CONSTANTS, WHOLE, *keyword.kwlist])  # what no name may be taken for

@@ -7,6 +7,7 @@ import math
 import re
 from dataclasses import dataclass
 
+from .functions import WHOLE
 from .source import Piece, complain, split_top
 
 FORM = "'name(inputs; settings) -> outputs'"
@@ -76,7 +77,7 @@ def _input(source: str, piece: Piece, part: Part) -> Input:
     said = split_top(text, ":")
     if len(said) > 1:
         kind, start = said[1]
-        form = re.fullmatch(r"\s*int\s*(<(.+))?\s*", kind, re.DOTALL)
+        form = re.fullmatch(rf"\s*{WHOLE}\s*(<(.+))?\s*", kind, re.DOTALL)
         if form is None or len(said) > 2 or not re.match(r"\w", said[0][0].strip()):
             at = part.shift + start - 1
             complain(source, piece.line, piece.column + at, f"':{kind}' says nothing about an input", "': int' (whole numbers), or ': int < K'")

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import reduce
 from typing import NoReturn, TypeVar
 
-from .families import FOLDS, Families
+from .families import Families
+from .functions import FOLDS
 from .index import Poly
 from .reader import Reader
 from .tree import Call, Expr, folded

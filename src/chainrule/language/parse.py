@@ -7,7 +7,6 @@ would be accepted.
 from __future__ import annotations
 
 import ast
-import math
 import re
 import sys
 from collections.abc import Mapping
@@ -15,8 +14,8 @@ from dataclasses import replace
 from functools import reduce
 
 from ..errors import DefinitionError
-from .families import FOLDS, USUAL, Families, Form, Outline, gathered, items_of, without
-from .functions import ALL, COUNTING, FUNCTIONS, REDUCTIONS
+from .families import USUAL, Families, Form, Outline, gathered, items_of, without
+from .functions import ALL, CONSTANTS, COUNTING, FOLDS, FUNCTIONS, PAIRS, REDUCTIONS, SPELLED
 from .header import Part, header
 from .index import Atom, Poly
 from .names import Names
@@ -42,8 +41,6 @@ from .tree import (
 )
 
 TILES = (ast.BinOp, ast.Call, ast.Constant)  # what an index of a left side may be besides a letter
-PAIRS = {"max": "maximum", "min": "minimum"}
-CONSTANTS = {"pi": math.pi, "inf": math.inf}
 
 
 def parse(text: str, form: Form = USUAL) -> Raw:
@@ -358,7 +355,7 @@ class _Parser:
 
     def call(self, node: ast.Call) -> Expr:
         head = node.func.value if isinstance(node.func, ast.Subscript) else node.func
-        known = [*FUNCTIONS, *REDUCTIONS, "argmin", "pow"]
+        known = [*FUNCTIONS, *REDUCTIONS, *SPELLED]
         if not isinstance(head, ast.Name) or head.id not in (*known, *FOLDS):
             word = head.id if isinstance(head, ast.Name) else ast.unparse(head)
             meant = called(word, [self.reader.segment(a) for a in node.args])

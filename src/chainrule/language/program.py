@@ -7,18 +7,20 @@ Both engines run programs. As text a program is a definition of the language aga
 
 from __future__ import annotations
 
+import keyword
 import re
+import unicodedata
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ..errors import ArgumentError, ElementTypeError
-from .functions import FUNCTIONS, REDUCTIONS
+from .functions import WORDS
 from .index import Poly
 from .lazy import cached_property
 from .show import definition_text
-from .tree import Definition, Line, Tensor, fresh_name, rename_tensors, subs
+from .tree import Definition, Line, Tensor, fresh_name, letters_of, rename_tensors, subs
 
 MOST = 1 << 62  # index arithmetic of the engines is in 64 bits: everything that comes up in it stays below this
 
@@ -78,10 +80,8 @@ class Program:
     @cached_property
     def names(self) -> dict[str, str]:
         """What every tensor is called in the program's text."""
-        letters = {x for line in self.lines for x in line.letters}
-        return identifiers(
-            [*(t.name for t in self.inputs), *(x.tensor for x in self.lines)], letters | {self.sample, "n", self.name, *FUNCTIONS, *REDUCTIONS}
-        )
+        letters = {x for line in self.lines for x in (*line.letters, *letters_of(line.expr))}
+        return identifiers([*(t.name for t in self.inputs), *(x.tensor for x in self.lines)], WORDS | letters | {self.sample, "N", "n", self.name})
 
     @cached_property
     def definition(self) -> Definition:
@@ -92,7 +92,7 @@ class Program:
             return replace(t, name=names[t.name])
 
         lines = tuple(replace(x, tensor=names[x.tensor], expr=rename_tensors(x.expr, names)) for x in self.lines)
-        label = identifiers([self.name], ())[self.name]
+        label = identifiers([self.name], keyword.kwlist)[self.name]
         return Definition(label, tuple(map(called, self.inputs)), (), tuple(map(called, self.outputs)), lines, self.sample or "N")
 
     def taken(self, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -141,10 +141,19 @@ def identifiers(names: Iterable[str], taken: Collection[str]) -> dict[str, str]:
     out: dict[str, str] = {}
     used = set(taken)
     for name in dict.fromkeys(names):
-        first, rest = re.match(r"([\d\W_]*)(.*)", name, re.DOTALL).groups()  # type: ignore[union-attr]  # the pattern matches every text
+        first, rest = re.match(r"([\d\W_]*)(.*)", "".join(map(spelled, name)), re.DOTALL).groups()  # type: ignore[union-attr]  # the pattern matches every text
         digits = "_".join(re.findall(r"\d+", first))
         word, dot, more = rest.partition(".")
         plain = re.sub(r"\W+", "_", f"{word or 't'}{digits}{dot}{more}", flags=re.ASCII).strip("_")
         out[name] = fresh_name(plain, used)
         used.add(out[name])
     return out
+
+
+def spelled(c: str) -> str:
+    """A letter in ASCII: what it is without its marks, else the last word of its name, else its number. é is e, λ lamda."""
+    if c.isascii():
+        return c
+    plain = "".join(x for x in unicodedata.normalize("NFKD", c) if x.isascii() and x.isalnum())
+    last = unicodedata.name(c, "").split(" ")[-1].lower()
+    return plain or (last if last.isalpha() else f"u{ord(c):x}") if c.isalnum() else "_"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
-from .functions import FUNCTIONS, REDUCTIONS
+from .functions import CONSTANTS, FUNCTIONS, REDUCTIONS
 
 NOT = r"(?![²³½]|(?:if|else|and|or|not|in|is|for)\b)"  # what follows is no word of Python
 OVER = rf"\b(?:{'|'.join((*REDUCTIONS, 'argmin'))})\[[^\[\]]*\]"  # a reduction and its letters
@@ -159,7 +159,7 @@ def _lines(rows: list[str]) -> str | None:
         functions = {x.func for x in ast.walk(tree) if isinstance(x, ast.Call)}
         reads = [x for x in ast.walk(tree) if isinstance(x, ast.Subscript) and isinstance(x.value, ast.Name) and x not in functions]
         inside = {x for s in ast.walk(tree) if isinstance(s, ast.Subscript) for x in ast.walk(s) if isinstance(x, ast.Name)}
-        bare = [x for x in ast.walk(tree) if isinstance(x, ast.Name) and x not in inside and x not in functions and x.id not in ("pi", "inf")]
+        bare = [x for x in ast.walk(tree) if isinstance(x, ast.Name) and x not in inside and x not in functions and x.id not in CONSTANTS]
         target = ast.parse(left.strip(), mode="eval").body
         letters = {x.id for x in ast.walk(target) if isinstance(x, ast.Name)}
         for node in (*reads, *(x for x in bare if x.id not in letters and x.id not in {r.value.id for r in reads})):  # type: ignore[attr-defined]  # reads are of names
