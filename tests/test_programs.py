@@ -247,6 +247,11 @@ def following(s: Held, y: nn.Symbol) -> nn.Symbol:
     return y * s.a
 
 
+def meeting(s: Held, y: nn.Symbol) -> nn.Symbol:
+    before, s.a = s.a, s.a * 2 + 1
+    return y * (s.a - before)
+
+
 def turning(s: Held, y: nn.Symbol) -> nn.Symbol:
     s.a = cr.op("turned(x[A]) -> y[A]\n y[i] = x[A-1-i]")(s.a)
     return y
@@ -255,7 +260,8 @@ def turning(s: Held, y: nn.Symbol) -> nn.Symbol:
 SQUARE = np.arange(4.0).reshape(2, 2) / 10 + 1
 HELD = [
     lambda: Held(counting, k=1), lambda: Held(swapping, a=[1, 2], b=[3, 4]), lambda: Held(mixing, a=SQUARE, b=-SQUARE),
-    lambda: Held(shifting, a=[1, 2], b=[3, 4], c=[5, 6]), lambda: Held(following, a=[1, 2], b=[3, 4]), lambda: Held(turning, a=np.arange(37)),
+    lambda: Held(shifting, a=[1, 2], b=[3, 4], c=[5, 6]), lambda: Held(following, a=[1, 2], b=[3, 4]), lambda: Held(meeting, a=[1, 2]),
+    lambda: Held(turning, a=np.arange(37)),
 ]  # fmt: skip
 
 

@@ -11,7 +11,7 @@ import heapq
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ...language.tree import reads
+from ...language.tree import reads, rename_tensors
 from .adapt import finished
 from .lower import Statement
 
@@ -26,7 +26,7 @@ def renewed(statements: list[Statement], update: Mapping[str, str]) -> tuple[lis
         if s.out in update and not _place_by_place(s, update[s.out]):
             made[own(s.out)] = s.out
     while True:
-        parted = [x for s in statements for x in (_parted(s) if own(s.out) in made else [s])]
+        parted = [x for s in statements for x in _parted(s, made)] if made else statements
         waits = waiting(parted, update)
         out = _in_order(parted, waits)
         if len(out) == len(parted):
@@ -92,6 +92,9 @@ def _place_by_place(s: Statement, old: str) -> bool:
     return all(s.kind == "map" and not s.scatter and r.index == s.target for r in reads(s.body) if r.tensor == old)
 
 
-def _parted(s: Statement) -> list[Statement]:
-    """A new value in memory of its own, and its copy."""
+def _parted(s: Statement, made: Mapping[str, str]) -> list[Statement]:
+    """The statement, reading new values where they are made; where it makes one itself, its copy too."""
+    s = replace(s, body=rename_tensors(s.body, {new: name for name, new in made.items()}))
+    if own(s.out) not in made:
+        return [s]
     return [replace(s, out=own(s.out)), finished(s, own(s.out), "a copy, when the old value is read no more")]
