@@ -180,26 +180,24 @@ def test_a_helper_that_comes_late_finds_its_code(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c.id)
 def test_a_program_reads_back_as_what_it_computes(case: Case) -> None:
     arrays = case.arrays(3)
-    program = case.op.ready(arrays, case.numbers).program
+    program = case.op.program(**arrays, **case.numbers)
     again = cr.op(str(program))
     names = program.names
-    given = arrays | {k: np.array(case.numbers.get(k, dict(case.op.definition.settings).get(k)), float) for k in program.scalars}
     want = case.op.evaluate(arrays, case.numbers, "reference")
     for engine in ("native", "reference"):
-        found = again.evaluate({names[k]: a for k, a in given.items()}, {}, engine)
+        found = again.evaluate({names[k]: a for k, a in arrays.items()}, {}, engine)
         for k, v in want.items():
             np.testing.assert_allclose(found[names[k]], v, rtol=1e-11, atol=1e-11)
-    exact = by_reference(program, program.taken(given), np.dtype(float))
+    exact = by_reference(program, program.taken(arrays | {k: np.array(v) for k, v in program.numbers}), np.dtype(float))
     assert all(np.array_equal(exact[k], v, equal_nan=True) for k, v in want.items())
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c.id)
 def test_a_programs_gradient_is_the_operations(case: Case) -> None:
     arrays = case.arrays(2)
-    program = case.op.ready(arrays, case.numbers).program
+    program = case.op.program(**arrays, **case.numbers)
     whole, names = cr.op(str(program)), program.names
-    given = {names[k]: a for k, a in arrays.items()} | {k: np.array(dict(case.op.definition.settings)[k], float) for k in program.scalars}
-    given |= {k: np.array(case.numbers[k], float) for k in program.scalars if k in case.numbers}
+    given = {names[k]: a for k, a in arrays.items()}
     one, other = case.op.gradient(case.wrt), whole.gradient([names[k] for k in case.wrt])
     values = case.op.evaluate(arrays, case.numbers, "reference")
     rng = np.random.default_rng(0)
@@ -224,11 +222,12 @@ AWKWARD = [*(f"{word}_" for word in sorted(WORDS)), "after", "int", "_", "__", "
 
 @pytest.mark.parametrize("name", AWKWARD)
 def test_names_that_are_no_names_of_the_language_come_back_as_some_that_are(name: str) -> None:
-    """As an input and a line between, beside the constants and words that they might be taken for."""
+    """As an input, a float setting and a line between, beside the constants and words that they might be taken for."""
     x = np.arange(6.0).reshape(3, 2)
     f = f"(x[n,D], {name}[D]) -> y[n,D]\n y[n,i] = where(x[n,i] < inf, {name}[i]*x[n,i], pi) + sum[u](x[n,u])"
+    s = f"(x[n,D]; {name}=0.5) -> y[n,D]\n y[n,i] = minimum(inf, {name}*x[n,i])"
     h = f"(x[n,D]) -> y[n,D]\n {name}[n,i] = x[n,i]**2\n y[n,i] = {name}[n,i] + max[v](x[n,v])"
-    for text, more in ((f, (np.array([3.0, 5.0]),)), (h, ())):
+    for text, more in ((f, (np.array([3.0, 5.0]),)), (s, ()), (h, ())):
         op = cr.op("awkward" + text)
         program = op.program(x, *more)
         given = dict(zip((program.names[t.name] for t in program.inputs), (x, *more), strict=True))
@@ -253,3 +252,25 @@ def test_attributes_may_be_named_as_words_of_python_or_in_any_letters() -> None:
     values = {f".{k}": v for k, v in net.state_dict().items()} | {"input": np.ones((2, 3))}
     found = cr.op(str(program)).evaluate({program.names[t.name]: values[t.name] for t in program.inputs}, {}, "reference")
     assert np.array_equal(next(iter(found.values())), net(np.ones((2, 3))))
+
+
+def test_a_programs_text_holds_the_values_of_float_settings() -> None:
+    op = cr.op(SCALED)
+    assert str(op.program((4, 3), a=0.5)).splitlines()[0] == "scaled(x[n,3]; a=0.5) -> y[n,3]"
+    assert str(op.program((4, 3), a=7)).splitlines()[0] == "scaled(x[n,3]; a=7.0) -> y[n,3]", "it stays a number that is read when it runs"
+    x = np.arange(6.0).reshape(2, 3)
+    for engine in ("native", "reference"):
+        y, pullback = cr.vjp(op.program((2, 3), a=0.5), x, engine=engine)
+        assert np.array_equal(y, op(x, a=0.5))
+        (dx,) = pullback(np.ones((2, 3)))
+        assert np.allclose(dx, 1.5 * x**2)
+
+
+def test_a_networks_text_is_computed_from_its_state_dict() -> None:
+    net = cr.nn.Sequential(cr.nn.Linear(3, 4), cr.nn.BatchNorm1d(4, eps=0.25), cr.nn.ReLU()).init(0, np.float64)
+    x = np.random.default_rng(0).normal(size=(2, 3))
+    program = net.program(x.shape)
+    assert "=0.25) -> " in str(program)
+    values = {**net.state_dict(), "input": x}
+    found = cr.op(str(program))(**{program.names[t.name]: values[t.name] for t in program.inputs}, engine="reference")
+    assert np.allclose(found, net(x), rtol=1e-14)

@@ -20,7 +20,7 @@ from .functions import WORDS
 from .index import Poly
 from .lazy import cached_property
 from .show import definition_text
-from .tree import Definition, Line, Tensor, fresh_name, letters_of, rename_tensors, subs
+from .tree import Definition, Expr, Index, Line, Read, Tensor, fresh_name, letters_of, rebuild, rename_tensors, subs
 
 MOST = 1 << 62  # index arithmetic of the engines is in 64 bits: everything that comes up in it stays below this
 
@@ -40,8 +40,8 @@ class Program:
 
     inputs, outputs: their axes are numbers; where the number of samples is left open (`sample` is its name in the lines) the
     first axis of a tensor with samples is that name. `samples` is how many there are in this call. shapes: of every tensor,
-    full. scalars: inputs that are settings of the operation, numbers given anew in each call. update: pairs (output, input
-    whose memory it takes over).
+    full. numbers: settings that are read when it runs, and what they are in this call. update: pairs (output, input whose memory
+    it takes over).
     """
 
     name: str
@@ -51,7 +51,7 @@ class Program:
     shapes: Mapping[str, tuple[int, ...]] = field(repr=False)
     sample: str = ""
     samples: int = 1
-    scalars: tuple[str, ...] = ()
+    numbers: tuple[tuple[str, float], ...] = ()
     update: tuple[tuple[str, str], ...] = ()
     reaches: tuple[Reach, ...] = ()
 
@@ -59,6 +59,20 @@ class Program:
         return "\n".join(
             [definition_text(self.definition), *(f"# {self.names[new]} takes the place of {self.names[old]}" for new, old in self.update)]
         )
+
+    @property
+    def scalars(self) -> tuple[str, ...]:
+        """The settings that are read when it runs."""
+        return tuple(name for name, _ in self.numbers)
+
+    @property
+    def ports(self) -> tuple[Tensor, ...]:
+        """What an engine is given: the inputs, and the settings as tensors of no axes."""
+        return (*self.inputs, *(Tensor(name, ()) for name in self.scalars))
+
+    def at(self, settings: Mapping[str, int | float]) -> Program:
+        """The program with these values of its settings."""
+        return replace(self, numbers=tuple((name, float(settings.get(name, value))) for name, value in self.numbers))
 
     def sampled(self, t: Tensor) -> bool:
         """Whether a tensor's first axis is the open number of samples."""
@@ -81,7 +95,7 @@ class Program:
     def names(self) -> dict[str, str]:
         """What every tensor is called in the program's text."""
         letters = {x for line in self.lines for x in (*line.letters, *letters_of(line.expr))}
-        return identifiers([*(t.name for t in self.inputs), *(x.tensor for x in self.lines)], WORDS | letters | {self.sample, "N", "n", self.name})
+        return identifiers([*(t.name for t in self.ports), *(x.tensor for x in self.lines)], WORDS | letters | {self.sample, "N", "n", self.name})
 
     @cached_property
     def definition(self) -> Definition:
@@ -91,9 +105,11 @@ class Program:
         def called(t: Tensor) -> Tensor:
             return replace(t, name=names[t.name])
 
-        lines = tuple(replace(x, tensor=names[x.tensor], expr=rename_tensors(x.expr, names)) for x in self.lines)
+        own = {name: names[name] for name in self.scalars}
+        lines = tuple(replace(x, tensor=names[x.tensor], expr=rename_tensors(with_settings(x.expr, own), names)) for x in self.lines)
         label = identifiers([self.name], keyword.kwlist)[self.name]
-        return Definition(label, tuple(map(called, self.inputs)), (), tuple(map(called, self.outputs)), lines, self.sample or "N")
+        settings = tuple((names[name], value) for name, value in self.numbers)
+        return Definition(label, tuple(map(called, self.inputs)), settings, tuple(map(called, self.outputs)), lines, self.sample or "N")
 
     def taken(self, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """The arrays; those of inputs declared to hold whole numbers are proven to, and come as int64."""
@@ -114,6 +130,13 @@ class Program:
                     at = tuple(int(k) for k in np.argwhere((a >= r.below) | (a <= -r.below))[0])
                     shown = f"{name}[{', '.join(map(str, at))}]" if at else name
                     raise ArgumentError(f"{shown} = {a[at]}: too large for what {r.who} computes of it; accepted: below {r.below}")
+
+
+def with_settings(e: Expr, called: Mapping[str, str]) -> Expr:
+    """e with numbers that it reads as settings of these names."""
+    if isinstance(e, Read):
+        return Index(Poly.name(called[e.tensor])) if e.tensor in called else e
+    return rebuild(e, lambda a: with_settings(a, called)) if called else e
 
 
 def whole_numbers(name: str, a: np.ndarray, below: int | None = None) -> np.ndarray:
