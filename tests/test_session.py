@@ -110,6 +110,19 @@ def test_machine_code_writes_all_of_its_outputs(case: Case, monkeypatch: pytest.
             assert np.array_equal(np.isnan(v), np.isnan(right[k])), k
 
 
+@pytest.mark.parametrize("engine", ["native", "reference"])
+def test_a_pullback_keeps_what_it_reads_as_it_was(engine: str) -> None:
+    op = cr.op("f(x[n,D], w[D], b[D], t[n]: int < D) -> y[n,D]\n y[n,i] = b[i] + w[i]*x[n,i]**2 + (i == t[n])*w[i]")
+    x, w, b, t = np.array([[1.0, 2.0]]), np.array([3.0, 5.0]), np.array([7.0, 8.0]), np.array([1])
+    y, pullback = cr.vjp(op, x, w, b, t, engine=engine)
+    for a in (x, w, b, y):
+        a *= 10
+    t[0] = 0
+    dx, dw, db = pullback(np.ones((1, 2)))
+    assert dx.tolist() == [[6, 20]] and dw.tolist() == [1, 5] and db.tolist() == [1, 1]
+    assert pullback(np.ones((1, 2)))[0].tolist() == [[6, 20]], "as often as one likes"
+
+
 def test_many_sizes_do_not_grow_memory_without_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sessions, "MOST_PROGRAMS", 5)
     session.clear()
