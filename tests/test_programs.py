@@ -169,7 +169,7 @@ def test_a_training_step_reads_back_as_what_it_computes(p: Program) -> None:
     net, (x, t) = p.net(), p.data(6)
     step = cr.TrainStep(net, p.loss, cr.optim.Adam(0.01, weight_decay=0.1), x, t, 6, p.transform)
     program = step.program
-    given = {k: np.array(v) for k, v in {**step.runners[6][0].numbers, **step.arrays(), **step.data.all}.items()}
+    given = {k: np.array(v) for k, v in {**step.arrays(), **step.data.all}.items()}
     whole, names = cr.op(str(program)), program.names
     found = [whole.evaluate({names[k.name]: given[k.name] for k in program.inputs}, {}, engine) for engine in ("native", "reference")]
     losses = step.run(np.arange(6))
@@ -192,3 +192,85 @@ def test_a_networks_program_is_differentiated_as_one_definition(p: Program) -> N
     _, grads = cr.value_and_grad(net, lambda out, target: (out * target).sum())(x, dy)
     for t, g in zip(program.inputs, pull(dy), strict=True):
         np.testing.assert_allclose(g, grads[t.name], rtol=1e-8, atol=1e-10, err_msg=t.name)
+
+
+# Values that take the place of others ----------------------------------------------------------------------------------
+
+BEHIND = "behind(w[*A], g[*A], p[*A], lr) -> p_new[*A], w_new[*A]\n "
+RENEWALS = [
+    BEHIND + "p_new[*a] = w[*a]\n w_new[*a] = w[*a] - lr*g[*a] + (w[*a] - p[*a])/2",
+    BEHIND + "w_new[*a] = w[*a] - lr*g[*a] + (w[*a] - p[*a])/2\n p_new[*a] = w[*a]",
+    BEHIND + "p_new[*a] = g[*a]\n w_new[*a] = w[*a] - lr*p[*a]",
+    "counted(w[*A], g[*A], k, lr) -> k_new, w_new[*A]\n k_new = k + 1\n w_new[*a] = w[*a] - lr*g[*a]/(1 + k)",
+    "across(w[A,B], g[A,B], p[B], lr) -> p_new[B], w_new[A,B]\n p_new[b] = mean[a](w[a,b])\n w_new[a,b] = w[a,b] - lr*g[a,b] + p[b]/9",
+]  # fmt: skip
+
+
+class Held(nn.Module):
+    """A layer and buffers; what is done with them is given."""
+
+    def __init__(self, done: Callable[[Held, nn.Symbol], nn.Symbol], **buffers: object):
+        self.layer, self.done = nn.Linear(3, 2), done
+        for name, value in buffers.items():
+            setattr(self, name, nn.Buffer(np.array(value, float)))
+
+    def forward(self, x: nn.Symbol) -> nn.Symbol:
+        return self.done(self, self.layer(x))
+
+
+def counting(s: Held, y: nn.Symbol) -> nn.Symbol:
+    out = y / s.k
+    s.k = s.k + 1
+    return out
+
+
+def swapping(s: Held, y: nn.Symbol) -> nn.Symbol:
+    s.a, s.b = s.b, s.a
+    return y * s.a
+
+
+def mixing(s: Held, y: nn.Symbol) -> nn.Symbol:
+    before, s.a = s.a, s.b @ s.b
+    s.b = before @ before * 0.5
+    return y @ before
+
+
+def shifting(s: Held, y: nn.Symbol) -> nn.Symbol:
+    last = s.c
+    s.c, s.b, s.a = s.b, s.a, last * 2
+    return y * last
+
+
+def following(s: Held, y: nn.Symbol) -> nn.Symbol:
+    s.a = s.b
+    s.b = s.b + 1
+    return y * s.a
+
+
+def meeting(s: Held, y: nn.Symbol) -> nn.Symbol:
+    before, s.a = s.a, s.a * 2 + 1
+    return y * (s.a - before)
+
+
+def turning(s: Held, y: nn.Symbol) -> nn.Symbol:
+    s.a = cr.op("turned(x[A]) -> y[A]\n y[i] = x[A-1-i]")(s.a)
+    return y
+
+
+SQUARE = np.arange(4.0).reshape(2, 2) / 10 + 1
+HELD = [
+    lambda: Held(counting, k=1), lambda: Held(swapping, a=[1, 2], b=[3, 4]), lambda: Held(mixing, a=SQUARE, b=-SQUARE),
+    lambda: Held(shifting, a=[1, 2], b=[3, 4], c=[5, 6]), lambda: Held(following, a=[1, 2], b=[3, 4]), lambda: Held(meeting, a=[1, 2]),
+    lambda: Held(turning, a=np.arange(37)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", RENEWALS)
+def test_an_optimisers_old_values_are_read_before_new_ones_take_their_place(text: str) -> None:
+    make = lambda: nn.Sequential(nn.Linear(3, 19, bias="A,B" not in text))  # noqa: E731
+    steps(Program("own", make, (3,), (19,), nn.MSELoss()), 2, 6, cr.optim.Optimizer(text, lr=0.1))
+
+
+@pytest.mark.parametrize("make", HELD, ids=lambda make: make().done.__name__)
+def test_buffers_are_renewed_after_all_that_read_them(make: Callable[[], nn.Module]) -> None:
+    steps(Program("buffers", make, (3,), (2,), nn.MSELoss()), 2, 6, cr.optim.SGD(0.1))

@@ -15,6 +15,7 @@ import chainrule as cr
 from chainrule.engines import session as sessions
 from chainrule.engines.native import program as native
 from chainrule.engines.session import Session, by_reference, session
+from chainrule.language.functions import WORDS
 from chainrule.operation import call
 from chainrule.operation.op import Op
 from tests.cases import CASES, Case
@@ -109,6 +110,19 @@ def test_machine_code_writes_all_of_its_outputs(case: Case, monkeypatch: pytest.
             assert np.array_equal(np.isnan(v), np.isnan(right[k])), k
 
 
+@pytest.mark.parametrize("engine", ["native", "reference"])
+def test_a_pullback_keeps_what_it_reads_as_it_was(engine: str) -> None:
+    op = cr.op("f(x[n,D], w[D], b[D], t[n]: int < D) -> y[n,D]\n y[n,i] = b[i] + w[i]*x[n,i]**2 + (i == t[n])*w[i]")
+    x, w, b, t = np.array([[1.0, 2.0]]), np.array([3.0, 5.0]), np.array([7.0, 8.0]), np.array([1])
+    y, pullback = cr.vjp(op, x, w, b, t, engine=engine)
+    for a in (x, w, b, y):
+        a *= 10
+    t[0] = 0
+    dx, dw, db = pullback(np.ones((1, 2)))
+    assert dx.tolist() == [[6, 20]] and dw.tolist() == [1, 5] and db.tolist() == [1, 1]
+    assert pullback(np.ones((1, 2)))[0].tolist() == [[6, 20]], "as often as one likes"
+
+
 def test_many_sizes_do_not_grow_memory_without_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sessions, "MOST_PROGRAMS", 5)
     session.clear()
@@ -179,26 +193,24 @@ def test_a_helper_that_comes_late_finds_its_code(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c.id)
 def test_a_program_reads_back_as_what_it_computes(case: Case) -> None:
     arrays = case.arrays(3)
-    program = case.op.ready(arrays, case.numbers).program
+    program = case.op.program(**arrays, **case.numbers)
     again = cr.op(str(program))
     names = program.names
-    given = arrays | {k: np.array(case.numbers.get(k, dict(case.op.definition.settings).get(k)), float) for k in program.scalars}
     want = case.op.evaluate(arrays, case.numbers, "reference")
     for engine in ("native", "reference"):
-        found = again.evaluate({names[k]: a for k, a in given.items()}, {}, engine)
+        found = again.evaluate({names[k]: a for k, a in arrays.items()}, {}, engine)
         for k, v in want.items():
             np.testing.assert_allclose(found[names[k]], v, rtol=1e-11, atol=1e-11)
-    exact = by_reference(program, program.taken(given), np.dtype(float))
+    exact = by_reference(program, program.taken(arrays | {k: np.array(v) for k, v in program.numbers}), np.dtype(float))
     assert all(np.array_equal(exact[k], v, equal_nan=True) for k, v in want.items())
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c.id)
 def test_a_programs_gradient_is_the_operations(case: Case) -> None:
     arrays = case.arrays(2)
-    program = case.op.ready(arrays, case.numbers).program
+    program = case.op.program(**arrays, **case.numbers)
     whole, names = cr.op(str(program)), program.names
-    given = {names[k]: a for k, a in arrays.items()} | {k: np.array(dict(case.op.definition.settings)[k], float) for k in program.scalars}
-    given |= {k: np.array(case.numbers[k], float) for k in program.scalars if k in case.numbers}
+    given = {names[k]: a for k, a in arrays.items()}
     one, other = case.op.gradient(case.wrt), whole.gradient([names[k] for k in case.wrt])
     values = case.op.evaluate(arrays, case.numbers, "reference")
     rng = np.random.default_rng(0)
@@ -216,3 +228,62 @@ def test_operations_are_copied_and_pickled_before_and_after_calls() -> None:
                 assert str(again) == str(op) and again.definition == op.definition and again.doc == op.doc
                 arrays = [np.ones((2, 3))] if op.name == "scaled" else [np.ones((1, 2, 4, 4)), np.ones((3, 2, 2, 2)), np.ones(3)]
                 assert np.array_equal(again(*arrays), op(*arrays))
+
+
+AWKWARD = [*(f"{word}_" for word in sorted(WORDS)), "after", "int", "_", "__", "é", "名", "λ_", "名前", "N", "n_", "N_n", "t", "v1"]
+
+
+@pytest.mark.parametrize("name", AWKWARD)
+def test_names_that_are_no_names_of_the_language_come_back_as_some_that_are(name: str) -> None:
+    """As an input, a float setting and a line between, beside the constants and words that they might be taken for."""
+    x = np.arange(6.0).reshape(3, 2)
+    f = f"(x[n,D], {name}[D]) -> y[n,D]\n y[n,i] = where(x[n,i] < inf, {name}[i]*x[n,i], pi) + sum[u](x[n,u])"
+    s = f"(x[n,D]; {name}=0.5) -> y[n,D]\n y[n,i] = minimum(inf, {name}*x[n,i])"
+    h = f"(x[n,D]) -> y[n,D]\n {name}[n,i] = x[n,i]**2\n y[n,i] = {name}[n,i] + max[v](x[n,v])"
+    for text, more in ((f, (np.array([3.0, 5.0]),)), (s, ()), (h, ())):
+        op = cr.op("awkward" + text)
+        program = op.program(x, *more)
+        given = dict(zip((program.names[t.name] for t in program.inputs), (x, *more), strict=True))
+        again = cr.op(str(program))
+        assert np.array_equal(again(**given, engine="reference"), op(x, *more, engine="reference")), str(program)
+
+
+def test_attributes_may_be_named_as_words_of_python_or_in_any_letters() -> None:
+    class Named(cr.nn.Module):
+        def __init__(self) -> None:
+            for k, name in enumerate(names):
+                setattr(self, name, cr.nn.Parameter(np.full(3, k + 2.0)))
+
+        def forward(self, x: cr.nn.Symbol) -> cr.nn.Symbol:
+            for name in names:
+                x = x * getattr(self, name)
+            return x
+
+    names = ("lambda", "in", "None", "True", "inf", "pi", "é", "名", "名前", "uniform", "k", "_", "x")
+    net = Named().init(0, np.float64)
+    program = net.program((2, 3))
+    values = {f".{k}": v for k, v in net.state_dict().items()} | {"input": np.ones((2, 3))}
+    found = cr.op(str(program)).evaluate({program.names[t.name]: values[t.name] for t in program.inputs}, {}, "reference")
+    assert np.array_equal(next(iter(found.values())), net(np.ones((2, 3))))
+
+
+def test_a_programs_text_holds_the_values_of_float_settings() -> None:
+    op = cr.op(SCALED)
+    assert str(op.program((4, 3), a=0.5)).splitlines()[0] == "scaled(x[n,3]; a=0.5) -> y[n,3]"
+    assert str(op.program((4, 3), a=7)).splitlines()[0] == "scaled(x[n,3]; a=7.0) -> y[n,3]", "it stays a number that is read when it runs"
+    x = np.arange(6.0).reshape(2, 3)
+    for engine in ("native", "reference"):
+        y, pullback = cr.vjp(op.program((2, 3), a=0.5), x, engine=engine)
+        assert np.array_equal(y, op(x, a=0.5))
+        (dx,) = pullback(np.ones((2, 3)))
+        assert np.allclose(dx, 1.5 * x**2)
+
+
+def test_a_networks_text_is_computed_from_its_state_dict() -> None:
+    net = cr.nn.Sequential(cr.nn.Linear(3, 4), cr.nn.BatchNorm1d(4, eps=0.25), cr.nn.ReLU()).init(0, np.float64)
+    x = np.random.default_rng(0).normal(size=(2, 3))
+    program = net.program(x.shape)
+    assert "=0.25) -> " in str(program)
+    values = {**net.state_dict(), "input": x}
+    found = cr.op(str(program))(**{program.names[t.name]: values[t.name] for t in program.inputs}, engine="reference")
+    assert np.allclose(found, net(x), rtol=1e-14)

@@ -126,3 +126,30 @@ def test_c_names_the_formulas_and_takes_what_numpy_has() -> None:
     text = cr.ops.conv2d.c((4, 2, 7, 6), (3, 2, 3, 2), (3,), s=2, p=1)
     assert "int chainrule_conv2d(int64_t n, const float *x, const float *w, const float *b, float *y)" in text
     assert "// # y[n,o,i,j] = b[o] + y~1[n,o,i,j]" in text and "sum[c,u,v](w[o,c,u,v] * x[n, c, 2*i+u-1, 2*j+v-1])" in text
+
+
+AWKWARD = [
+    "t_", "t", "frame", "frame_", "frame1", "é", "名", "ñ", "malloc", "calloc", "free", "phase0", "lanes0", "g1", "NAN", "NULL", "INFINITY",
+    "INT64_C", "int64_t", "math_errhandling", "_Bool", "__", "_", "char", "do", "auto", "n_", "order", "blocks", "sound", "least", "me",
+    "linux", "unix", "asm", "main", "errno", "restrict", "memcpy", "out", "k", "y0", "j1",
+]  # fmt: skip
+
+
+def test_any_name_of_the_language_makes_a_name_in_c(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    terms = " + ".join(f"{k + 2}*{name}[n]" for k, name in enumerate(AWKWARD))
+    op = cr.op(f"f({', '.join(f'{name}[n]' for name in AWKWARD)}) -> y[n]\n y[n] = {terms}")
+    text = op.c(*[(SAMPLES,)] * len(AWKWARD))
+    (head,) = (line for line in text.splitlines() if line.startswith("int chainrule_f("))
+    names = re.findall(r"\*(\w+)", head)
+    assert len(set(names)) == len(AWKWARD) + 1 and not {"n", "t", "order", "malloc", "NAN", "linux"} & set(names)
+    if COMPILER is None:
+        missing(request, "against C: there is no cc, gcc or clang on this machine")
+        pytest.skip("no C compiler")
+    (tmp_path / "f.c").write_text(text)
+    for standard in ("c99", "gnu11"):
+        flags = [f"-std={standard}", "-O0", "-fPIC", "-Werror=implicit-function-declaration", "-w"]
+        subprocess.run([COMPILER, *flags, "-shared", str(tmp_path / "f.c"), "-o", str(tmp_path / f"{standard}.so"), "-lm"], check=True)
+        arrays = {name: np.arange(SAMPLES, dtype=np.float32) + k for k, name in enumerate(AWKWARD)}
+        y = {"y": np.zeros(SAMPLES, np.float32)}
+        run_c(tmp_path / f"{standard}.so", op, op.ready(arrays, {}).spec, arrays, y, "f")
+        assert np.array_equal(y["y"], op(**arrays, engine="reference"))

@@ -144,7 +144,7 @@ def spec_of(program: Program, dtype: np.dtype, types: Mapping[str, str], batch: 
         stored = ELEMENTS.get(types.get(t.name, ""), element)
         return Port(t.name, program.shapes[t.name][sampled:], stored if stored.startswith("i") else element, sampled, sampled and t.name in indexed)
 
-    inputs, outputs = tuple(map(port, program.inputs)), tuple(map(port, program.outputs))
+    inputs, outputs = tuple(map(port, program.ports)), tuple(map(port, program.outputs))
     samples = batch or program.samples if program.sample else 1
     return Spec(program.lines, inputs, outputs, element, program.sample or None, chunks_for(samples, dtype), program.update)
 

@@ -149,7 +149,7 @@ def bind(
 ) -> Program:
     """Put numbers in place of sizes and whole settings, and prove every read outside a reduction to be inside its tensor.
 
-    Other settings become inputs of the program, `scalars`. free_samples leaves the number of samples a name in the lines: they then
+    Other settings stay numbers of the program, read when it runs. free_samples leaves the number of samples a name in the lines: they then
     hold for any number.
     """
     values = sizes_of(d, shapes, settings_of(d, settings or {}))
@@ -177,17 +177,17 @@ def bind(
         return Tensor(t.name, tuple(p.subs(swap) for p in t.axes), whole)
 
     used = {r.tensor for x in lines for r in reads(x.expr)}
-    scalars = tuple(k for k, _ in d.settings if k in d.floats and k in used)
+    numbers = tuple((k, float(values[k])) for k, _ in d.settings if k in d.floats and k in used)
     below = reach(d, sides)
     return Program(
         d.name,
-        (*map(sized_tensor, d.inputs), *(Tensor(k, ()) for k in scalars)),
+        tuple(map(sized_tensor, d.inputs)),
         tuple(map(sized_tensor, d.outputs)),
         tuple(lines),
         found,
         d.sample_size if free else "",
         int(values.get(d.sample_size, 1)),
-        scalars,
+        numbers,
         (),
         (Reach(d.name, frozenset(t.name for t in d.inputs), below),) if below < MOST else (),
     )

@@ -12,10 +12,9 @@ import ast
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from .functions import REDUCING
+from .functions import FOLDS, REDUCING
 from .tree import ZERO, Call, Const, Expr, Read, Reduce, add, div, mul, neg, rebuild, sub
 
-FOLDS = ("prod", "sum", "after")  # over the members of a family
 SUCCESSORS = {"H": "HWD"}  # the members of a family: as in books, else its letter and those behind it in the alphabet
 
 

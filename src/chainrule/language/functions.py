@@ -8,6 +8,8 @@ so relu'(0) = 0 whichever way round it is written (calculus/rules.py).
 
 from __future__ import annotations
 
+import keyword
+import math
 from dataclasses import dataclass
 
 
@@ -78,3 +80,8 @@ COUNTING = frozenset({"uniform"})  # functions of whole numbers alone, which are
 STEPS = frozenset({"floor", "ceil", "round", "sign"})  # flat but for their jumps
 REDUCTIONS = ("sum", "prod", "max", "min", "mean", "argmax")
 REDUCING = (*REDUCTIONS, "argmin")  # as written: argmin is argmax of the negative
+FOLDS = ("prod", "sum", "after")  # over the members of a family
+PAIRS = {"max": "maximum", "min": "minimum"}  # of values
+CONSTANTS = {"pi": math.pi, "inf": math.inf}
+WHOLE = "int"  # behind an input that holds whole numbers
+WORDS = frozenset([*FUNCTIONS, *REDUCING, *FOLDS, *PAIRS, "pow", *CONSTANTS, WHOLE, *keyword.kwlist])  # what no name may be taken for

@@ -9,9 +9,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from .functions import CONSTANTS, WHOLE
 from .source import Piece, complain, split_top
 
-CONSTANTS = {"pi": math.pi, "inf": math.inf}
 OPERATIONS: dict[type, Callable[[int | float, int | float], int | float]] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv, ast.FloorDiv: operator.floordiv, ast.Pow: operator.pow,
 }  # fmt: skip
@@ -82,7 +82,7 @@ def _input(source: str, piece: Piece, part: Part) -> Input:
     said = split_top(text, ":")
     if len(said) > 1:
         kind, start = said[1]
-        form = re.fullmatch(r"\s*int\s*(<(.+))?\s*", kind, re.DOTALL)
+        form = re.fullmatch(rf"\s*{WHOLE}\s*(<(.+))?\s*", kind, re.DOTALL)
         if form is None or len(said) > 2 or not re.match(r"\w", said[0][0].strip()):
             at = part.shift + start - 1
             complain(source, piece.line, piece.column + at, f"':{kind}' says nothing about an input", "': int' (whole numbers), or ': int < K'")

@@ -8,7 +8,8 @@ from functools import reduce
 from typing import NoReturn, TypeVar
 
 from . import habits
-from .families import FOLDS, Families
+from .families import Families
+from .functions import FOLDS
 from .index import Poly
 from .reader import Reader
 from .tree import Call, Expr, folded

@@ -15,9 +15,9 @@ from functools import reduce
 
 from ..errors import DefinitionError
 from . import habits
-from .families import FOLDS, USUAL, Families, Form, Outline, gathered, items_of
-from .functions import ALL, COUNTING, FUNCTIONS, REDUCING
-from .header import CONSTANTS, FORM, Part, header
+from .families import USUAL, Families, Form, Outline, gathered, items_of
+from .functions import ALL, CONSTANTS, COUNTING, FOLDS, FUNCTIONS, PAIRS, REDUCING
+from .header import FORM, Part, header
 from .headless import headed
 from .index import Atom, Poly
 from .names import Names
@@ -43,7 +43,6 @@ from .tree import (
 )
 
 TILES = (ast.BinOp, ast.Call, ast.Constant)  # what an index of a left side may be besides a letter
-PAIRS = {"max": "maximum", "min": "minimum"}
 
 
 def parse(text: str, form: Form = USUAL) -> Raw:

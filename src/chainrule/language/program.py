@@ -7,18 +7,20 @@ Both engines run programs. As text a program is a definition of the language aga
 
 from __future__ import annotations
 
+import keyword
 import re
+import unicodedata
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ..errors import ArgumentError, ElementTypeError
-from .functions import FUNCTIONS, REDUCING
+from .functions import WORDS
 from .index import Poly
 from .lazy import cached_property
 from .show import definition_text
-from .tree import Definition, Line, Tensor, fresh_name, rename_tensors, subs
+from .tree import Definition, Expr, Index, Line, Read, Tensor, fresh_name, letters_of, rebuild, rename_tensors, subs
 
 MOST = 1 << 62  # index arithmetic of the engines is in 64 bits: everything that comes up in it stays below this
 
@@ -38,8 +40,8 @@ class Program:
 
     inputs, outputs: their axes are numbers; where the number of samples is left open (`sample` is its name in the lines) the
     first axis of a tensor with samples is that name. `samples` is how many there are in this call. shapes: of every tensor,
-    full. scalars: inputs that are settings of the operation, numbers given anew in each call. update: pairs (output, input
-    whose memory it takes over).
+    full. numbers: settings that are read when it runs, and what they are in this call. update: pairs (output, input whose memory
+    it takes over).
     """
 
     name: str
@@ -49,7 +51,7 @@ class Program:
     shapes: Mapping[str, tuple[int, ...]] = field(repr=False)
     sample: str = ""
     samples: int = 1
-    scalars: tuple[str, ...] = ()
+    numbers: tuple[tuple[str, float], ...] = ()
     update: tuple[tuple[str, str], ...] = ()
     reaches: tuple[Reach, ...] = ()
 
@@ -57,6 +59,20 @@ class Program:
         return "\n".join(
             [definition_text(self.definition), *(f"# {self.names[new]} takes the place of {self.names[old]}" for new, old in self.update)]
         )
+
+    @property
+    def scalars(self) -> tuple[str, ...]:
+        """The settings that are read when it runs."""
+        return tuple(name for name, _ in self.numbers)
+
+    @property
+    def ports(self) -> tuple[Tensor, ...]:
+        """What an engine is given: the inputs, and the settings as tensors of no axes."""
+        return (*self.inputs, *(Tensor(name, ()) for name in self.scalars))
+
+    def at(self, settings: Mapping[str, int | float]) -> Program:
+        """The program with these values of its settings."""
+        return replace(self, numbers=tuple((name, float(settings.get(name, value))) for name, value in self.numbers))
 
     def sampled(self, t: Tensor) -> bool:
         """Whether a tensor's first axis is the open number of samples."""
@@ -78,10 +94,8 @@ class Program:
     @cached_property
     def names(self) -> dict[str, str]:
         """What every tensor is called in the program's text."""
-        letters = {x for line in self.lines for x in line.letters}
-        return identifiers(
-            [*(t.name for t in self.inputs), *(x.tensor for x in self.lines)], letters | {self.sample, "n", self.name, *FUNCTIONS, *REDUCING}
-        )
+        letters = {x for line in self.lines for x in (*line.letters, *letters_of(line.expr))}
+        return identifiers([*(t.name for t in self.ports), *(x.tensor for x in self.lines)], WORDS | letters | {self.sample, "N", "n", self.name})
 
     @cached_property
     def definition(self) -> Definition:
@@ -91,9 +105,11 @@ class Program:
         def called(t: Tensor) -> Tensor:
             return replace(t, name=names[t.name])
 
-        lines = tuple(replace(x, tensor=names[x.tensor], expr=rename_tensors(x.expr, names)) for x in self.lines)
-        label = identifiers([self.name], ())[self.name]
-        return Definition(label, tuple(map(called, self.inputs)), (), tuple(map(called, self.outputs)), lines, self.sample or "N")
+        own = {name: names[name] for name in self.scalars}
+        lines = tuple(replace(x, tensor=names[x.tensor], expr=rename_tensors(with_settings(x.expr, own), names)) for x in self.lines)
+        label = identifiers([self.name], keyword.kwlist)[self.name]
+        settings = tuple((names[name], value) for name, value in self.numbers)
+        return Definition(label, tuple(map(called, self.inputs)), settings, tuple(map(called, self.outputs)), lines, self.sample or "N")
 
     def taken(self, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """The arrays; those of inputs declared to hold whole numbers are proven to, and come as int64."""
@@ -114,6 +130,13 @@ class Program:
                     at = tuple(int(k) for k in np.argwhere((a >= r.below) | (a <= -r.below))[0])
                     shown = f"{name}[{', '.join(map(str, at))}]" if at else name
                     raise ArgumentError(f"{shown} = {a[at]}: too large for what {r.who} computes of it; accepted: below {r.below}")
+
+
+def with_settings(e: Expr, called: Mapping[str, str]) -> Expr:
+    """e with numbers that it reads as settings of these names."""
+    if isinstance(e, Read):
+        return Index(Poly.name(called[e.tensor])) if e.tensor in called else e
+    return rebuild(e, lambda a: with_settings(a, called)) if called else e
 
 
 def whole_numbers(name: str, a: np.ndarray, below: int | None = None) -> np.ndarray:
@@ -141,10 +164,19 @@ def identifiers(names: Iterable[str], taken: Collection[str]) -> dict[str, str]:
     out: dict[str, str] = {}
     used = set(taken)
     for name in dict.fromkeys(names):
-        first, rest = re.match(r"([\d\W_]*)(.*)", name, re.DOTALL).groups()  # type: ignore[union-attr]  # the pattern matches every text
+        first, rest = re.match(r"([\d\W_]*)(.*)", "".join(map(spelled, name)), re.DOTALL).groups()  # type: ignore[union-attr]  # the pattern matches every text
         digits = "_".join(re.findall(r"\d+", first))
         word, dot, more = rest.partition(".")
         plain = re.sub(r"\W+", "_", f"{word or 't'}{digits}{dot}{more}", flags=re.ASCII).strip("_")
         out[name] = fresh_name(plain, used)
         used.add(out[name])
     return out
+
+
+def spelled(c: str) -> str:
+    """A letter in ASCII: what it is without its marks, else the last word of its name, else its number. é is e, λ lamda."""
+    if c.isascii():
+        return c
+    plain = "".join(x for x in unicodedata.normalize("NFKD", c) if x.isascii() and x.isalnum())
+    last = unicodedata.name(c, "").split(" ")[-1].lower()
+    return plain or (last if last.isalpha() else f"u{ord(c):x}") if c.isalnum() else "_"

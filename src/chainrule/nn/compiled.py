@@ -101,7 +101,7 @@ class Literal:
         every = {**self.numbers, **arrays}
         for start in range(0, total, batch or total):
             rows = range(start, min(start + (batch or total), total)) if order is None else order[start : min(start + (batch or total), total)]
-            given = {t.name: every[t.name][rows] if t.name in self.indexed else every[t.name] for t in self.program.inputs}
+            given = {t.name: every[t.name][rows] if t.name in self.indexed else every[t.name] for t in self.program.ports}
             values = by_reference(replace(self.program, samples=len(rows)), given, self.dtype)
             for t in self.program.outputs:
                 arrays[t.name][...] = values[t.name]

@@ -123,9 +123,9 @@ class Graph:
             return tree.Tensor(t, (*first, *map(Poly.of, self.shapes[t][len(first) :])), whole)
 
         sample = SAMPLES if self.free else ""
-        given = tuple(map(tensor, dict.fromkeys((*inputs, *self.scalars))))
+        given = tuple(map(tensor, dict.fromkeys(inputs)))
         return Program(
-            name, given, tuple(map(tensor, outputs)), tuple(self.lines), dict(self.shapes), sample, self.samples, tuple(self.scalars),
+            name, given, tuple(map(tensor, outputs)), tuple(self.lines), dict(self.shapes), sample, self.samples, tuple(self.scalars.items()),
             tuple(update.items()),
         )  # fmt: skip
 

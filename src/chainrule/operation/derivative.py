@@ -11,7 +11,7 @@ from ..calculus.reverse import Step
 from ..errors import ArgumentError, ShapeError
 from ..language.program import Program
 from ..language.show import header_text, latex_line, line_text
-from ..language.tree import Definition
+from ..language.tree import Definition, reads
 from .arrays import to_array
 from .op import Op, op
 
@@ -32,7 +32,7 @@ def typed(a: np.ndarray, arrays: Mapping[str, np.ndarray], free: Sequence[str]) 
 
 
 def vjp(what: object, *args: object, engine: str = "native", **given: object) -> tuple[Arrays, Callable[..., tuple[np.ndarray, ...]]]:
-    """(y, pullback): pullback(dy) is a tuple, the gradient for every floating input in the header's order.
+    """(y, pullback): pullback(dy) is a tuple, the gradient for every floating input in the header's order, where they were when vjp was called.
 
     >>> import numpy as np
     >>> from chainrule.ops import linear
@@ -47,6 +47,8 @@ def vjp(what: object, *args: object, engine: str = "native", **given: object) ->
     wrt = moving(op, arrays)
     gradient = op.gradient(wrt)
     derived = op.derived(gradient.definition)
+    read = {r.tensor for line in gradient.definition.lines for r in reads(line.expr)}
+    kept = {k: a.copy() if k in read else a for k, a in arrays.items()}  # the caller may change his arrays; of the others only shapes matter
 
     def pullback(*dys: object) -> tuple[np.ndarray, ...]:
         given_dy = dys[0] if len(dys) == 1 and isinstance(dys[0], (tuple, list)) and len(names) > 1 else dys
@@ -55,7 +57,7 @@ def vjp(what: object, *args: object, engine: str = "native", **given: object) ->
             raise ArgumentError(f"{len(given_dy)} gradients: {op.name} has {len(names)} outputs; accepted: one for each of {', '.join(names)}")
         seeds = {gradient.seed[k]: to_array(v, gradient.seed[k]) for k, v in zip(names, given_dy, strict=True)}
         seeds = {k: typed(a, arrays, wrt) for k, a in seeds.items()}
-        out = derived.evaluate(arrays | seeds, settings, engine)
+        out = derived.evaluate(kept | seeds, settings, engine)
         return tuple(out[gradient.of[k]] for k in wrt)
 
     y = tuple(values[k] for k in names)

@@ -255,7 +255,8 @@ class Op:
         double(x[n,3]) -> y[n,3]
             y[n,i] = 2 * x[n,i]
         """
-        return self.ready_for(args, given).program
+        op, arrays, settings = self.shaped(args, given)
+        return op.ready(arrays, settings).program.at(settings)
 
     def loops(self, *args: object, **given: object) -> str:
         """The loop nests that were compiled for these arrays (or shapes), each with the formula it came from."""
@@ -276,8 +277,13 @@ class Op:
 
     def ready_for(self, args: Sequence[object], given: Mapping[str, object]) -> Ready:
         """The operation as a call with these arrays (or shapes) means it."""
+        op, arrays, settings = self.shaped(args, given)
+        return op.ready(arrays, settings)
+
+    def shaped(self, args: Sequence[object], given: Mapping[str, object]) -> tuple[Op, dict[str, np.ndarray], dict[str, int | float]]:
+        """What `meant` gives, for arrays or shapes."""
         op, arrays, settings = self.meant([_of_shape(a) for a in args], {k: _of_shape(v) if k in self.inputs else v for k, v in given.items()})
-        return op.ready({k: counted(a) for k, a in arrays.items()}, settings)
+        return op, {k: counted(a) for k, a in arrays.items()}, settings
 
     # Calculus --------------------------------------------------------------------------------------------------------
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
+from ...language.program import identifiers
 from . import driver, vmath
 from .group import Arrangement
 from .nest import Block, Function, If, Ins, Loop, Note, Op, Operand, Over, Row, Step, Var, type_of
@@ -42,45 +43,6 @@ TESTS = {
     "numbers": lambda a, b: f"({a} == {a} && {b} == {b})",
     "not>=": lambda a, b: f"!({a} >= {b})",
 }
-KEYWORDS = frozenset(
-    [
-        "auto",
-        "break",
-        "case",
-        "char",
-        "const",
-        "continue",
-        "default",
-        "do",
-        "double",
-        "else",
-        "enum",
-        "extern",
-        "float",
-        "for",
-        "goto",
-        "if",
-        "inline",
-        "int",
-        "long",
-        "register",
-        "restrict",
-        "return",
-        "short",
-        "signed",
-        "sizeof",
-        "static",
-        "struct",
-        "switch",
-        "typedef",
-        "union",
-        "unsigned",
-        "void",
-        "volatile",
-        "while",
-        "main",
-    ]
-)
 
 
 def literal(x: float, t: Type) -> str:
@@ -291,8 +253,9 @@ def entry(unit: Unit, spec: Spec, name: str) -> str:
     """The function that takes a program's arrays in the order of its inputs and outputs, and runs the phases in order."""
     ports = {p.name: p for p in (*spec.inputs, *spec.outputs)}
     written = {p.name for p in spec.outputs} | {old for _, old in spec.update}
+    names = called(ports)
     params = ["int64_t n"] * (spec.sample is not None)
-    params += [f"{'' if p.name in written else 'const '}{_number(p)} *{safe(p.name)}" for p in ports.values()]
+    params += [f"{'' if p.name in written else 'const '}{_number(p)} *{names[p.name]}" for p in ports.values()]
     order = any(p.indexed for p in ports.values())
     params += ["const int64_t *order"] * order
     own = [k for k, s in enumerate(unit.slots) if s.name not in ports]
@@ -300,7 +263,7 @@ def entry(unit: Unit, spec: Spec, name: str) -> str:
     lines = [] if spec.sample is not None else ["    const int64_t n = 1;"]
     lines += [f"    const int64_t blocks = (n + {unit.lanes - 1}) / {unit.lanes};", f"    char *frame[{size}] = {{0}};"]
     for k, s in enumerate(unit.slots):
-        given = f"(char *){safe(s.name)}" if s.name in ports else f"calloc({count(s, unit)} + 1, 1)"
+        given = f"(char *){names[s.name]}" if s.name in ports else f"calloc({count(s, unit)} + 1, 1)"
         lines.append(f"    frame[{k}] = {given};  // {s.name}")
     arena = len(unit.slots) + driver.ARENA
     lines.append(f"    frame[{arena}] = malloc({unit.arena} + 1);")
@@ -311,8 +274,9 @@ def entry(unit: Unit, spec: Spec, name: str) -> str:
     lines += [f"    free(frame[{k}]);" for k in [*own, arena]]
     said = f"// {', '.join(p.name for p in spec.outputs)} of {', '.join(p.name for p in spec.inputs)}, as NumPy has them in memory"
     samples = f"; n: samples ({spec.sample})" if spec.sample is not None else ""
+    word = re.sub(r"\W", "_", name, flags=re.ASCII)
     head = f"{said}{samples}. Gives 0, or 1 where there was no memory."
-    return "\n".join([head, f"int chainrule_{safe(name)}({', '.join(params)})", "{", *lines, "    return !sound;", "}"])
+    return "\n".join([head, f"int chainrule_{word}({', '.join(params)})", "{", *lines, "    return !sound;", "}"])
 
 
 def count(s: Slot, unit: Unit) -> str:
@@ -325,7 +289,11 @@ def _number(p: Port) -> str:
     return NUMBERS[p.element].c
 
 
-def safe(name: str) -> str:
-    """A name as C takes it."""
-    name = re.sub(r"\W", "_", name, flags=re.ASCII)
-    return f"{name}_" if name in KEYWORDS | {"n", "t", "frame", "blocks", "sound", "order"} or name[:1].isdigit() else name
+def called(names: Iterable[str]) -> dict[str, str]:
+    """A name in C for each tensor, which is no other's.
+
+    One or two small letters stay as they are, but for those of the file itself and of C. All others end in an underscore, as nothing
+    does in the file, in C and in its headers, whose macros no list would be complete of.
+    """
+    plain = identifiers(names, ())
+    return {name: x if re.fullmatch("[a-z]{1,2}[0-9]?", x) and x not in ("n", "t", "do", "if") else f"{x}_" for name, x in plain.items()}

@@ -14,6 +14,7 @@ from .adapt import FEW_CHUNKS, added_up, finished
 from .group import Arrangement, Storage
 from .lower import SAMPLES, Statement
 from .number import INT32, INT64, Number
+from .renew import renewed
 from .target import Target
 
 
@@ -86,8 +87,9 @@ class Scene:
 
 def scene(statements: list[Statement], given: Inputs, target: Target, number: Number) -> Scene:
     """The statements that are needed, with the copies their readers want, and all tensors in their places."""
+    needed, own = renewed(live(statements, given.outputs), given.update)
+    given = replace(given, shapes={**given.shapes, **{name: given.shapes[new] for name, new in own.items()}})
     sampled = frozenset(t for t, shape in given.shapes.items() if SAMPLES in shape)
-    needed = live(statements, given.outputs)
     roles = {s.out: role(s, sampled, target.lanes(number.bytes)) for s in needed}
     made = _Copies(given, number, sampled, dict(roles))
     out = made.all(needed)
