@@ -96,6 +96,10 @@ FORMS: dict[str, tuple[Callable, Callable]] = {
     "flatten": (lambda m, x: x.reshape(len(x), 2, 2).flatten(1) + x.reshape(5, 2, 2).flatten().reshape(5, 4), lambda m, x: 2 * x),
     "three axes through a linear layer": (lambda m, x: F.linear(x.reshape(-1, 2, 2), m.q).flatten(1), lambda m, x: (x.reshape(-1, 2, 2) @ m.q.T).reshape(-1, 4)),
     "where": (lambda m, x: F.where(x > 0, x * m.w, F.exp(x)), lambda m, x: np.where(x > 0, x * m.w, np.exp(x))),
+    "equal and unequal": (
+        lambda m, x: F.where(x == x[0], 7.0, x * m.w) + (x != 1.5) * m.w + (x[0] == x),
+        lambda m, x: np.where(x == x[0], 7.0, x * m.w) + m.w * (x != 1.5) + (x == x[0]),
+    ),
     "the larger": (lambda m, x: F.maximum(x, m.w) + F.minimum(x, 0.1), lambda m, x: np.maximum(x, m.w) + np.minimum(x, 0.1)),
     "softmax along axes": (lambda m, x: F.softmax(x, 1) + F.log_softmax(x, -1), lambda m, x: soft(x, 1) + np.log(soft(x, 1))),
     "softmax of rows": (lambda m, x: F.softmax(x.reshape(-1, 2, 2), 2).flatten(1) + F.softmax(x, 0), lambda m, x: soft(x.reshape(-1, 2, 2), 2).reshape(-1, 4) + soft(x, 0)),
@@ -146,6 +150,14 @@ def test_functions_take_arrays_at_once() -> None:
     np.testing.assert_allclose(y.mean((0, 2, 3)), 0, atol=1e-12)
     assert F.cross_entropy(x[:, :, 0, 0], np.array([0, 2])) == pytest.approx(nn.CrossEntropyLoss()(x[:, :, 0, 0], np.array([0, 2])))
     assert F.conv2d(x, np.ones((5, 3, 3, 3)), padding="same").shape == (2, 5, 4, 6) and F.max_pool2d(x, 2).shape == (2, 3, 2, 3)
+
+
+def test_a_loss_may_mask_by_equality() -> None:
+    net, t = nn.Sequential(nn.Linear(4, 4)).init(0, D), np.where(T > 0, T, 0)
+    grads = checked(net, X, t, lambda o, t: ((t != 0) * (o - t) ** 2).mean())
+    np.testing.assert_allclose(grads["0.bias"], (2 * (net(X) - t) * (t != 0)).sum(0) / t.size, rtol=1e-12)
+    named = own(lambda m, x: {x: x * m.w, x * 2: x}[x])
+    np.testing.assert_allclose(named(X), X * named.w)
 
 
 # Networks of every form --------------------------------------------------------------------------------------------------
@@ -477,6 +489,9 @@ def branch(m: Own, x: nn.Symbol) -> nn.Symbol:
 
 REFUSED: list[tuple[Callable[[], object], str]] = [
     (lambda: own(branch)(X), "^a Python 'if'.*F.where"),
+    (lambda: own(lambda m, x: x if x == 0 else -x)(X), "^a Python 'if'.*F.where"),
+    (lambda: own(lambda m, x: x if x != x else -x)(X), "^a Python 'if'.*F.where"),
+    (lambda: own(lambda m, x: x == None)(X), "^NoneType == symbol"),  # noqa: E711
     (lambda: own(lambda m, x: float(x.sum()) * x)(X), "^the number of"),
     (lambda: own(lambda m, x: x[:, x.sum()])(X), "not a place"),
     (lambda: own(lambda m, x: np.exp(x))(X), "^the array of|ufunc"),

@@ -23,8 +23,9 @@ class Symbol:
     """A tensor that forward computes with: a name, a shape and no numbers yet.
 
     Understands + - * / @ ** with symbols, numbers and arrays (sizes broadcast as NumPy's), indices and slices, and the
-    methods below; every operation of cr.op takes it. Comparisons give 1 or 0 (for F.where). Python's own `if` cannot
-    depend on it: forward runs once for each set of shapes, before there are numbers.
+    methods below; every operation of cr.op takes it. Comparisons, == and != too, give 1 or 0 (for F.where). Python's own
+    `if` cannot depend on it: forward runs once for each set of shapes, before there are numbers. As a key of a dictionary
+    a symbol is itself and no other.
     """
 
     __slots__ = ("name", "shape", "trace")
@@ -119,6 +120,14 @@ class Symbol:
 
     def __ge__(self, other: object) -> Symbol:
         return self._with(">=", other)
+
+    def __eq__(self, other: object) -> Symbol:  # type: ignore[override]  # as with arrays: element by element
+        return self._with("==", other)
+
+    def __ne__(self, other: object) -> Symbol:  # type: ignore[override]  # as with arrays: element by element
+        return self._with("!=", other)
+
+    __hash__ = object.__hash__
 
     # Shapes ----------------------------------------------------------------------------------------------------------
 
