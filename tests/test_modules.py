@@ -96,6 +96,18 @@ FORMS: dict[str, tuple[Callable, Callable]] = {
     "flatten": (lambda m, x: x.reshape(len(x), 2, 2).flatten(1) + x.reshape(5, 2, 2).flatten().reshape(5, 4), lambda m, x: 2 * x),
     "three axes through a linear layer": (lambda m, x: F.linear(x.reshape(-1, 2, 2), m.q).flatten(1), lambda m, x: (x.reshape(-1, 2, 2) @ m.q.T).reshape(-1, 4)),
     "where": (lambda m, x: F.where(x > 0, x * m.w, F.exp(x)), lambda m, x: np.where(x > 0, x * m.w, np.exp(x))),
+    "equal and unequal": (
+        lambda m, x: F.where(x == x[0], 7.0, x * m.w) + (x != 1.5) * m.w + (x[0] == x),
+        lambda m, x: np.where(x == x[0], 7.0, x * m.w) + m.w * (x != 1.5) + (x == x[0]),
+    ),
+    "functions of NumPy": (
+        lambda m, x: np.maximum(np.exp(x), m.w) + np.sum(x, axis=1, keepdims=True) * np.concatenate([x[:, :2], x[:, 2:]], 1) + np.mean(x) - np.where(x > 0, x, 1.0),
+        lambda m, x: np.maximum(np.exp(x), m.w) + x.sum(1, keepdims=True) * x + x.mean() - np.where(x > 0, x, 1.0),
+    ),
+    "arrays on the left": (
+        lambda m, x: np.ones(4) * x + np.float64(2) / (x * x + 1) - np.eye(4)[0] + (np.full((5, 5), 0.1) @ x) * (np.ones(4) > x),
+        lambda m, x: x + 2 / (x * x + 1) - np.eye(4)[0] + x.sum(0) * 0.1 * (x < 1),
+    ),
     "the larger": (lambda m, x: F.maximum(x, m.w) + F.minimum(x, 0.1), lambda m, x: np.maximum(x, m.w) + np.minimum(x, 0.1)),
     "softmax along axes": (lambda m, x: F.softmax(x, 1) + F.log_softmax(x, -1), lambda m, x: soft(x, 1) + np.log(soft(x, 1))),
     "softmax of rows": (lambda m, x: F.softmax(x.reshape(-1, 2, 2), 2).flatten(1) + F.softmax(x, 0), lambda m, x: soft(x.reshape(-1, 2, 2), 2).reshape(-1, 4) + soft(x, 0)),
@@ -146,6 +158,51 @@ def test_functions_take_arrays_at_once() -> None:
     np.testing.assert_allclose(y.mean((0, 2, 3)), 0, atol=1e-12)
     assert F.cross_entropy(x[:, :, 0, 0], np.array([0, 2])) == pytest.approx(nn.CrossEntropyLoss()(x[:, :, 0, 0], np.array([0, 2])))
     assert F.conv2d(x, np.ones((5, 3, 3, 3)), padding="same").shape == (2, 5, 4, 6) and F.max_pool2d(x, 2).shape == (2, 3, 2, 3)
+
+
+def test_a_loss_may_mask_by_equality() -> None:
+    net, t = nn.Sequential(nn.Linear(4, 4)).init(0, D), np.where(T > 0, T, 0)
+    grads = checked(net, X, t, lambda o, t: ((t != 0) * (o - t) ** 2).mean())
+    np.testing.assert_allclose(grads["0.bias"], (2 * (net(X) - t) * (t != 0)).sum(0) / t.size, rtol=1e-12)
+    named = own(lambda m, x: {x: x * m.w, x * 2: x}[x])
+    np.testing.assert_allclose(named(X), X * named.w)
+
+
+WAYS: dict[str, Callable[[nn.Module], Callable[[], object]]] = {
+    "parameters": lambda net: lambda: sum((w**2).sum() for w in net.parameters() if w.ndim == 2),
+    "named parameters": lambda net: lambda: (dict(net.named_parameters())["0.weight"] ** 2).sum(),
+    "values": lambda net: lambda: np.sum(net.values["0.weight"] ** 2),
+    "state_dict": lambda net: lambda: np.square(net.state_dict()["0.weight"]).sum(),
+    "an attribute": lambda net: lambda: (net[0].weight * net[0].weight).sum(),
+    "an array from before": lambda net, *_: (lambda w: lambda: (w * w).sum())(net[0].weight),
+    "its methods": lambda net, *_: (lambda w: lambda: np.sum(w**2, axis=0).mean() * 4)(net[0].weight),
+    "its places": lambda net, *_: (lambda w: lambda: sum((w[k] ** 2).sum() for k in range(4)))(net[0].weight),
+    "in a list": lambda net, *_: (lambda w: lambda: (np.concatenate([w, w]) ** 2).sum() / 2)(net.values["0.weight"]),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_loss_that_reads_parameters_has_their_gradient(way: str) -> None:
+    net = nn.Sequential(nn.Linear(4, 4)).init(0, D)
+    term = WAYS[way](net)
+    plain, grads = cr.value_and_grad(net, nn.MSELoss())(X, T)
+    value, more = cr.value_and_grad(net, lambda o, t: F.mse_loss(o, t) + 0.1 * term())(X, T)
+    w = np.asarray(net[0].weight)
+    assert value == pytest.approx(plain + 0.1 * (w**2).sum(), rel=1e-13)
+    np.testing.assert_allclose(more["0.weight"], grads["0.weight"] + 0.2 * w, rtol=1e-12)
+
+
+def test_arrays_of_parameters_are_arrays_outside_of_forward() -> None:
+    net = nn.Sequential(nn.Linear(4, 4)).init(0, D)
+    w = net[0].weight
+    assert repr(w).startswith("array(") and type(w + 1) is type(w.sum(0)) is np.ndarray and type(copy.deepcopy(w)) is np.ndarray
+    assert type(pickle.loads(pickle.dumps(w))) is np.ndarray and type(np.concatenate([w, w])) is np.ndarray
+    w *= 2
+    np.multiply(w, 2, out=w)
+    assert np.shares_memory(w, net.values["0.weight"]) and np.array_equal(net[0].weight, w)
+    part = w[:, ::2]
+    with pytest.raises(cr.ArgumentError, match=r"^a view \[4, 2\] of Parameter.*accepted: the whole array"):
+        cr.value_and_grad(net, lambda o, t: F.mse_loss(o, t) + (part * part).sum())(X, T)
 
 
 # Networks of every form --------------------------------------------------------------------------------------------------
@@ -477,9 +534,20 @@ def branch(m: Own, x: nn.Symbol) -> nn.Symbol:
 
 REFUSED: list[tuple[Callable[[], object], str]] = [
     (lambda: own(branch)(X), "^a Python 'if'.*F.where"),
+    (lambda: own(lambda m, x: x if x == 0 else -x)(X), "^a Python 'if'.*F.where"),
+    (lambda: own(lambda m, x: x if x != x else -x)(X), "^a Python 'if'.*F.where"),
+    (lambda: own(lambda m, x: x == None)(X), "^NoneType == symbol"),  # noqa: E711
     (lambda: own(lambda m, x: float(x.sum()) * x)(X), "^the number of"),
     (lambda: own(lambda m, x: x[:, x.sum()])(X), "not a place"),
-    (lambda: own(lambda m, x: np.exp(x))(X), "^the array of|ufunc"),
+    (lambda: own(lambda m, x: np.exp2(x))(X), "^np.exp2 of .*accepted: chainrule.nn.functional"),
+    (lambda: own(lambda m, x: np.multiply.outer(x, x))(X), "^np.multiply.outer of"),
+    (lambda: own(lambda m, x: np.cumsum(x))(X), "^np.cumsum of"),
+    (lambda: own(lambda m, x: np.sum(x, dtype=float))(X), "^np.sum with dtype of"),
+    (lambda: own(lambda m, x: (x > 0) & (x < 1))(X), r"&: .*accepted: .*\(x > 0\) \* \(x < 1\)"),
+    (lambda: own(lambda m, x: x // 2)(X), "//: .*accepted: .*floor"),
+    (lambda: own(lambda m, x: x % 2)(X), "%: .*accepted: .*floor"),
+    (lambda: own(lambda m, x: ~x)(X), "~ in front: .*accepted: 1 less"),
+    (lambda: own(lambda m, x: x.__setitem__((slice(None), 0), 0))(X), "in place; accepted: .*F.where"),
     (lambda: own(lambda m, x: [*x])(X), "^iterating over"),
     (lambda: own(lambda m, x: None)(X), "^Own: its forward gave nothing"),
     (lambda: own(lambda m, x: ())(X), "^Own: its forward gave an empty tuple"),

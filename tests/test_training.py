@@ -289,6 +289,80 @@ def test_a_networks_input_declared_whole_is_checked(wrong: list) -> None:
             call()
 
 
+TABLE = cr.op("tab(x[n], t[K]: int, w[V]) -> y[n,K]\n y[n,k] = w[t[k]]*x[n]")
+
+
+class Table(nn.Module):
+    """Looks up places that it holds itself."""
+
+    def __init__(self, places: object, change: Callable = lambda t: t):
+        self.w, self.t, self.change = nn.Parameter(np.arange(10.0, 14)), places, change
+
+    def forward(self, x: nn.Symbol) -> nn.Symbol:
+        return TABLE(x, self.change(self.t), self.w)
+
+
+@pytest.mark.parametrize("kind", [np.array, nn.Buffer, list])
+def test_what_a_module_holds_itself_is_checked_where_whole_numbers_are_declared(kind: Callable) -> None:
+    x, y, right = np.ones(2), np.ones((2, 3)), [[10, 13, 12]] * 2
+    assert Table(kind([0, 3, 2])).init(0, np.float64)(x).tolist() == right
+    for wrong, problem in (([0, 4, -1], r"t\[1\] = 4"), ([0.5, 1.7, 2], r"t\[0\] = 0\.5")):
+        net = Table(kind(wrong)).init(0, np.float64)
+        for call in (
+            lambda net=net: net(x),
+            lambda net=net: net(x, engine="reference"),
+            lambda net=net: cr.value_and_grad(net, nn.MSELoss())(x, y),
+            lambda net=net: cr.evaluate(net, nn.MSELoss(), (x, y)),
+            lambda net=net: cr.fit(net, nn.MSELoss(), SGD, (x, y)),
+        ):
+            with pytest.raises(cr.ArgumentError, match=rf"^tab: {problem}.*accepted: whole numbers 0 to 3"):
+                call()
+
+
+def test_places_are_checked_again_when_they_change_and_computed_ones_read_nothing_outside() -> None:
+    net, x = Table(np.array([0, 3, 2])).init(0, np.float64), np.ones(2)
+    net(x)
+    net.t[1] = 7
+    with pytest.raises(cr.ArgumentError, match=r"^tab: t\[1\] = 7"):
+        net(x)
+    for engine in ("native", "reference"):
+        computed = Table(nn.Buffer([0, 3, 2]), lambda t: t * 2 - 1).init(0, np.float64)
+        assert computed(x, engine=engine)[0].tolist() == [0, 0, 13]
+
+
+KEPT = cr.op("kept(x[n], s: int) -> y[n]\n y[n] = x[n]*(uniform(s, n) >= 0.5)")
+
+
+@pytest.mark.parametrize("seed", [3, np.array(2**40 + 3), nn.Buffer(3.0)], ids=["number", "array", "buffer"])
+@pytest.mark.parametrize("computed", [False, True])
+def test_a_seed_of_a_module_is_a_whole_number_in_both_engines(seed: object, computed: bool) -> None:
+    class Dropped(nn.Module):
+        def __init__(self) -> None:
+            self.seed, self.w = seed, nn.Parameter(np.ones(40))
+
+        def forward(self, x: nn.Symbol) -> nn.Symbol:
+            return KEPT(x * self.w, self.seed + 0 * x.sum() if computed else self.seed)
+
+    net, x = Dropped().init(0, np.float64), np.linspace(1, 2, 40)
+    assert np.array_equal(net(x), net(x, engine="reference")) and 5 < np.count_nonzero(net(x)) < 35
+    assert np.array_equal(net(x) == 0, KEPT(x, np.asarray(net.seed).astype(int)) == 0)
+    evaluate = cr.value_and_grad(net, nn.MSELoss())
+    one, other = evaluate(x, 2 * x), evaluate(x, 2 * x, engine="reference")
+    assert one[0] == pytest.approx(other[0], rel=1e-14)
+    np.testing.assert_allclose(one[1]["w"], other[1]["w"], rtol=1e-13)
+
+
+def test_whole_numbers_too_large_to_count_with_are_refused_in_networks() -> None:
+    cube = cr.op("cube(x[n,K], t[n]: int) -> y[n,K]\n y[n,k] = x[n,k]*(t[n]*t[n]*t[n] == 8)")
+
+    class Cubed(nn.Module):
+        def forward(self, x: nn.Symbol, t: nn.Symbol) -> nn.Symbol:
+            return cube(x, t)
+
+    with pytest.raises(cr.ArgumentError, match=r"^t\[1\] = 1099511627776: too large"):
+        Cubed()(np.ones((2, 1)), np.array([2, 2**40]))
+
+
 def test_targets_declared_whole_are_checked_for_every_loss() -> None:
     net, x = nn.Sequential(nn.Formula(SPREAD, w=(4, 3))).init(0), np.ones((6, 3), np.float32)
     places, bad = cr.op(PLACES), np.full((6, 3), 9)

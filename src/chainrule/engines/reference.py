@@ -52,6 +52,10 @@ def _typed(a: np.ndarray, dtype: np.dtype) -> np.ndarray:
     return out
 
 
+def _cut(a: np.ndarray) -> np.ndarray:
+    return (a.real if a.dtype.kind == "c" else a).astype(np.int64)
+
+
 def _fraction(v: object) -> Fraction:
     return v if isinstance(v, Fraction) else Fraction(v.item() if isinstance(v, np.generic) else v)  # type: ignore[attr-defined, arg-type]  # numbers as NumPy holds them
 
@@ -112,8 +116,8 @@ class _Place:
                 return np.asarray(value)
             case Index(expr):
                 return self.index(expr)
-            case Read(tensor, index):
-                return self.read(tensor, index, self.exact)
+            case Read(tensor, index):  # what was computed, or is kept as floats, is cut to whole numbers as in machine code
+                return self.read(tensor, index, self.exact) if tensor in self.exact else _cut(self.read(tensor, index, self.tensors))
             case Call(fn, args):
                 return np.asarray(getattr(np, ALL[fn].numpy)(*map(self.whole, args)))
             case Reduce(_, (letter,), (size,), _) if found := lookup(e):

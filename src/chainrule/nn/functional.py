@@ -18,7 +18,7 @@ from ..operation.arrays import to_array
 from . import patterns
 from .arguments import Pair, flag, only, pair
 from .patterns import Pattern
-from .tensors import Symbol
+from .tensors import NUMPY, Symbol
 from .trace import Trace, from_text, tracing
 
 Tensor = Any  # a symbol, or what NumPy takes for an array
@@ -261,3 +261,9 @@ def l1_loss(input: Tensor, target: Tensor) -> Tensor:
 def binary_cross_entropy_with_logits(input: Tensor, target: Tensor) -> Tensor:
     """The mean of softplus(z) - t z: cross-entropy of sigmoids, from logits z and targets t from 0 to 1."""
     return (softplus(input) - target * input).mean()
+
+
+NUMPY.update({
+    np.exp: exp, np.log: log, np.sqrt: sqrt, np.sin: sin, np.cos: cos, np.tanh: tanh, np.absolute: abs, np.maximum: maximum, np.minimum: minimum,
+    np.where: where, np.concatenate: lambda arrays, axis=0: cat(list(arrays), axis),
+})  # fmt: skip

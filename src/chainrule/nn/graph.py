@@ -192,14 +192,16 @@ def declared_whole(calls: Sequence[Call], name: str) -> bool:
     return any(t.whole is not None and c.names[t.name] == name for c in calls for t in c.op.definition.inputs)
 
 
-def whole_arrays(g: Graph, arrays: Mapping[str, np.ndarray], at: str = "") -> dict[str, np.ndarray]:
-    """The arrays, with those that some operation declares to hold whole numbers checked and as such; `at` is put before their names."""
-    out = dict(arrays)
+def whole_arrays(g: Graph, arrays: Mapping[str, np.ndarray], at: str = "", names: Mapping[str, str] | None = None) -> dict[str, np.ndarray]:
+    """The arrays, with those that some operation declares to hold whole numbers checked and as such.
+
+    names: what they are called in messages; `at` is put before the names of others."""
+    out, shown = dict(arrays), names or {k: f"{at}{k}" for k in arrays}
     for name, below in g.limits.items():
         if name in out:
-            out[name] = whole_numbers(f"{at}{name}", out[name], below)
-    for bound, names in g.bound:
-        bound.check({f"{at}{names[t]}": out[names[t]] for t in names if names[t] in out})
+            out[name] = whole_numbers(shown[name], out[name], below)
+    for bound, inner in g.bound:
+        bound.check({t: out[inner[t]] for t in inner if inner[t] in out})
     return out
 
 

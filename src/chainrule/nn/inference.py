@@ -20,7 +20,7 @@ from .arguments import is_whole, whole
 from .compiled import Native, Runs, runner
 from .graph import Graph, declared_whole, whole_arrays
 from .inputs import Input, as_transform, prepared, whole_floats
-from .network import Network, as_constants, numbered, written
+from .network import Network, numbered, own_arrays, own_types, written
 from .values import Shape, Stored
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ class Ready:
     target: object
     states: tuple[tuple[str, Stored], ...]
     checked: bool  # whether inputs must be looked through: whole numbers, other types
+    bound: bool  # whether there are constants, or states that hold whole numbers
     input: Input | None
 
     def fits(self, net: Module) -> bool:
@@ -83,9 +84,7 @@ def call(net: Module, inputs: Sequence[object], threads: int | None, transform: 
     samples = len(arrays[0])
     given = as_read(ready.network, ready.graph, arrays, ready.dtype) if ready.checked else dict(zip(names, map(contiguous, arrays), strict=True))
     out = {name: aligned(ready.graph.shapes[name], ready.dtype) for name in ready.network.outputs}
-    values = {name: s.array for name, s in ready.states}
-    if ready.network.constants:
-        values |= as_constants(ready.network, ready.dtype)
+    values = own_arrays(ready.network, ready.graph, ready.dtype) if ready.bound else {name: s.array for name, s in ready.states}
     count, total = threads or (cores() if samples > 64 else 1), samples if ready.graph.free else 1
     if isinstance(ready.runs, Native):
         ready.runs.quick({**values, **given, **out}, total, count)
@@ -111,12 +110,13 @@ def _ready(net: Module, arrays: Sequence[np.ndarray], transform: Op | None, engi
     types = {name: read_type(network, name, a, dtype) for name, a in zip(network.inputs, arrays, strict=True)}
     used = {n for c in network.calls for n in c.inputs}
     states = tuple((name, s) for name, s in network.states.items() if name in used)
-    ports = types | dict.fromkeys([*(n for n, _ in states), *network.constants], dtype)
+    ports = types | {n: t for n, t in own_types(network, g, dtype).items() if n in used}
     runs = runner(g, ports, network.outputs, dtype, len(arrays[0]), engine=engine)
     checked = (
         any(declared_whole(network.calls, n) for n in types) or any(a.dtype != types[n] for n, a in zip(types, arrays, strict=True)) or bool(g.bound)
     )
-    return cache.keep(kind, Ready(network, g, runs, dtype, current(), states, checked, net._input))
+    bound = bool(network.constants) or any(n in g.limits for n, _ in states)
+    return cache.keep(kind, Ready(network, g, runs, dtype, current(), states, checked, bound, net._input))
 
 
 def batches(arrays: Sequence[np.ndarray], names: Sequence[str] = ()) -> None:

@@ -17,7 +17,8 @@ from .arguments import number_type, whole
 from .inputs import Input, as_classes
 from .tensors import Symbol
 from .trace import tracing
-from .values import Buffer, Parameter, Stored, Values, affordable, fitting, handed, owner_of, stored
+from .values import Buffer, Parameter, Stored, affordable, fitting, owner_of, stored
+from .views import Values, as_seen
 
 M = TypeVar("M", bound="Module")
 
@@ -76,8 +77,7 @@ class Module:
     def __getattr__(self, name: str) -> Any:
         found = self.__dict__.get("_states", {}).get(name)
         if found is not None:
-            trace = tracing()
-            return handed(found) if trace is None else trace.state(found)
+            return as_seen(found)
         child = self.__dict__.get("_children", {}).get(name)
         if child is None:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
@@ -193,14 +193,14 @@ class Module:
         return [s for _, s in self.named_states()]
 
     def named_parameters(self) -> Iterator[tuple[str, np.ndarray]]:
-        """(name, array): views of the parameters' own memory."""
-        return ((name, s.array.view()) for name, s in self.named_states() if isinstance(s, Parameter))
+        """(name, array): views of the parameters' own memory, within forward and losses the parameters themselves."""
+        return ((name, as_seen(s)) for name, s in self.named_states() if isinstance(s, Parameter))
 
     def parameters(self) -> Iterator[np.ndarray]:
         return (a for _, a in self.named_parameters())
 
     def named_buffers(self) -> Iterator[tuple[str, np.ndarray]]:
-        return ((name, s.array.view()) for name, s in self.named_states() if isinstance(s, Buffer))
+        return ((name, as_seen(s)) for name, s in self.named_states() if isinstance(s, Buffer))
 
     def buffers(self) -> Iterator[np.ndarray]:
         return (a for _, a in self.named_buffers())
@@ -236,8 +236,8 @@ class Module:
         return self
 
     def state_dict(self) -> dict[str, np.ndarray]:
-        """Copies of parameters and states, by PyTorch's names."""
-        return {name: s.shown() for name, s in self._every_state()}
+        """Copies of parameters and states, by PyTorch's names; within forward and losses the tensors themselves."""
+        return {name: s.shown() if tracing() is None else as_seen(s) for name, s in self._every_state()}
 
     def load_state_dict(self: M, state: Mapping[str, object], strict: bool = True) -> M:
         """Take over parameters and states; names and shapes must match, and their number type becomes the network's.

@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import ArgumentError, ElementTypeError, ShapeError
 from ..operation.op import Op
 from . import patterns
-from .graph import Graph, forward, needed, ready_for_lanes
+from .graph import Graph, forward, needed, ready_for_lanes, whole_arrays
 from .tensors import Symbol
 from .trace import Call, Trace, inner_name
 from .values import Parameter, Shape, Stored
@@ -190,6 +190,35 @@ def public(net: Module) -> dict[str, str]:
     return {inner_name(name): name for name, s in net.named_states() if isinstance(s, Parameter)}
 
 
-def as_constants(network: Network, dtype: np.dtype) -> dict[str, np.ndarray]:
-    """Arrays that forward computes with, as the program reads them."""
-    return {k: np.require(np.asarray(a, dtype), requirements=["C", "A"]) for k, a in network.constants.items()}
+def declared(network: Network, g: Graph) -> dict[str, str]:
+    """{constant, buffer or parameter that some operation declares to hold whole numbers: what it is called in messages}."""
+    found: dict[str, str] = {}
+    for c in network.calls:
+        for t in c.op.definition.inputs:
+            name = c.names[t.name]
+            if name in g.limits and (name in network.constants or name in network.states):
+                found.setdefault(name, f"{c.who}: {t.name}")
+    return found
+
+
+def own_types(network: Network, g: Graph, dtype: np.dtype) -> dict[str, np.dtype]:
+    """The types that a program reads constants and states in."""
+    return {
+        **dict.fromkeys(network.states, dtype),
+        **{k: np.dtype(np.int64) if k in g.limits else dtype for k in network.constants},
+    }
+
+
+def own_arrays(network: Network, g: Graph, dtype: np.dtype) -> dict[str, np.ndarray]:
+    """Constants and states as the program reads them now. Those that are declared to hold whole numbers are looked through.
+
+    A state keeps its memory: the program may renew it.
+    """
+    arrays = {name: s.array for name, s in network.states.items()}
+    counted = {k: network.constants[k] if k in network.constants else arrays[k] for k in g.limits if k in network.constants or k in arrays}
+    if counted:
+        shown = declared(network, g)
+        counted = whole_arrays(g, counted, names={k: shown.get(k, k) for k in counted})
+    for k, a in network.constants.items():
+        arrays[k] = np.require(counted[k] if k in counted else np.asarray(a, dtype), requirements=["C", "A"])
+    return arrays

@@ -14,7 +14,10 @@ import numpy as np
 from ..errors import ArgumentError, ShapeError
 
 LETTERS, SIZES = "ijklmopqrst", "CDEFGHIJKLM"
-NAMES = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide", "**": "power", "<": "below", "<=": "at_most", ">": "above", ">=": "at_least"}
+NAMES = {
+    "+": "add", "-": "subtract", "*": "multiply", "/": "divide", "**": "power",
+    "<": "below", "<=": "at_most", ">": "above", ">=": "at_least", "==": "equals", "!=": "differs",
+}  # fmt: skip
 Place = str | None
 
 
@@ -212,7 +215,7 @@ def indexed(p: Pattern, key: object) -> str:
     used = sum(k is not None and k is not Ellipsis for k in items)
     if sum(k is Ellipsis for k in items) > 1 or used > len(p.shape):
         raise ShapeError(f"[{key!r}]: too many indices for {len(p.shape)} axes; accepted: one for each axis, and '...' once")
-    if Ellipsis not in items:
+    if not any(k is Ellipsis for k in items):  # not `in`: an item may be a symbol, whose == is a tensor
         items.append(Ellipsis)
     at = next(k for k, v in enumerate(items) if v is Ellipsis)
     items[at : at + 1] = [slice(None)] * (len(p.shape) - used)

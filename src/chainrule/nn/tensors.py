@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Callable
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -23,12 +23,12 @@ class Symbol:
     """A tensor that forward computes with: a name, a shape and no numbers yet.
 
     Understands + - * / @ ** with symbols, numbers and arrays (sizes broadcast as NumPy's), indices and slices, and the
-    methods below; every operation of cr.op takes it. Comparisons give 1 or 0 (for F.where). Python's own `if` cannot
-    depend on it: forward runs once for each set of shapes, before there are numbers.
+    methods below; every operation of cr.op takes it. Comparisons, == and != too, give 1 or 0 (for F.where). Python's own
+    `if` cannot depend on it: forward runs once for each set of shapes, before there are numbers. As a key of a dictionary
+    a symbol is itself and no other.
     """
 
     __slots__ = ("name", "shape", "trace")
-    __array_ufunc__ = None  # NumPy's arrays leave arithmetic with a symbol to the symbol
 
     def __init__(self, trace: Trace, name: str, shape: tuple[int, ...]):
         self.trace, self.name, self.shape = trace, name, shape
@@ -54,7 +54,7 @@ class Symbol:
     # Arithmetic ------------------------------------------------------------------------------------------------------
 
     def _with(self, sign: str, other: object, turned: bool = False) -> Symbol:
-        if isinstance(other, (numbers.Real, np.bool_)) or (isinstance(other, np.ndarray) and other.ndim == 0 and other.dtype.kind in "fiub"):
+        if isinstance(other, (numbers.Real, np.bool_)):
             return self.trace.number(sign, self, float(other), turned)  # type: ignore[arg-type]  # a real number, as tested
         if not isinstance(other, Symbol) and not hasattr(other, "__array__") and not isinstance(other, (list, tuple)):
             raise ArgumentError(f"{type(other).__name__} {sign} symbol: not a tensor; accepted: symbols, numbers and NumPy arrays")
@@ -120,10 +120,41 @@ class Symbol:
     def __ge__(self, other: object) -> Symbol:
         return self._with(">=", other)
 
+    def __eq__(self, other: object) -> Symbol:  # type: ignore[override]  # as with arrays: element by element
+        return self._with("==", other)
+
+    def __ne__(self, other: object) -> Symbol:  # type: ignore[override]  # as with arrays: element by element
+        return self._with("!=", other)
+
+    __hash__ = object.__hash__
+
+    def _no_sign(self, sign: str, accepted: str) -> NoReturn:
+        raise ArgumentError(f"{self!r} {sign}: not a sign between symbols; accepted: {accepted}")
+
+    def __floordiv__(self, other: object) -> NoReturn:
+        self._no_sign("//", "an operation of cr.op with floor(x / 2)")
+
+    def __mod__(self, other: object) -> NoReturn:
+        self._no_sign("%", "an operation of cr.op with x - 2 * floor(x / 2)")
+
+    def __and__(self, other: object) -> NoReturn:
+        self._no_sign("&", "a product of comparisons, as (x > 0) * (x < 1)")
+
+    def __or__(self, other: object) -> NoReturn:
+        self._no_sign("|", "the larger of comparisons, as F.maximum(x > 0, x < -1)")
+
+    def __invert__(self) -> NoReturn:
+        self._no_sign("with ~ in front", "1 less the comparison, as 1 - (x > 0)")
+
+    __rfloordiv__, __rmod__, __rand__, __ror__ = __floordiv__, __mod__, __and__, __or__
+
     # Shapes ----------------------------------------------------------------------------------------------------------
 
     def __getitem__(self, key: object) -> Symbol:
         return self.trace.made(patterns.indexed(self.trace.pattern(self), key), self)
+
+    def __setitem__(self, key: object, value: object) -> NoReturn:
+        raise ArgumentError(f"{self!r}[…] = …: a symbol's numbers cannot be changed in place; accepted: new ones, as F.where(…) or F.cat([…])")
 
     def __len__(self) -> int:
         if not self.shape:
@@ -199,6 +230,37 @@ class Symbol:
         """The smallest over axes (all, where none are given)."""
         return self._reduced("min", axis, dim, keepdims, keepdim)
 
+    # NumPy's functions -----------------------------------------------------------------------------------------------
+
+    def __array_ufunc__(self, ufunc: Callable[..., object], method: str, *inputs: object, **how: Any) -> object:
+        """NumPy's arithmetic, and its functions of each element, where the library has them too."""
+        how = {k: v for k, v in how.items() if v is not None}
+        if method == "reduce" and ufunc in REDUCED and how.keys() <= {"axis", "keepdims"}:
+            return self._reduced(REDUCED[ufunc], how.get("axis"), None, how.get("keepdims", False), False)
+        if method == "__call__" and not how and ufunc is np.matmul:
+            return self.trace.product(*map(self.trace.symbol, inputs))
+        if method == "__call__" and not how and ufunc in SIGNS:
+            a, b = inputs
+            return a._with(SIGNS[ufunc], b) if isinstance(a, Symbol) else self._with(SIGNS[ufunc], a, True)
+        if method == "__call__" and not how and ufunc in NUMPY:
+            return NUMPY[ufunc](*inputs)
+        self._unknown(getattr(ufunc, "__name__", "?") + ("" if method == "__call__" else f".{method}"), how)
+
+    def __array_function__(self, function: Callable[..., object], types: object, args: Any, kwargs: Any) -> object:
+        if function not in NUMPY:
+            self._unknown(function.__name__, {})
+        try:
+            return NUMPY[function](*args, **kwargs)
+        except TypeError:  # an argument that only NumPy's has
+            self._unknown(function.__name__, kwargs)
+
+    def _unknown(self, name: str, how: Mapping[str, object]) -> NoReturn:
+        shown = f" with {', '.join(how)}" if how else ""
+        known = sorted({f.__name__ for f in (*NUMPY, *SIGNS)})
+        raise ArgumentError(
+            f"np.{name}{shown} of {self!r}: not a function of symbols; accepted: chainrule.nn.functional, operations of cr.op, and NumPy's {', '.join(known)}"
+        )
+
     # What needs numbers ----------------------------------------------------------------------------------------------
 
     def _refuse(self, what: str) -> NoReturn:
@@ -229,4 +291,19 @@ class Symbol:
         self._refuse("'in'")
 
 
+SIGNS: Mapping[object, str] = {
+    np.add: "+", np.subtract: "-", np.multiply: "*", np.divide: "/", np.power: "**",
+    np.less: "<", np.less_equal: "<=", np.greater: ">", np.greater_equal: ">=", np.equal: "==", np.not_equal: "!=",
+}  # fmt: skip
+REDUCED: Mapping[object, str] = {np.add: "sum", np.maximum: "max", np.minimum: "min"}
+NUMPY: dict[Any, Callable[..., object]] = {  # NumPy's functions that symbols take; functional.py puts its own in
+    np.negative: lambda x: -x,
+    np.square: lambda x: x**2,
+    np.sum: Symbol.sum,
+    np.mean: Symbol.mean,
+    np.max: Symbol.max,
+    np.min: Symbol.min,
+    np.transpose: lambda x, axes=None: x.permute(*(axes or range(x.ndim)[::-1])),
+    np.reshape: lambda x, shape: x.reshape(*(shape if isinstance(shape, (tuple, list)) else (shape,))),
+}
 Node = Callable[..., Symbol]

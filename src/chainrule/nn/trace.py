@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..engines.native.buffers import address
 from ..errors import ArgumentError, ElementTypeError, ShapeError
 from ..operation.arrays import to_array
 from ..operation.op import Op, op
@@ -148,12 +149,26 @@ class Trace:
             label = f"number:{float(value)!r}"
             self.constants[label] = np.asarray(float(value))
             return self.declared(label, (), False)
-        a = to_array(value, name)
+        a = self.seen_as(to_array(value, name))
+        if isinstance(a, Symbol):
+            return a
         if a.dtype.kind not in "fiub":
             raise ElementTypeError(f"{name} with dtype {a.dtype}: not numbers to compute with; accepted: symbols, numbers and NumPy arrays")
         label = self.fresh(f"constant:{len(self.constants)}")
         self.constants[label] = a  # not a copy: what is changed in it is changed for the network
         return self.declared(label, a.shape, False)
+
+    def seen_as(self, a: np.ndarray) -> np.ndarray | Symbol:
+        """The symbol of the network's tensor whose own memory an array is; any other array as it is."""
+        for s in self.names:
+            if s.memory is not None and np.may_share_memory(a, s.memory):
+                if address(a) == address(s.memory) and (a.shape, a.dtype) == (s.shape, s.memory.dtype) and a.flags.c_contiguous:
+                    return self.state(s)
+                raise ArgumentError(
+                    f"a view {list(a.shape)} of {s!r}: numbers of a parameter or buffer, without a gradient; "
+                    "accepted: the whole array, which stands for the tensor, or indices within forward"
+                )
+        return a
 
     def fresh(self, wanted: str) -> str:
         """A name that no other tensor has."""

@@ -6,8 +6,7 @@ import math
 import threading
 import weakref
 import zlib
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from typing import NoReturn
+from collections.abc import Callable
 
 import numpy as np
 
@@ -148,11 +147,11 @@ _lock = threading.Lock()
 _handed: weakref.WeakValueDictionary[int, Stored] = weakref.WeakValueDictionary()  # by the address of their memory
 
 
-def handed(s: Stored) -> np.ndarray:
-    """A view of a tensor's memory for the outside, of which owner_of knows whose it is."""
+def known(s: Stored) -> np.ndarray:
+    """A tensor's memory, of which owner_of knows whose it is."""
     a = s.array
     _handed[address(a)] = s
-    return a.view()
+    return a
 
 
 def owner_of(value: object) -> Stored | None:
@@ -162,41 +161,3 @@ def owner_of(value: object) -> Stored | None:
     s = _handed.get(address(value))
     same = s is not None and s.memory is not None and s.memory.dtype == value.dtype and s.memory.shape == value.shape
     return s if same and address(s.memory) == address(value) and value.flags.c_contiguous else None  # type: ignore[union-attr, arg-type]  # as `same` says
-
-
-class Values(MutableMapping[str, np.ndarray]):
-    """The parameters of a network: a fixed set of names, each with its own memory.
-
-    `values[name] = array` copies the numbers into that memory (cast to the network's number type); the shape must match.
-    `values[name][...] = array` edits in place as with any array. Errors: ArgumentError for another name and for
-    deleting one, ShapeError and ElementTypeError for what does not fit.
-    """
-
-    def __init__(self, states: Mapping[str, Stored]):
-        self._states = dict(states)
-
-    def __getitem__(self, name: str) -> np.ndarray:
-        return self._states[name].array.view()  # a view: changing its shape or type in place changes nothing here
-
-    def __setitem__(self, name: str, value: object) -> None:
-        if name not in self._states:
-            raise ArgumentError(f"{name!r}: the network has no such parameter; accepted: {self._names()}")
-        self._states[name].taken(value, name)
-
-    def __delitem__(self, name: str) -> NoReturn:
-        raise ArgumentError(f"{name!r}: a network's parameters cannot be taken away; accepted: values for {self._names()}")
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._states)
-
-    def __len__(self) -> int:
-        return len(self._states)
-
-    def __or__(self, other: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        return {**self, **other}
-
-    def __repr__(self) -> str:
-        return f"Values({', '.join(f'{k}: {a.dtype}{list(a.shape)}' for k, a in self.items())})"
-
-    def _names(self) -> str:
-        return ", ".join(self._states) or "none (it has no parameters)"

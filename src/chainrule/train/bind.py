@@ -12,7 +12,7 @@ from ..nn.compiled import Runs, runner
 from ..nn.graph import Graph, backward, leading_to
 from ..nn.losses import Total
 from ..nn.module import Module
-from ..nn.network import LOSS, Network, written
+from ..nn.network import LOSS, Network, own_types, written
 from ..operation.op import Op
 from ..ops.update import counted
 from .optim import Optimizer, Schedule
@@ -36,8 +36,8 @@ class Built:
 
     def ports(self, types: Mapping[str, np.dtype], dtype: np.dtype) -> dict[str, np.dtype]:
         """What goes in, with its type."""
-        own = [*self.network.states, *self.network.constants, SEED, *self.numbers, *self.states]
-        return {**types, **dict.fromkeys(own, dtype)}
+        own = [SEED, *self.numbers, *self.states]
+        return {**types, **own_types(self.network, self.graph, dtype), **dict.fromkeys(own, dtype)}
 
     def runner(self, types: Mapping[str, np.dtype], dtype: np.dtype, batch: int, indexed: Sequence[str], engine: str) -> Runs:
         rows = [k for k in indexed if self.graph.free]

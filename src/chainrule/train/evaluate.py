@@ -11,7 +11,7 @@ from ..nn.graph import Graph
 from ..nn.inference import type_of
 from ..nn.losses import Total, as_loss
 from ..nn.module import Module
-from ..nn.network import LOSS, Network, as_constants, written
+from ..nn.network import LOSS, Network, own_arrays, own_types, written
 from ..operation.arrays import cores
 from ..operation.op import Op
 from .check import Data, alike, alike_kinds, all_finite, as_trained, classes_of, data_of, types, within
@@ -67,7 +67,7 @@ class Evaluation:
         found = self.programs.get(count)
         if found is None or not found[0].fresh():
             network, g = self._written(count, self.data)
-            ports = types(network, self.data, self.dtype) | dict.fromkeys([*network.states, *network.constants], self.dtype)
+            ports = types(network, self.data, self.dtype) | own_types(network, g, self.dtype)
             found = self.programs[count] = network, g, runner(g, ports, (LOSS, *network.outputs), self.dtype, count, engine=self.engine)
         return found
 
@@ -87,7 +87,7 @@ class Evaluation:
         n = len(part)
         network, g, runs = self._program(n)
         out = {name: aligned(g.shapes[name], self.dtype) for name in (LOSS, *network.outputs)}
-        values = {name: s.array for name, s in network.states.items()} | as_constants(network, self.dtype)
+        values = own_arrays(network, g, self.dtype)
         given = {k: np.require(a, requirements=["C", "A"]) for k, a in part.all.items()}
         runs.run({**values, **given, **out}, n if g.free else 1, threads=self.threads or (cores() if n > 64 else 1))
         return float(out[LOSS]), [out[k] for k in network.outputs]

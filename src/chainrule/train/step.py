@@ -17,7 +17,7 @@ from ..nn.inference import type_of
 from ..nn.inputs import Input, as_transform, kind_of
 from ..nn.losses import as_loss
 from ..nn.module import Module
-from ..nn.network import LOSS, as_constants, public
+from ..nn.network import LOSS, own_arrays, public
 from ..operation.arrays import cores
 from ..operation.op import Op
 from .bind import SEED, Built, build
@@ -82,7 +82,7 @@ def value_and_grad(net: Module, loss: object) -> Callable[..., tuple[float, dict
         classes_of(built.network, data)
         g, n = built.graph, len(data)
         outputs = {name: aligned(g.shapes[name], dtype) for name in built.outputs}
-        given = {name: s.array for name, s in built.network.states.items()} | as_constants(built.network, dtype) | data.all
+        given = own_arrays(built.network, g, dtype) | data.all
         runs.run({**given, SEED: np.ones((), dtype), **outputs}, n if g.free else 1, threads=count or (cores() if n > 32 else 1))
         names = public(net)
         return float(outputs[LOSS]), {names.get(w, w): outputs[name] for w, name in built.wanted.items()}
@@ -174,11 +174,10 @@ class TrainStep:
         """Everything that a step reads and writes but the data."""
         same_type(self.net, self.dtype)
         built = self.runners[self.batch if count is None or self.sizes[count] else count][1]
-        state = {name: s.array for name, s in built.network.states.items()} | self.states
+        state = own_arrays(built.network, built.graph, self.dtype) | self.states
         new = {a: state[b] for a, b in built.update.items()}
         scalars = {SEED: 1.0, LOSS: 0.0, **built.numbers}
-        constants = as_constants(built.network, self.dtype)
-        return state | new | constants | {k: np.array(v, self.dtype) for k, v in scalars.items()}
+        return state | new | {k: np.array(v, self.dtype) for k, v in scalars.items()}
 
     def run(self, order: object) -> np.ndarray:
         """One step for each batch of samples in this order; the losses, before each update.
