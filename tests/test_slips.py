@@ -122,6 +122,8 @@ SLIPS: list[tuple[str, str, str, Meaning]] = [
      lambda: np.maximum(1 - 0.2 * X @ V.T / 3, 0)),
     (ROWS, "y[n,o] = sum[k] v[o,k]x[n,k] if v[o,0] > 0 else 1", "y[n,o] = where(v[o,0] > 0, sum[k](v[o,k]*x[n,k]), 1)",
      lambda: np.where(V[:, 0] > 0, X @ V.T, 1)),
+    (ROWS, "y[n,o] = 1 - sum[k] v[o,k]/reciprocal(sum[j] x[n,j])", "y[n,o] = 1 - sum[k](v[o,k]/(1 / sum[j](x[n,j])))",
+     lambda: 1 - V.sum(1) * X.sum(1, keepdims=True)),
     (EACH, "y[n] = sum(x)", "y[n] = sum[d](x[n,d])", lambda: X.sum(1)),
     (EACH, "y[n] = mean(x[n,k]*w[k])", "y[n] = mean[k](x[n,k] * w[k])", lambda: (X * W).mean(1)),
     (EACH, "y[n] = max(x) - sum[i:2](x[n,j]*w[j])", "y[n] = max[d](x[n,d]) - sum[i:2](x[n,j] * w[j])", lambda: np.zeros(0)),
@@ -140,6 +142,7 @@ SLIPS: list[tuple[str, str, str, Meaning]] = [
      lambda: V.sum(1) ** 2 + np.maximum(2 * X @ V.T, 0)),
     (ROWS, "y[n,o] = silu(v[o,k]*x[n,k])", "y[n,o] = sum[k](v[o,k] * x[n,k]) * sigmoid(sum[k](v[o,k] * x[n,k]))", lambda: X @ V.T / (1 + np.exp(-X @ V.T))),
     (ROWS, "y[n,o] = (x[n,k] - v[o,k])**2", "y[n,o] = sum[k]((x[n,k] - v[o,k])**2)", lambda: ((X[:, None] - V) ** 2).sum(2)),
+    (ROWS, "y[n,o] = exp(-(x[n,k] - v[o,k])²/2)", "y[n,o] = exp(-sum[k]((x[n,k] - v[o,k])**2) / 2)", lambda: np.exp(-((X[:, None] - V) ** 2).sum(2) / 2)),
     (ROWS, "y[n,o] = sum[k] (x[n,k]+1)*v[o,k]", "y[n,o] = sum[k]((x[n,k] + 1) * v[o,k])", lambda: (X + 1) @ V.T),
     (ROWS, "y[n,o] = mean(v*x)", "y[n,o] = mean[d](v[o,d] * x[n,d])", lambda: X @ V.T / 4),
     (SQUARE, "y[n] = x @ v @ b", "y[n] = sum[o](sum[d](x[n,d] * v[o,d]) * b[o])", lambda: X @ V.T @ B),
@@ -314,7 +317,8 @@ def test_where_the_line_cannot_be_known_none_is_shown() -> None:
     vague = "a letter for each axis, and the letters of each sum: 'sum[k](…)'"
     assert told(ROWS + "y[n,o] = x[n,o]*sum(v)") == vague  # over d, or over all of it?
     assert told("f(x[n,D], u[D,D]) -> y[n,D]\n    y = x @ u") == vague  # of u or of its transpose?
-    assert "Python's arithmetic" in told(HEAD + "y[n,i] = x[n,i] * 1/2s")  # a half of s, or 1 by 2 s?
+    for text in ("1/2s", "x[n,i]**2s", "1/s x[n,i]"):  # a half of s, or 1 by 2 s?
+        assert "Python's arithmetic" in told(HEAD + f"y[n,i] = {text}")
     assert told(HEAD + "y[n,i] = mean[j,k:j+1](x[n,j]*w[k])") == "a size, a setting or a whole number"
 
 

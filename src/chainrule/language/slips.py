@@ -20,6 +20,10 @@ TERM = rf"(?:[+-]\s*)?(?:{ITEM})+(?<=\S)"  # a product, to the next sign that do
 
 Row = tuple[str, str | Callable[[re.Match[str]], str], str]
 
+# In front of 2x, where it is clear what is meant: neither 1/2x nor a**2x.
+APART = r"(?<![\w/])(?<!/ )(?<!\*\*)(?<!\*\* )"
+
+DEEPEST = 8  # slips of one kind in one another
 # (how it is typed, what the language writes, what is wrong with it); text alone tells them.
 TYPED: tuple[Row, ...] = (
     (r"\b(?:np|numpy|math)\.e\b", "exp(1)", "Euler's number is written 'exp(1)'"),
@@ -57,12 +61,12 @@ TYPED: tuple[Row, ...] = (
     ),
     (rf"({OVER})\s*(?![\s(])({TERM})", r"\1(\2)", "what is reduced stands in round brackets"),
     (
-        rf"(?<![\w./])(?<!/ )(?!{WORDS}|(?:return|def|lambda|let|{'|'.join((*FUNCTIONS, OF))})\b)([^\W\d]\w*)\s+{NOT}(?=[^\W\d])",
+        rf"{APART}(?<!\.)(?!{WORDS}|(?:return|def|lambda|let|{'|'.join((*FUNCTIONS, OF))})\b)([^\W\d]\w*)\s+{NOT}(?=[^\W\d])",
         r"\1*",
         "what stands side by side is not multiplied",
     ),
     (
-        rf"(?<![\w./])(?<!/ )(?!0[xXbBoO][\da-fA-F])(\d+(?:\.\d*)?|\.\d+)\s*(?![eE][+-]?\d){NOT}(?=[^\W\d]|\()",
+        rf"{APART}(?<!\.)(?!0[xXbBoO][\da-fA-F])(\d+(?:\.\d*)?|\.\d+)\s*(?![eE][+-]?\d){NOT}(?=[^\W\d]|\()",
         r"\1*",
         "a number beside a name does not multiply it",
     ),
@@ -110,7 +114,10 @@ def typed(text: str) -> tuple[int, int, str, str] | None:
             continue
         first = first or (k, found[0][0], table[found[0][1]][2])
         for pattern, meant, _ in table:
-            code = re.sub(pattern, meant, code)
+            for _ in range(DEEPEST):
+                before, code = code, re.sub(pattern, meant, code)
+                if code == before:
+                    break
         rows[k] = code + mark + comment
     return (*first, "\n".join(rows)) if first else None
 
