@@ -317,9 +317,11 @@ def test_where_the_line_cannot_be_known_none_is_shown() -> None:
     vague = "a letter for each axis, and the letters of each sum: 'sum[k](…)'"
     assert told(ROWS + "y[n,o] = x[n,o]*sum(v)") == vague  # over d, or over all of it?
     assert told("f(x[n,D], u[D,D]) -> y[n,D]\n    y = x @ u") == vague  # of u or of its transpose?
-    for text in ("1/2s", "x[n,i]**2s", "1/s x[n,i]"):  # a half of s, or 1 by 2 s?
+    for text in ("1/2s", "x[n,i]**2s", "1/s x[n,i]", "1/w[i] x[n,i]"):  # a half of s, or 1 by 2 s?
         assert "Python's arithmetic" in told(HEAD + f"y[n,i] = {text}")
     assert told(HEAD + "y[n,i] = mean[j,k:j+1](x[n,j]*w[k])") == "a size, a setting or a whole number"
+
+    assert told(HEAD + "y[n,i] = x[n,i]/(w[i]+1)(w[i]+2)").startswith("exp, log")  # what is divided by?
 
 
 def test_every_statement_that_is_offered_stands_for_itself() -> None:

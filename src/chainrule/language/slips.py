@@ -70,8 +70,8 @@ TYPED: tuple[Row, ...] = (
         r"\1*",
         "a number beside a name does not multiply it",
     ),
-    (rf"([\])])\s*{NOT}(?=[^\W\d]|\d)", r"\1*", "what stands side by side is not multiplied"),
-    (r"\)\s*\(", ")*(", "what stands side by side is not multiplied"),
+    (rf"([\])])\s*{NOT}(?=[^\W\d]|\d)", lambda m: _beside(m), "what stands side by side is not multiplied"),
+    (r"(\))\s*(?=\()", lambda m: _beside(m), "what stands side by side is not multiplied"),
     (r"\s*(?<![<>=!*/+\-])[+:]=(?!=)", " =", "a line defines its tensor, once and whole: '='"),
     (rf"\s*(?<![<>=!*/+\-])-=(?!=)\s*({CLOSED}+)$", lambda m: f" = -{put_in('-', m[1], '')}", "a line defines its tensor, once and whole: '='"),
     (r"\s*;\s*$", "", "a line ends without ';'"),
@@ -119,7 +119,20 @@ def typed(text: str) -> tuple[int, int, str, str] | None:
                 if code == before:
                     break
         rows[k] = code + mark + comment
-    return (*first, "\n".join(rows)) if first else None
+    meant = "\n".join(rows)
+    return (*first, meant) if first and meant != text else None
+
+
+def _beside(closing: re.Match[str]) -> str:
+    """A sign behind a closing bracket, unless a division or a power stands before what it closes: 1/w[i] x is as clear as 1/2x."""
+    text, at, depth = closing.string, closing.start(), 0
+    while at >= 0:
+        depth += (text[at] in ")]") - (text[at] in "([")
+        if not depth:
+            break
+        at -= 1
+    before = re.sub(r"\w*$", "", text[: max(at, 0)]).rstrip()
+    return closing[0] if before.endswith(("/", "**")) else f"{closing[1]}*"
 
 
 def called(word: str, args: list[str]) -> str | None:
