@@ -124,6 +124,8 @@ SLIPS: list[tuple[str, str, str, Meaning]] = [
      lambda: np.where(V[:, 0] > 0, X @ V.T, 1)),
     (ROWS, "y[n,o] = 1 - sum[k] v[o,k]/reciprocal(sum[j] x[n,j])", "y[n,o] = 1 - sum[k](v[o,k]/(1 / sum[j](x[n,j])))",
      lambda: 1 - V.sum(1) * X.sum(1, keepdims=True)),
+    (ROWS, "y[n,o] = Σ_k v[o,k] x[n,k]", "y[n,o] = sum[k](v[o,k]*x[n,k])", lambda: X @ V.T),
+    (ROWS, "y[n,o] = max_k(v[o,k]*x[n,k])", "y[n,o] = max[k](v[o,k]*x[n,k])", lambda: (X[:, None] * V).max(2)),
     (EACH, "y[n] = sum(x)", "y[n] = sum[d](x[n,d])", lambda: X.sum(1)),
     (EACH, "y[n] = mean(x[n,k]*w[k])", "y[n] = mean[k](x[n,k] * w[k])", lambda: (X * W).mean(1)),
     (EACH, "y[n] = max(x) - sum[i:2](x[n,j]*w[j])", "y[n] = max[d](x[n,d]) - sum[i:2](x[n,j] * w[j])", lambda: np.zeros(0)),
@@ -316,6 +318,8 @@ def test_other_assignments_mean_nothing_here(sign: str) -> None:
 def test_where_the_line_cannot_be_known_none_is_shown() -> None:
     vague = "a letter for each axis, and the letters of each sum: 'sum[k](…)'"
     assert told(ROWS + "y[n,o] = x[n,o]*sum(v)") == vague  # over d, or over all of it?
+    assert told(ROWS + "y[n,o] = x") == told(ROWS + "y = 2*x") == told("f(x[n,D]) -> L\n    L = x**2") == vague  # a sum, or a mean?
+    assert told(ROWS + "y[n,o] = x[n,0]*sum(sum(v))") == vague
     assert told("f(x[n,D], u[D,D]) -> y[n,D]\n    y = x @ u") == vague  # of u or of its transpose?
     for text in ("1/2s", "x[n,i]**2s", "1/s x[n,i]", "1/w[i] x[n,i]"):  # a half of s, or 1 by 2 s?
         assert "Python's arithmetic" in told(HEAD + f"y[n,i] = {text}")

@@ -42,7 +42,7 @@ TYPED: tuple[Row, ...] = (
     ("π", "pi", "'π' is written 'pi'"),
     ("∞", "inf", "'∞' is written 'inf'"),
     ("[δΔ](?=\\s*[\\[(])", "delta", "'δ' is written 'delta'"),
-    ("[∑Σ](?=\\s*[\\[(])", "sum", "'∑' is written 'sum'"),
+    ("[∑Σ](?=\\s*[\\[(]|_)", "sum", "'∑' is written 'sum'"),
     ("[∏Π](?=\\s*[\\[(])", "prod", "'∏' is written 'prod'"),
     ("√(?=\\s*\\()", "sqrt", "'√' is written 'sqrt'"),
     (r"√\s*(\w+(?:\[[^\[\]]*\])?)", r"sqrt(\1)", "'√' is written 'sqrt'"),
@@ -53,6 +53,7 @@ TYPED: tuple[Row, ...] = (
     (r"\s*\|\s*", " or ", "'|' is written 'or'"),
     (r"\s*&&?\s*", " and ", "'&' is written 'and'"),
     (r"_\{([^{}]*)\}", r"[\1]", "indices stand in square brackets"),
+    (rf"\b({OF})_(\w)(?=\s*\(|\s+{NOT}[^\W\d])", r"\1[\2]", "the letters of a reduction stand in square brackets"),
     (r"\]\s*\[", ",", "all indices stand in one pair of brackets"),
     (
         rf"\b({'|'.join(k for k, f in FUNCTIONS.items() if f.arity == 1)})\s+([^\W\d]\w*(?:\[[^\[\]]*\])?)",
@@ -84,7 +85,7 @@ HEADED: tuple[Row, ...] = (
     (r"∞", "inf", "'∞' is written 'inf'"),
     (rf"\b(?:(?:{LIBRARIES})\.)+(?=(?:pi|inf)\b)", "", "numbers stand without the name of a library"),
     (r"(?<=[(,>;])(\s*)((?!(?:prod|sum|after|minimum)\b)[^\W\d]\w*)\(((?:[^()]|\([^()]*\))*)\)", r"\1\2[\3]", "axes stand in square brackets"),
-    (r"(?<![\w.])(\d+)\s*(?![eE][+-]?\d)(?=[A-Za-z(])", r"\1*", "a number beside a name does not multiply it"),
+    (r"(?<![\w.])(?!0[xXbBoO][\da-fA-F])(\d+)\s*(?![eE][+-]?\d)(?=[A-Za-z(])", r"\1*", "a number beside a name does not multiply it"),
     *(row for row in TYPED if row[0] in (r"\^", "[·×∙⋅∗]", "[÷∕]", "[−–]")),
 )
 
