@@ -331,3 +331,26 @@ def test_where_the_line_cannot_be_known_none_is_shown() -> None:
 def test_every_statement_that_is_offered_stands_for_itself() -> None:
     for _, _, meant, _ in SLIPS:
         assert len(statements(meant)) == 1
+
+
+EACH_ROW = np.ones((1, 3))
+PARTS: dict[str, np.ndarray] = {  # slips, and what they are for the rows
+    "v*x": X @ V.T, "(x @ v)": X @ V.T, "v[o,k]*x[n,k]": X @ V.T, "sum[k] v[o,k] x[n,k]": X @ V.T, "sum(v*x)": X @ V.T, "mean(x)": X.mean(1, keepdims=True) * EACH_ROW,
+    "sum((x - v)²)": ((X[:, None] - V) ** 2).sum(2), "(x[n,k] - v[o,k])^2": ((X[:, None] - V) ** 2).sum(2), "max(v*x)": (V * X[:, None]).max(2),
+    "log10(2w[0])": np.log10(4) * EACH_ROW, "silu(w[0]-1)": EACH_ROW / (1 + np.exp(-1)), "reciprocal(v[o,0]-9)": EACH_ROW / (V[:, 0] - 9),
+    "mean[j:o+1](v[j,0])": V[:, 0].cumsum() / [1, 2, 3] * EACH_ROW, "max[j:o+1](-v[j,0])": np.maximum.accumulate(-V[:, 0]) * EACH_ROW,
+}  # fmt: skip
+PLACES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "{}": lambda f: f, "-({})**2": lambda f: -(f**2), "1/({} + 0.1)": lambda f: 1 / (f + 0.1), "s*({} + 1)²": lambda f: 2 * (f + 1) ** 2, "tanh(v[o,0] - ({}))": lambda f: np.tanh(V[:, 0] - f),
+    "relu({} + v[o,0])": lambda f: np.maximum(f + V[:, 0], 0), "{} if v[o,1] > 0 else {} + 1": lambda f: np.where(V[:, 1] > 0, f, f + 1),
+    "1 - silu({})/reciprocal(2)": lambda f: 1 - 2 * f / (1 + np.exp(-f)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_slip_means_the_same_wherever_it_stands(part: str) -> None:
+    head = "f(x[n,D], v[O,D], w[D]; s=2) -> y[n,O]\n    "
+    for place, meaning in PLACES.items():
+        for left in ("y[n,o]", "y")[: 1 + ("o" not in part)]:
+            line = f"{left} = {place.replace('{}', part)}"
+            np.testing.assert_allclose(called(head + told(head + line)), meaning(PARTS[part]) * np.ones((2, 1)), rtol=1e-12, err_msg=line)
