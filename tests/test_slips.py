@@ -126,6 +126,7 @@ SLIPS: list[tuple[str, str, str, Meaning]] = [
      lambda: 1 - V.sum(1) * X.sum(1, keepdims=True)),
     (ROWS, "y[n,o] = Σ_k v[o,k] x[n,k]", "y[n,o] = sum[k](v[o,k]*x[n,k])", lambda: X @ V.T),
     (ROWS, "y[n,o] = max_k(v[o,k]*x[n,k])", "y[n,o] = max[k](v[o,k]*x[n,k])", lambda: (X[:, None] * V).max(2)),
+    (ROWS, "y[n,o] = tanh(v[o,j]*x[n,j]*v[0,k]*w[k])", "y[n,o] = tanh(sum[j,k](v[o,j] * x[n,j] * v[0,k] * w[k]))", lambda: np.tanh(X @ V.T * (V[0] @ W))),
     (EACH, "y[n] = sum(x)", "y[n] = sum[d](x[n,d])", lambda: X.sum(1)),
     (EACH, "y[n] = mean(x[n,k]*w[k])", "y[n] = mean[k](x[n,k] * w[k])", lambda: (X * W).mean(1)),
     (EACH, "y[n] = max(x) - sum[i:2](x[n,j]*w[j])", "y[n] = max[d](x[n,d]) - sum[i:2](x[n,j] * w[j])", lambda: np.zeros(0)),
@@ -321,6 +322,7 @@ def test_where_the_line_cannot_be_known_none_is_shown() -> None:
     assert told(ROWS + "y[n,o] = x") == told(ROWS + "y = 2*x") == told("f(x[n,D]) -> L\n    L = x**2") == vague  # a sum, or a mean?
     assert told(ROWS + "y[n,o] = x[n,0]*sum(sum(v))") == vague
     assert told("f(x[n,D], u[D,D]) -> y[n,D]\n    y = x @ u") == vague  # of u or of its transpose?
+    assert told("f(x[n,C,*A], b[C]) -> y[n,C,*A]\n    y[n,c,*a] = x[n,c,*a] + b") == vague  # a line for one rank is no line for all
     for text in ("1/2s", "x[n,i]**2s", "1/s x[n,i]", "1/w[i] x[n,i]"):  # a half of s, or 1 by 2 s?
         assert "Python's arithmetic" in told(HEAD + f"y[n,i] = {text}")
     assert told(HEAD + "y[n,i] = mean[j,k:j+1](x[n,j]*w[k])") == "a size, a setting or a whole number"
@@ -341,7 +343,7 @@ PARTS: dict[str, np.ndarray] = {  # slips, and what they are for the rows
     "mean[j:o+1](v[j,0])": V[:, 0].cumsum() / [1, 2, 3] * EACH_ROW, "max[j:o+1](-v[j,0])": np.maximum.accumulate(-V[:, 0]) * EACH_ROW,
 }  # fmt: skip
 PLACES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "{}": lambda f: f, "-({})**2": lambda f: -(f**2), "1/({} + 0.1)": lambda f: 1 / (f + 0.1), "s*({} + 1)²": lambda f: 2 * (f + 1) ** 2, "tanh(v[o,0] - ({}))": lambda f: np.tanh(V[:, 0] - f),
+    "{}": lambda f: f, "-({})**2": lambda f: -(f**2), "1/({} + 0.3)": lambda f: 1 / (f + 0.3), "s*({} + 1)²": lambda f: 2 * (f + 1) ** 2, "tanh(v[o,0] - ({}))": lambda f: np.tanh(V[:, 0] - f),
     "relu({} + v[o,0])": lambda f: np.maximum(f + V[:, 0], 0), "{} if v[o,1] > 0 else {} + 1": lambda f: np.where(V[:, 1] > 0, f, f + 1),
     "1 - silu({})/reciprocal(2)": lambda f: 1 - 2 * f / (1 + np.exp(-f)),
 }  # fmt: skip

@@ -124,7 +124,17 @@ class _Parser:
                 replace(t, axes=tuple(p.subs(swap) for p in t.axes), whole=t.whole and tuple(p.subs(swap) for p in t.whole)) for t in tensors
             )
 
-        return Raw(self.head.name, fixed(inputs), tuple(self.settings.items()), fixed(outputs), lines, self.source, sample, tuple(self.lookups))
+        return Raw(
+            self.head.name,
+            fixed(inputs),
+            tuple(self.settings.items()),
+            fixed(outputs),
+            lines,
+            self.source,
+            sample,
+            tuple(self.lookups),
+            bool(self.families.members),
+        )
 
     def header(self, form: Form) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
         for s in self.head.settings:

@@ -35,3 +35,4 @@ class Raw:
     source: str
     sample_size: str
     lookups: tuple[tuple[str, str, int], ...]  # (input of whole numbers, table read at it, which axis of the table)
+    families: bool = False  # written with stars, which the lines here no longer have
