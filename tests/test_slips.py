@@ -122,6 +122,11 @@ SLIPS: list[tuple[str, str, str, Meaning]] = [
      lambda: np.maximum(1 - 0.2 * X @ V.T / 3, 0)),
     (ROWS, "y[n,o] = sum[k] v[o,k]x[n,k] if v[o,0] > 0 else 1", "y[n,o] = where(v[o,0] > 0, sum[k](v[o,k]*x[n,k]), 1)",
      lambda: np.where(V[:, 0] > 0, X @ V.T, 1)),
+    (ROWS, "y[n,o] = 1 - sum[k] v[o,k]/reciprocal(sum[j] x[n,j])", "y[n,o] = 1 - sum[k](v[o,k]/(1 / sum[j](x[n,j])))",
+     lambda: 1 - V.sum(1) * X.sum(1, keepdims=True)),
+    (ROWS, "y[n,o] = Σ_k v[o,k] x[n,k]", "y[n,o] = sum[k](v[o,k]*x[n,k])", lambda: X @ V.T),
+    (ROWS, "y[n,o] = max_k(v[o,k]*x[n,k])", "y[n,o] = max[k](v[o,k]*x[n,k])", lambda: (X[:, None] * V).max(2)),
+    (ROWS, "y[n,o] = tanh(v[o,j]*x[n,j]*v[0,k]*w[k])", "y[n,o] = tanh(sum[j,k](v[o,j] * x[n,j] * v[0,k] * w[k]))", lambda: np.tanh(X @ V.T * (V[0] @ W))),
     (EACH, "y[n] = sum(x)", "y[n] = sum[d](x[n,d])", lambda: X.sum(1)),
     (EACH, "y[n] = mean(x[n,k]*w[k])", "y[n] = mean[k](x[n,k] * w[k])", lambda: (X * W).mean(1)),
     (EACH, "y[n] = max(x) - sum[i:2](x[n,j]*w[j])", "y[n] = max[d](x[n,d]) - sum[i:2](x[n,j] * w[j])", lambda: np.zeros(0)),
@@ -140,6 +145,7 @@ SLIPS: list[tuple[str, str, str, Meaning]] = [
      lambda: V.sum(1) ** 2 + np.maximum(2 * X @ V.T, 0)),
     (ROWS, "y[n,o] = silu(v[o,k]*x[n,k])", "y[n,o] = sum[k](v[o,k] * x[n,k]) * sigmoid(sum[k](v[o,k] * x[n,k]))", lambda: X @ V.T / (1 + np.exp(-X @ V.T))),
     (ROWS, "y[n,o] = (x[n,k] - v[o,k])**2", "y[n,o] = sum[k]((x[n,k] - v[o,k])**2)", lambda: ((X[:, None] - V) ** 2).sum(2)),
+    (ROWS, "y[n,o] = exp(-(x[n,k] - v[o,k])²/2)", "y[n,o] = exp(-sum[k]((x[n,k] - v[o,k])**2) / 2)", lambda: np.exp(-((X[:, None] - V) ** 2).sum(2) / 2)),
     (ROWS, "y[n,o] = sum[k] (x[n,k]+1)*v[o,k]", "y[n,o] = sum[k]((x[n,k] + 1) * v[o,k])", lambda: (X + 1) @ V.T),
     (ROWS, "y[n,o] = mean(v*x)", "y[n,o] = mean[d](v[o,d] * x[n,d])", lambda: X @ V.T / 4),
     (SQUARE, "y[n] = x @ v @ b", "y[n] = sum[o](sum[d](x[n,d] * v[o,d]) * b[o])", lambda: X @ V.T @ B),
@@ -313,11 +319,40 @@ def test_other_assignments_mean_nothing_here(sign: str) -> None:
 def test_where_the_line_cannot_be_known_none_is_shown() -> None:
     vague = "a letter for each axis, and the letters of each sum: 'sum[k](…)'"
     assert told(ROWS + "y[n,o] = x[n,o]*sum(v)") == vague  # over d, or over all of it?
+    assert told(ROWS + "y[n,o] = x") == told(ROWS + "y = 2*x") == told("f(x[n,D]) -> L\n    L = x**2") == vague  # a sum, or a mean?
+    assert told(ROWS + "y[n,o] = x[n,0]*sum(sum(v))") == vague
     assert told("f(x[n,D], u[D,D]) -> y[n,D]\n    y = x @ u") == vague  # of u or of its transpose?
-    assert "Python's arithmetic" in told(HEAD + "y[n,i] = x[n,i] * 1/2s")  # a half of s, or 1 by 2 s?
+    assert told("f(x[n,C,*A], b[C]) -> y[n,C,*A]\n    y[n,c,*a] = x[n,c,*a] + b") == vague  # a line for one rank is no line for all
+    for text in ("1/2s", "x[n,i]**2s", "1/s x[n,i]", "1/w[i] x[n,i]"):  # a half of s, or 1 by 2 s?
+        assert "Python's arithmetic" in told(HEAD + f"y[n,i] = {text}")
     assert told(HEAD + "y[n,i] = mean[j,k:j+1](x[n,j]*w[k])") == "a size, a setting or a whole number"
+
+    assert told(HEAD + "y[n,i] = x[n,i]/(w[i]+1)(w[i]+2)").startswith("exp, log")  # what is divided by?
 
 
 def test_every_statement_that_is_offered_stands_for_itself() -> None:
     for _, _, meant, _ in SLIPS:
         assert len(statements(meant)) == 1
+
+
+EACH_ROW = np.ones((1, 3))
+PARTS: dict[str, np.ndarray] = {  # slips, and what they are for the rows
+    "v*x": X @ V.T, "(x @ v)": X @ V.T, "v[o,k]*x[n,k]": X @ V.T, "sum[k] v[o,k] x[n,k]": X @ V.T, "sum(v*x)": X @ V.T, "mean(x)": X.mean(1, keepdims=True) * EACH_ROW,
+    "sum((x - v)²)": ((X[:, None] - V) ** 2).sum(2), "(x[n,k] - v[o,k])^2": ((X[:, None] - V) ** 2).sum(2), "max(v*x)": (V * X[:, None]).max(2),
+    "log10(2w[0])": np.log10(4) * EACH_ROW, "silu(w[0]-1)": EACH_ROW / (1 + np.exp(-1)), "reciprocal(v[o,0]-9)": EACH_ROW / (V[:, 0] - 9),
+    "mean[j:o+1](v[j,0])": V[:, 0].cumsum() / [1, 2, 3] * EACH_ROW, "max[j:o+1](-v[j,0])": np.maximum.accumulate(-V[:, 0]) * EACH_ROW,
+}  # fmt: skip
+PLACES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "{}": lambda f: f, "-({})**2": lambda f: -(f**2), "1/({} + 0.3)": lambda f: 1 / (f + 0.3), "s*({} + 1)²": lambda f: 2 * (f + 1) ** 2, "tanh(v[o,0] - ({}))": lambda f: np.tanh(V[:, 0] - f),
+    "relu({} + v[o,0])": lambda f: np.maximum(f + V[:, 0], 0), "{} if v[o,1] > 0 else {} + 1": lambda f: np.where(V[:, 1] > 0, f, f + 1),
+    "1 - silu({})/reciprocal(2)": lambda f: 1 - 2 * f / (1 + np.exp(-f)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_slip_means_the_same_wherever_it_stands(part: str) -> None:
+    head = "f(x[n,D], v[O,D], w[D]; s=2) -> y[n,O]\n    "
+    for place, meaning in PLACES.items():
+        for left in ("y[n,o]", "y")[: 1 + ("o" not in part)]:
+            line = f"{left} = {place.replace('{}', part)}"
+            np.testing.assert_allclose(called(head + told(head + line)), meaning(PARTS[part]) * np.ones((2, 1)), rtol=1e-12, err_msg=line)

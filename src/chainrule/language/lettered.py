@@ -45,7 +45,11 @@ class _Filling:
 
     def run(self, e: Expr) -> tuple[tuple[str, ...], Expr]:
         whole = self.fill(e)
-        return self.letters, summed(whole, [x for x in read_at(whole) if x not in self.letters])
+        lost = [x for x in read_at(whole) if x not in self.letters]
+        for x in set(lost) - self.sizes.keys():  # nobody wrote it: of one tensor alone, is it a sum, or another mistake?
+            if sum(any(x in p.names for p in r.index) for r in reads(whole)) < 2:
+                raise Unclear
+        return self.letters, summed(whole, lost)
 
     def explicit(self, e: Expr) -> dict[str, Poly]:
         """Where each written letter runs."""
@@ -175,6 +179,8 @@ class _Filling:
             if letters or not self.free(e.body):
                 break
         self.scope = before
+        if not letters and any(not r.index and self.axes.get(r.tensor) for r in reads(e.body)):
+            raise Unclear
         if not apart and not own:
             self.sure(e.body, before)
         return reduced(e.kind, body, letters) if letters else Reduce(e.kind, (), (), body)

@@ -71,6 +71,10 @@ def _products(e: Expr, x: str) -> set[Expr]:
     """The products in e to which all that is read at x belongs; none where something else is read at it."""
     parts = [a for a in children(e) if x in free_names(a)]
     below = [_products(a, x) for a in parts]
+    if isinstance(e, Call) and e.fn == "**" and e.args[1] == Const(2):
+        return set().union(*below) or {e}  # a square is a product
+    if isinstance(e, Reduce) and e.kind == "sum" and e.letters and below == [{e.body}]:
+        return {e}  # one sum over both letters
     if not (isinstance(e, Call) and e.fn in ("*", "/")):
         return set().union(*below) if all(below) else set()
     if len(parts) == 1:

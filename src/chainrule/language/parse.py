@@ -126,8 +126,8 @@ class _Parser:
             )
 
         reads = tuple(zip(fixed(left), (value for _, value in self.left_out.values()), strict=True))
-        settings, looked_up = tuple(self.settings.items()), tuple(self.lookups)
-        return Raw(self.head.name, fixed(inputs), settings, fixed(outputs), lines, self.source, sample, looked_up, reads)
+        settings, looked_up, starred = tuple(self.settings.items()), tuple(self.lookups), bool(self.families.members)
+        return Raw(self.head.name, fixed(inputs), settings, fixed(outputs), lines, self.source, sample, looked_up, reads, starred)
 
     def header(self, form: Form) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
         for s in self.head.settings:

@@ -225,7 +225,7 @@ class _Resolver:
                     if name in scope | set(e.letters) - {letter}:
                         problem = f"the range of {letter!r} depends on the letter {name!r}"
                         meant = bounded(self.raw_line.expr, letter, size)
-                        if meant is None:
+                        if meant is None or self.raw.families:
                             complain_at(self.source, piece, name, problem, "a size, a setting or a whole number")
                         correct_at(self.source, piece, name, problem, self.text(self.raw_line, meant))
                     complain_at(self.source, piece, name, f"unknown size {name!r}", "a size of an input's axis, a setting or a whole number")
@@ -291,7 +291,7 @@ class _Resolver:
         """Fail with the line that has the letters which its author left out."""
         taken = self.sizes | set(self.settings) | set(self.axes) | set(self.output_axes)
         found = filled(line.tensor, line.letters, line.expr, self.axes | self.output_axes, self.raw.sample_size, taken)
-        if found is None:
+        if found is None or self.raw.families:
             complain_at(self.source, line.piece, needle, problem, PLAIN)
         correct_at(self.source, line.piece, needle, problem, self.text(replace(line, letters=found[0]), found[1]))
 

@@ -36,3 +36,4 @@ class Raw:
     sample_size: str
     lookups: tuple[tuple[str, str, int], ...]  # (input of whole numbers, table read at it, which axis of the table)
     left: tuple[tuple[Tensor, int | float], ...] = ()  # inputs that are left out, and what their reads are
+    families: bool = False  # written with stars, which the lines here no longer have

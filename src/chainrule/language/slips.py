@@ -20,6 +20,10 @@ TERM = rf"(?:[+-]\s*)?(?:{ITEM})+(?<=\S)"  # a product, to the next sign that do
 
 Row = tuple[str, str | Callable[[re.Match[str]], str], str]
 
+# In front of 2x, where it is clear what is meant: neither 1/2x nor a**2x.
+APART = r"(?<![\w/])(?<!/ )(?<!\*\*)(?<!\*\* )"
+
+DEEPEST = 8  # slips of one kind in one another
 # (how it is typed, what the language writes, what is wrong with it); text alone tells them.
 TYPED: tuple[Row, ...] = (
     (r"\b(?:np|numpy|math)\.e\b", "exp(1)", "Euler's number is written 'exp(1)'"),
@@ -38,7 +42,7 @@ TYPED: tuple[Row, ...] = (
     ("π", "pi", "'π' is written 'pi'"),
     ("∞", "inf", "'∞' is written 'inf'"),
     ("[δΔ](?=\\s*[\\[(])", "delta", "'δ' is written 'delta'"),
-    ("[∑Σ](?=\\s*[\\[(])", "sum", "'∑' is written 'sum'"),
+    ("[∑Σ](?=\\s*[\\[(]|_)", "sum", "'∑' is written 'sum'"),
     ("[∏Π](?=\\s*[\\[(])", "prod", "'∏' is written 'prod'"),
     ("√(?=\\s*\\()", "sqrt", "'√' is written 'sqrt'"),
     (r"√\s*(\w+(?:\[[^\[\]]*\])?)", r"sqrt(\1)", "'√' is written 'sqrt'"),
@@ -49,6 +53,7 @@ TYPED: tuple[Row, ...] = (
     (r"\s*\|\s*", " or ", "'|' is written 'or'"),
     (r"\s*&&?\s*", " and ", "'&' is written 'and'"),
     (r"_\{([^{}]*)\}", r"[\1]", "indices stand in square brackets"),
+    (rf"\b({OF})_(\w)(?=\s*\(|\s+{NOT}[^\W\d])", r"\1[\2]", "the letters of a reduction stand in square brackets"),
     (r"\]\s*\[", ",", "all indices stand in one pair of brackets"),
     (
         rf"\b({'|'.join(k for k, f in FUNCTIONS.items() if f.arity == 1)})\s+([^\W\d]\w*(?:\[[^\[\]]*\])?)",
@@ -57,17 +62,17 @@ TYPED: tuple[Row, ...] = (
     ),
     (rf"({OVER})\s*(?![\s(])({TERM})", r"\1(\2)", "what is reduced stands in round brackets"),
     (
-        rf"(?<![\w./])(?<!/ )(?!{WORDS}|(?:return|def|lambda|let|{'|'.join((*FUNCTIONS, OF))})\b)([^\W\d]\w*)\s+{NOT}(?=[^\W\d])",
+        rf"{APART}(?<!\.)(?!{WORDS}|(?:return|def|lambda|let|{'|'.join((*FUNCTIONS, OF))})\b)([^\W\d]\w*)\s+{NOT}(?=[^\W\d])",
         r"\1*",
         "what stands side by side is not multiplied",
     ),
     (
-        rf"(?<![\w./])(?<!/ )(?!0[xXbBoO][\da-fA-F])(\d+(?:\.\d*)?|\.\d+)\s*(?![eE][+-]?\d){NOT}(?=[^\W\d]|\()",
+        rf"{APART}(?<!\.)(?!0[xXbBoO][\da-fA-F])(\d+(?:\.\d*)?|\.\d+)\s*(?![eE][+-]?\d){NOT}(?=[^\W\d]|\()",
         r"\1*",
         "a number beside a name does not multiply it",
     ),
-    (rf"([\])])\s*{NOT}(?=[^\W\d]|\d)", r"\1*", "what stands side by side is not multiplied"),
-    (r"\)\s*\(", ")*(", "what stands side by side is not multiplied"),
+    (rf"([\])])\s*{NOT}(?=[^\W\d]|\d)", lambda m: _beside(m), "what stands side by side is not multiplied"),
+    (r"(\))\s*(?=\()", lambda m: _beside(m), "what stands side by side is not multiplied"),
     (r"\s*(?<![<>=!*/+\-])[+:]=(?!=)", " =", "a line defines its tensor, once and whole: '='"),
     (rf"\s*(?<![<>=!*/+\-])-=(?!=)\s*({CLOSED}+)$", lambda m: f" = -{put_in('-', m[1], '')}", "a line defines its tensor, once and whole: '='"),
     (r"\s*;\s*$", "", "a line ends without ';'"),
@@ -80,7 +85,7 @@ HEADED: tuple[Row, ...] = (
     (r"∞", "inf", "'∞' is written 'inf'"),
     (rf"\b(?:(?:{LIBRARIES})\.)+(?=(?:pi|inf)\b)", "", "numbers stand without the name of a library"),
     (r"(?<=[(,>;])(\s*)((?!(?:prod|sum|after|minimum)\b)[^\W\d]\w*)\(((?:[^()]|\([^()]*\))*)\)", r"\1\2[\3]", "axes stand in square brackets"),
-    (r"(?<![\w.])(\d+)\s*(?![eE][+-]?\d)(?=[A-Za-z(])", r"\1*", "a number beside a name does not multiply it"),
+    (r"(?<![\w.])(?!0[xXbBoO][\da-fA-F])(\d+)\s*(?![eE][+-]?\d)(?=[A-Za-z(])", r"\1*", "a number beside a name does not multiply it"),
     *(row for row in TYPED if row[0] in (r"\^", "[·×∙⋅∗]", "[÷∕]", "[−–]")),
 )
 
@@ -110,9 +115,25 @@ def typed(text: str) -> tuple[int, int, str, str] | None:
             continue
         first = first or (k, found[0][0], table[found[0][1]][2])
         for pattern, meant, _ in table:
-            code = re.sub(pattern, meant, code)
+            for _ in range(DEEPEST):
+                before, code = code, re.sub(pattern, meant, code)
+                if code == before:
+                    break
         rows[k] = code + mark + comment
-    return (*first, "\n".join(rows)) if first else None
+    meant = "\n".join(rows)
+    return (*first, meant) if first and meant != text else None
+
+
+def _beside(closing: re.Match[str]) -> str:
+    """A sign behind a closing bracket, unless a division or a power stands before what it closes: 1/w[i] x is as clear as 1/2x."""
+    text, at, depth = closing.string, closing.start(), 0
+    while at >= 0:
+        depth += (text[at] in ")]") - (text[at] in "([")
+        if not depth:
+            break
+        at -= 1
+    before = re.sub(r"\w*$", "", text[: max(at, 0)]).rstrip()
+    return closing[0] if before.endswith(("/", "**")) else f"{closing[1]}*"
 
 
 def called(word: str, args: list[str]) -> str | None:
