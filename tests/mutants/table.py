@@ -178,7 +178,7 @@ CALCULUS_MUTANTS = [
     Mutant("parse-float-product", "language/tree.py", "a.expr.letter not in floats", "True", LANGUAGE, "a fractional setting is folded into an index"),
     Mutant("parse-lookup-axis", "language/parse.py", "node.value.id, len(index))", "node.value.id, 0)", LANGUAGE, "a lookup takes its limit from another axis"),
     Mutant("bind-limit", "language/program.py", "(values >= below)", "(values > below)", LANGUAGE, "one class too many is accepted"),
-    Mutant("bind-fraction", "language/program.py", "(values != values // 1) | ", "", LANGUAGE, "half a class is accepted"),
+    Mutant("bind-fraction", "language/program.py", "broken = values != values // 1", "broken = values != values", LANGUAGE, "half a class is accepted"),
     Mutant("vjp-declared", "operation/derivative.py", " if t.whole is None]", "]", LANGUAGE, "a float array of class numbers is differentiated"),
     Mutant("simplify-share", "calculus/simplify.py", "return sub(ONE, rest)", "return rest", CALCULUS, "u/(c+u) as c/(c+u)"),
     Mutant("simplify-swap", "calculus/simplify.py", "else sub(rest, ONE)", "else sub(ONE, rest)", CALCULUS, "u/(c-u) with the wrong sign"),
