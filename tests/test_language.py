@@ -432,3 +432,9 @@ def test_numbers_too_large_to_count_with_are_told_the_limit(engine: str) -> None
     assert 0 <= f(2**62 - 1, 1.0, engine=engine) < 1
     with pytest.raises(cr.ElementTypeError, match=r"^a = 10+: g takes whole numbers of 64 bits; accepted here: float\(a\)"):
         cr.op("g(a, x) -> y\n y = a * x")(10**30, 1.0)
+
+
+def test_the_limit_of_brackets_is_told() -> None:
+    assert cr.op("f(x[D]) -> y[D]\n y[i] = " + "tanh(" * 189 + "x[i]" + ")" * 189)(np.zeros(1)) == 0
+    with pytest.raises(cr.DefinitionError, match="more than 190 brackets in one another\naccepted: parts of it on lines of their own"):
+        cr.op("f(x[D]) -> y[D]\n y[i] = " + "tanh(" * 190 + "x[i]" + ")" * 190)
