@@ -374,3 +374,20 @@ def test_a_tensor_used_very_often_has_a_gradient() -> None:
         moved = [x.copy(), u.copy()]
         moved[k][1, 2] += step
         assert np.isclose((np.sum(f(*moved)) - np.sum(y)) / step, g[1, 2], rtol=1e-3, atol=1e-6), a.shape
+
+
+@pytest.mark.parametrize(
+    "right",
+    [
+        "**".join(["x[i]"] * 40),
+        "tanh(" * 150 + "x[i]" + ")" * 150,
+        "(x[i] > 0) * " + "sqrt(1 + " * 40 + "x[i]" + ")" * 40,
+        "1/(1+" * 60 + "x[i]" + ")" * 60,
+    ],
+)
+def test_what_is_deep_is_derived_in_parts(right: str) -> None:
+    f, x = cr.op(f"f(x[D]) -> y[D]\n y[i] = {right}"), np.array([0.5, 0.9])
+    assert len(str(cr.derive(f, "x"))) < 200_000
+    (got,) = cr.vjp(f, x, engine="reference")[1](np.ones(2))
+    np.testing.assert_allclose(got, cr.jvp(f, (x,), (np.ones(2),), engine="reference")[1], rtol=1e-13)
+    np.testing.assert_allclose(got, np.imag(f(x + 1e-30j, engine="reference")) / 1e-30, rtol=1e-12)

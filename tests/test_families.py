@@ -242,3 +242,10 @@ def test_every_reduction_goes_over_a_family(engine: str) -> None:
     for word in ("sum", "prod", "max", "min", "mean", "argmax", "argmin"):
         got = cr.op(f"f(x[n,*A]) -> y[n]\n y[n] = {word}[*a](x[n,*a])")(x, engine=engine)
         assert got.tolist() == [getattr(np, word)(row) for row in x]
+
+
+def test_ranks_that_cannot_be_told_are_said_to_be_so() -> None:
+    mat = cr.op("mat(x[*A,*B], w[*B,*C]) -> y[*A,*C]\n y[*a,*c] = sum[*b](x[*a,*b]*w[*b,*c])")
+    assert np.array_equal(mat(np.ones((2, 3)), np.ones((3, 4))), np.full((2, 4), 3.0))
+    with pytest.raises(cr.ShapeError, match=r"^x with 4 axes: which of them are \*A and \*B in mat cannot be told"):
+        mat(np.ones((2, 2, 2, 2)), np.ones((2, 2, 2, 2)))

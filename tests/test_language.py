@@ -404,3 +404,37 @@ def test_blanks_take_no_time() -> None:
         with pytest.raises(cr.DefinitionError, match=r"(?s)….*\^\nline 2: more than 1000 blanks in a row"):
             cr.op(text)
     assert time.perf_counter() - begun < 2
+
+
+def test_more_letters_than_numpy_has_axes_are_refused_by_the_reference() -> None:
+    f = cr.op("f(x) -> y\n y = " + "".join(f"sum[a{k}:1](" for k in range(40)) + "x" + ")" * 40)
+    assert f(2.0) == 2
+    with pytest.raises(cr.ShapeError, match=r"33 letters at one place; accepted with engine='reference': 32"):
+        f(2.0, engine="reference")
+
+
+def test_an_input_left_out_has_a_place_among_the_tangents() -> None:
+    f, x = cr.op("f(x[D], a[D]=1) -> y[D]\n y[i] = x[i]**2 * a[i]"), np.array([1.0, 2.0])
+    for primals, tangents in (((x,), (x,)), ((x, None), (x, None)), ((x,), (x, None)), ((x, None), (x,)), ((x, np.ones(2)), (x, None))):
+        assert np.array_equal(cr.jvp(f, primals, tangents)[1], 2 * x * x)
+    with pytest.raises(cr.ArgumentError, match="tangent of a: a is left out"):
+        cr.jvp(f, (x, None), (x, x))
+    with pytest.raises(cr.ArgumentError, match="3 tangents: f has 2 inputs"):
+        cr.jvp(f, (x, x), (x, x, x))
+
+
+@pytest.mark.parametrize("engine", ["native", "reference"])
+def test_numbers_too_large_to_count_with_are_told_the_limit(engine: str) -> None:
+    f = cr.op("f(s: int, x) -> y\n y = uniform(s) * x")
+    for seed in (2**62, -(2**62), 2**63, -(2**63), 10**30, np.uint64(2**63)):
+        with pytest.raises(cr.ArgumentError, match=r"too large to count with; accepted: whole numbers between -2\*\*62 and 2\*\*62"):
+            f(seed, 1.0, engine=engine)
+    assert 0 <= f(2**62 - 1, 1.0, engine=engine) < 1
+    with pytest.raises(cr.ElementTypeError, match=r"^a = 10+: g takes whole numbers of 64 bits; accepted here: float\(a\)"):
+        cr.op("g(a, x) -> y\n y = a * x")(10**30, 1.0)
+
+
+def test_the_limit_of_brackets_is_told() -> None:
+    assert cr.op("f(x[D]) -> y[D]\n y[i] = " + "tanh(" * 189 + "x[i]" + ")" * 189)(np.zeros(1)) == 0
+    with pytest.raises(cr.DefinitionError, match="more than 190 brackets in one another\naccepted: parts of it on lines of their own"):
+        cr.op("f(x[D]) -> y[D]\n y[i] = " + "tanh(" * 190 + "x[i]" + ")" * 190)

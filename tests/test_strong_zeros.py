@@ -114,3 +114,38 @@ def test_a_long_product_keeps_its_tests() -> None:
         y, pull = cr.vjp(f, a, engine=engine)
         assert y[0, 0] == 0 and y[0, 2] == 0 and np.isfinite(y).all()
         assert np.array_equal(pull(np.ones_like(a))[0][0, [0, 2]], [0, 0]) and np.isfinite(pull(np.ones_like(a))[0]).all()
+
+
+BETWEEN = [
+    ("z[i] = log(x[i])\n y[i] = where(x[i] > 0, z[i], 0)", [0, 0.5]),
+    ("z[i] = log(x[i])\n y[i] = where(x[i] <= 0, 1, z[i])", [0, 0.5]),
+    ("z[i] = sqrt(x[i])\n y[i] = 4 * (x[i] > 0) * z[i]", [0, math.sqrt(2)]),
+    ("z[i] = x[i]**-1\n y[i] = z[i] * (0 < x[i] < 5)", [0, -0.25]),
+    ("h[i] = 2*x[i]\n z[i] = 1/h[i]\n u[i] = 3*z[i]\n y[i] = where(x[i] > 0, u[i], h[i])", [2, -0.375]),
+    ("h[i] = 2*x[i]\n z[i] = log(h[i])\n u[i] = 3*z[i]\n y[i] = where(x[i] > 0 and x[i] < 5, u[i], 1) + h[i]", [2, 3.5]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("engine", ["native", "reference"])
+@pytest.mark.parametrize("lines, want", BETWEEN, ids=[t for t, _ in BETWEEN])
+def test_a_condition_reaches_through_lines_in_between(lines: str, want: list[float], engine: str) -> None:
+    text, x = f"f(x[D]) -> y[D]\n {lines}", np.array([0.0, 2.0])
+    np.testing.assert_allclose(cr.vjp(text, x, engine=engine)[1](np.ones(2))[0], want, rtol=1e-14)
+    np.testing.assert_allclose(cr.jvp(text, (x,), (np.ones(2),), engine=engine)[1], want, rtol=1e-14)
+
+
+@pytest.mark.parametrize("engine", ["native", "reference"])
+def test_a_sample_that_is_left_out_may_hold_anything(engine: str) -> None:
+    f = cr.op("f(w[D], v[D], x[n,D], m[n]) -> L\n h[n,i] = w[i]*x[n,i]\n y[n] = sum[i](v[i]*h[n,i])\n L = sum[n]((m[n] > 0) * log(y[n]))")
+    w, x, m = np.array([1.0, 2.0]), np.array([[1.0, 1.0], [math.inf, math.nan], [2.0, 3.0]]), np.array([1.0, 0.0, 1.0])
+    got = cr.vjp(f, w, w, x, m, engine=engine)[1](1.0)
+    kept = cr.vjp(f, w, w, x[::2], m[::2], engine=engine)[1](1.0)
+    for a, b in zip(got[:2], kept[:2], strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-14)
+    np.testing.assert_allclose(got[2], np.insert(kept[2], 1, 0, axis=0), rtol=1e-14)
+
+
+@pytest.mark.parametrize("line", ["maximum(z[n,o], 0)", "where(z[n,o] > 0, z[n,o], 0)", "(z[n,o] > 0) * z[n,o]**2"])
+def test_where_nothing_can_be_infinite_a_derivation_stays_as_it_is(line: str) -> None:
+    f = cr.op(f"f(x[n,K], w[O,K]) -> y[n,O]\n z[n,o] = sum[k](w[o,k]*x[n,k])\n y[n,o] = {line}")
+    assert cr.derive(f, "w").formula == "dw[o,k] = sum[n](dz[n,o] * x[n,k])"

@@ -1,4 +1,4 @@
-"""A definition as the calculus wants it: no letter bound twice in a line, no product so long that its gradient grows with the square."""
+"""A definition as the calculus wants it: no letter bound twice in a line, nothing so long or so deep that its gradient grows with a power of it."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ from ..language.tree import (
 )
 
 LONGEST = 16  # factors of a product; the gradient for each holds all others
+DEEPEST = 8  # functions in one another; the gradient holds each of them with all that is in it
+FLAT = frozenset({"+", "-", "*", "neg"})  # what derives to none of its own values, or is cut as a product
 
 
 def prepared(d: Definition) -> Definition:
@@ -44,11 +46,11 @@ def distinct(e: Expr, taken: set[str], names: Collection[str]) -> Expr:
 
 
 def short_products(d: Definition) -> Definition:
-    """The same definition with the first factors of long products on lines of their own."""
+    """The same definition with the first factors of long products, and the inner parts of deep formulas, on lines of their own."""
     split = _Split(set(d.names))
     for line in d.lines:
         split.line = line
-        expr, _ = split.visit(line.expr)
+        expr, _ = split.cut(split.visit(line.expr)[0])
         split.lines.append(line if expr is line.expr else replace(line, expr=expr))
     return d if len(split.lines) == len(d.lines) else d.with_lines(lines=tuple(split.lines))
 
@@ -79,6 +81,16 @@ class _Split:
         if m >= LONGEST:
             a, m = self.saved(product([a, *tests])), 1
         return (e if (a, b) == e.args else Call("*", (a, b))), m + n
+
+    def cut(self, e: Expr) -> tuple[Expr, int]:
+        """e with what is deep inside on lines of its own, and how many functions then stand in one another."""
+        if not isinstance(e, Call) or is_test(e):
+            return e, 0
+        args, depths = zip(*map(self.cut, e.args), strict=True) if e.args else ((), (0,))
+        if e.fn not in FLAT:
+            args = tuple(self.saved(a) if d >= DEEPEST else a for a, d in zip(args, depths, strict=True))
+        depth = max(0 if d >= DEEPEST and e.fn not in FLAT else d for d in depths) + (e.fn not in FLAT)
+        return (e if args == e.args else Call(e.fn, args)), depth
 
     def saved(self, e: Expr) -> Read:
         """A read of a new tensor that holds e."""

@@ -37,6 +37,7 @@ from ..language.tree import (
     number_of,
     reads,
 )
+from . import zeros
 from .collapse import Contribution, Known, gather
 from .decisions import winner
 from .prepare import active_tensors, distinct, moving, prepared
@@ -97,6 +98,7 @@ class _Pending:
     contributions: list[Contribution] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     line: Line | None = None
+    zero: set[zeros.Condition] | None = None  # without which all that was pushed is 0
 
 
 def reverse(d: Definition, wrt: Sequence[str]) -> Gradient:
@@ -110,6 +112,7 @@ class _Reverse:
         self.taken = set(d.names)
         self.active = active_tensors(d, wrt)
         self.pending: dict[str, _Pending] = {t: _Pending() for t in (*d.axes,)}
+        self.written, self.carried = zeros.written(d), set[str]()
         self.axes = dict(d.axes)
         self.adjoint = {t: self.name(f"d{t}") for t in (*d.axes,)}
 
@@ -150,7 +153,8 @@ class _Reverse:
             seed = Read(self.adjoint[line.tensor], line.index)
             self.decided: list[Line] = []
             self.line, self.moving = line, moving(line.expr, self.active)
-            self.push(line.expr, seed, _Around(dict(zip(line.letters, line.ranges, strict=True))), line.read)
+            known = self.conditions(line, backward[-1] if backward else None)
+            self.push(line.expr, seed, _Around(dict(zip(line.letters, line.ranges, strict=True)), tests=known), line.read)
             decisions[line.tensor] = self.decided
         for t in self.wrt:
             backward.append(self.finish(t, steps))
@@ -164,6 +168,17 @@ class _Reverse:
         label = self.name(f"{d.name}_{'_'.join('d' + t for t in self.wrt)}")
         derived = Definition(label, inputs, d.settings, results, lines, d.sample_size)
         return Gradient(derived, kept, seeds, of, steps)
+
+    def conditions(self, line: Line, adjoint: Line | None) -> tuple[zeros.Condition, ...]:
+        """The tests under which a line's adjoint is not 0, where a product of it could be 0 * inf."""
+        self.found: tuple[zeros.Condition, ...] = ()
+        if adjoint is None or adjoint.tensor != self.adjoint[line.tensor] or not self.written:
+            return ()
+        self.found = zeros.conditions(adjoint, line, self.pending[line.tensor].zero or (), self.written, self.axes, self.d.facts)
+        if not self.found or not (line.tensor in self.carried or zeros.singular(line.expr) or zeros.singular(adjoint.expr)):
+            return ()
+        self.carried |= {r.tensor for r in reads(line.expr)}
+        return self.found
 
     def finish(self, tensor: str, steps: dict[str, tuple[Step, ...]]) -> Line:
         """All contributions to one tensor as one line."""
@@ -248,6 +263,8 @@ class _Reverse:
         for test, taken in reversed(around.tests):
             adjoint = only(test, taken, adjoint)
         pending = self.pending[tensor]
+        zero = zeros.handed(self.found, index, bound)
+        pending.zero = zero if pending.zero is None else pending.zero & zero
         pending.contributions.append(Contribution(tuple(bound), tuple(bound.values()), index, adjoint, tuple(dict.fromkeys(around.guards))))
         if pending.line is not self.line:
             pending.line = self.line

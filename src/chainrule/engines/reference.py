@@ -13,7 +13,7 @@ from functools import reduce
 
 import numpy as np
 
-from ..errors import ElementTypeError
+from ..errors import ElementTypeError, ShapeError
 from ..language.bind import countable
 from ..language.brackets import conditions
 from ..language.functions import ALL, COMPARISONS, COUNTING, STEPS
@@ -22,6 +22,7 @@ from ..language.program import Program
 from ..language.tree import Call, Const, Expr, Index, Read, Reduce, counted, direct_reads, lookup
 
 CELLS = 1 << 21  # above this many cells a reduction is walked letter by letter instead of held as one array
+MOST_LETTERS = 32  # axes that every function of NumPy takes
 _erf = np.frompyfunc(math.erf, 1, 1)
 
 
@@ -72,6 +73,11 @@ class _Place:
         sizes: dict[str, int],
         held: Mapping[str, int | np.ndarray],
     ):
+        if len(axes) > MOST_LETTERS:
+            shown = ", ".join(axes[:3])
+            raise ShapeError(
+                f"{shown}, …: {len(axes)} letters at one place; accepted with engine='reference': {MOST_LETTERS}, as NumPy's arrays have axes"
+            )
         self.tensors, self.exact, self.dtype, self.axes, self.sizes, self.held = tensors, exact, dtype, axes, sizes, held
 
     def index(self, p: Poly) -> np.ndarray:

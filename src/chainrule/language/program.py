@@ -147,7 +147,8 @@ def whole_numbers(name: str, a: np.ndarray, below: int | None = None) -> np.ndar
     values: np.ndarray = a.astype(np.int64) if a.dtype.kind == "b" else a.astype(np.float32) if a.dtype == np.float16 else a
     try:
         with np.errstate(invalid="ignore"):
-            wrong = (values != values // 1) | (abs(values) >= MOST)  # NaN and infinities differ from their whole part
+            broken = values != values // 1  # NaN and infinities differ from their whole part
+            wrong = broken | (values >= MOST) | (values <= -MOST)
             wrong |= (values < 0) | (values >= below) if below is not None else False
     except (TypeError, ValueError, OverflowError, ZeroDivisionError):
         raise ElementTypeError(f"{name} with dtype {a.dtype}: not numbers to count with; accepted: {accepted}") from None
@@ -155,6 +156,8 @@ def whole_numbers(name: str, a: np.ndarray, below: int | None = None) -> np.ndar
     if wrong.any():
         at = tuple(int(k) for k in np.argwhere(wrong)[0])
         shown = f"{name}[{', '.join(map(str, at))}]" if at else name
+        if below is None and not np.asarray(broken, bool)[at]:
+            raise ArgumentError(f"{shown} = {a[at]}: too large to count with; accepted: whole numbers between -2**62 and 2**62")
         raise ArgumentError(f"{shown} = {a[at]}: declared to hold whole numbers{'' if below is None else ' that an axis has'}; accepted: {accepted}")
     return values.astype(np.int64)
 

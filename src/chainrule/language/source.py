@@ -117,6 +117,7 @@ def nearest(word: str, known: list[str]) -> str:
     return f"{close[0]!r} (the nearest name); " if close else ""
 
 
+MOST_BRACKETS = 190  # in one another: Python reads up to 200
 DEEPEST = 1000  # operations in one another in a formula as written
 STEPS = 10  # Python calls for one level of a formula, at most; a gradient is up to twice as deep as its formula
 
@@ -155,6 +156,8 @@ def statements(text: str) -> list[Piece]:
         for column, ch in enumerate(row):
             if ch in "([":
                 opened.append((ch, number, column))
+                if len(opened) > MOST_BRACKETS:
+                    complain(text, number, column, f"more than {MOST_BRACKETS} brackets in one another", "parts of it on lines of their own")
             elif ch in ")]":
                 if not opened or opened[-1][0] != pairs[ch]:
                     complain(text, number, column, f"unbalanced bracket: {ch!r} closes nothing", f"as many {pairs[ch]!r} before it")

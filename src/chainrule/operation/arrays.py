@@ -59,6 +59,9 @@ def common_type(arrays: Mapping[str, np.ndarray], who: str, exact: bool = False)
     for name, a in arrays.items():
         if a.dtype.kind in "iub":
             continue
+        large = next((v for v in a.flat if isinstance(v, int) and abs(v) >= 1 << 63), None) if a.dtype == object else None
+        if large is not None and not exact:
+            raise ElementTypeError(f"{name} = {large}: {who} takes whole numbers of 64 bits; accepted here: float({name}), or smaller ones")
         if a.dtype == object and not exact:
             raise ElementTypeError(
                 f"{name} with dtype object: {who} computes fractions with engine='reference' only; accepted here: float32 or float64"

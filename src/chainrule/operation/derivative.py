@@ -73,8 +73,10 @@ def jvp(what: object, primals: Sequence[object], tangents: Sequence[object], eng
     >>> ty
     array([[5., 0.]])
     """
-    op, arrays, numbers = as_op(what).meant(list(primals), settings)
-    names = list(arrays)
+    whole = as_op(what)
+    op, arrays, numbers = whole.meant(list(primals), settings)
+    every = whole.inputs[: max(len(tangents), len(primals))]  # with those that are left out, which do not move
+    names = list(every) if len(tangents) == len(every) and not set(arrays) - set(every) else list(arrays)
     if len(tangents) != len(names):
         raise ArgumentError(
             f"{len(tangents)} tangents: {op.name} has {len(names)} inputs; accepted: one for each of {', '.join(names)} (None for none)"
@@ -84,6 +86,9 @@ def jvp(what: object, primals: Sequence[object], tangents: Sequence[object], eng
     for k, a in moves.items():
         if a.shape != arrays[k].shape:
             raise ShapeError(f"tangent of {k} with shape {a.shape}: {k} has shape {arrays[k].shape}; accepted: the same shape")
+    for k, v in zip(names, tangents, strict=True):
+        if v is not None and k not in arrays:
+            raise ArgumentError(f"tangent of {k}: {k} is left out of this call; accepted: None, or {k} itself among the inputs")
     values = op.evaluate(arrays, numbers, engine)
     tangent = op.tangent(tuple(moves))
     out = op.derived(tangent.definition).evaluate(arrays | {tangent.seed[k]: a for k, a in moves.items()}, numbers, engine)

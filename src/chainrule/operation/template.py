@@ -61,11 +61,23 @@ class Template:
                 raise ArgumentError(f"{k}={settings[k]!r:.80}: {who} has {ranks[find(k)]} axes here; accepted: one number, or {ranks[find(k)]}")
         apart = [k for k, values in several.items() if len(set(values)) > 1]
         form = self.outline.form(ranks, apart, without)
+        self.told(who, axes, ranks)
         members = self.members(form) if apart else {}
         for k, values in several.items():
             del out[k]
             out |= dict(zip(members[k], values, strict=True)) if k in apart else {k: values[0]} if values else {}
         return form, out
+
+    def told(self, who: str, axes: Mapping[str, int], ranks: Mapping[str, int]) -> None:
+        """Families whose ranks nothing says have their usual ones, where arrays have as many axes."""
+        for name, count in axes.items():
+            plain, roots = self.outline.inputs[name]
+            if any(r not in ranks for r in roots) and count != plain + sum(ranks.get(r, self.outline.families.usual(r)) for r in roots):
+                shown = " and ".join(f"*{r}" for r in dict.fromkeys(roots) if r not in ranks)
+                raise ShapeError(
+                    f"{name} with {count} axes: which of them are {shown} in {who} cannot be told; accepted: {self.header} with an input that has "
+                    "one of these families alone, or letters for their axes"
+                )
 
     def ranks(self, who: str, axes: Mapping[str, int]) -> dict[str, int]:
         try:

@@ -149,7 +149,7 @@ def lower(
 
     def settled(r: Read, ranges: Mapping[str, Poly], found: Mapping[str, int] = MappingProxyType({})) -> bool:
         """Whether a read is inside its tensor wherever its letters are. found: those that are looked up."""
-        return _settled(r, {**{x: extent(size) for x, size in ranges.items()}, **found}, shapes)
+        return _settled(r, {x: extent(size) for x, size in ranges.items()} | dict(found), shapes)
 
     for line in lines:
         emit(line)
