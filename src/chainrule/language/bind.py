@@ -193,6 +193,34 @@ def bind(
     )
 
 
+def fixed(d: Definition, values: Mapping[str, int | float]) -> Definition:
+    """The definition with numbers in place of some settings and sizes. What no sizes could fit is refused."""
+    whole = {k: v for k, v in values.items() if not isinstance(v, float)}
+
+    def sized(t: Tensor) -> Tensor:
+        return Tensor(t.name, tuple(p.subs(whole) for p in t.axes), t.whole and tuple(p.subs(whole) for p in t.whole))
+
+    try:
+        lines = tuple(
+            replace(
+                x,
+                ranges=tuple(p.subs(whole) for p in x.ranges),
+                expr=subs(x.expr, values),
+                target=x.target and tuple(p.subs(whole) for p in x.target),
+            )
+            for x in d.lines
+        )
+        settings = tuple((k, v) for k, v in d.settings if k not in values)
+        made = d.with_lines(inputs=tuple(map(sized, d.inputs)), settings=settings, outputs=tuple(map(sized, d.outputs)), lines=lines)
+    except ZeroDivisionError as e:
+        raise ArgumentError(f"{d.name}: {e} with {_listed(values)}; accepted: settings that do not divide by zero") from None
+    wrong = [f"{a} = {b}" for a, b in made.facts if a.constant is not None and b.constant is not None]
+    wrong += [f"an axis of {t.name} is {p}" for t in made.inputs + made.outputs for p in t.axes if p.constant is not None and p.constant < 1]
+    if wrong:
+        raise ShapeError(f"{d.name} with {_listed(values)}: {wrong[0]}; accepted: sizes and settings that fit {header_text(d)}")
+    return made
+
+
 def shapes_of(d: Definition, shapes: Mapping[str, tuple[int, ...]], values: Mapping[str, int | float]) -> dict[str, tuple[int, ...]]:
     """The shape of every tensor at these sizes and settings."""
     found: dict[str, tuple[int, ...]] = {}
