@@ -287,3 +287,35 @@ def test_a_networks_text_is_computed_from_its_state_dict() -> None:
     values = {**net.state_dict(), "input": x}
     found = cr.op(str(program))(**{program.names[t.name]: values[t.name] for t in program.inputs}, engine="reference")
     assert np.allclose(found, net(x), rtol=1e-14)
+
+
+# Derivations -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "what, wrt, given, want",
+    [
+        (cr.ops.conv2d, "w", {"s": 1, "p": 0, "d": 1}, "dw[o,c,u,v] = sum[n,i,j](dy[n,o,i,j] * x[n, c, i+u, j+v])"),
+        (cr.ops.conv, "w", {"s": 2, "p": (1, 0), "d": 1}, "dw[o,c,u,v] = sum[n,i,j](dy[n,o,i,j] * x[n, c, 2*i+u-1, 2*j+v])"),
+        (SCALED, "x", {"a": 3, "k": 3}, "dx[n,i] = dy[n,i] * 3.0 * 3 * x[n,i]**2"),
+        ("f(x[n,D]) -> y\n y = mean[n,i](x[n,i]) * D", "x", {"D": 4, "n": 5}, "dx[n,i] = dy * 4 / 20"),
+        (cr.nn.Conv2d(3, 4, 3, stride=2, padding=1), "weight", {}, "dw[o,c,u,v] = sum[n,i,j](dy[n,o,i,j] * x[n, c, 2*i+u-1, 2*j+v-1])"),
+        (cr.nn.Linear(3, 2), "bias", {}, "db[o] = sum[n](dy[n,o])"),
+        (cr.nn.ReLU(), "input", {}, "dx[n,a] = dy[n,a] * (x[n,a] > 0)"),
+        (cr.nn.Formula(SCALED, k=2), "x", {}, "dx[n,i] = dy[n,i] * 2.0 * 2 * x[n,i]"),
+        (cr.nn.Sequential(cr.nn.Linear(3, 2)).init(0).program((5, 3)), "0.weight", {}, "dweight0[o,k] = sum[n](dy0[n,o] * input[n,k])"),
+        (cr.nn.Linear(3, 2).init(0).program((5, 3)), "weight", {}, "dweight[o,k] = sum[n](dy[n,o] * input[n,k])"),
+    ],
+)
+def test_derivations_take_settings_sizes_and_public_names(what: object, wrt: str, given: dict[str, object], want: str) -> None:
+    assert cr.derive(what, wrt, **given).formula == want
+
+
+@pytest.mark.parametrize(
+    "what, given",
+    [(cr.ops.conv2d, {"q": 1}), (cr.ops.conv2d, {"s": 0}), (cr.ops.conv2d, {"C": 0}), (cr.ops.conv2d, {"K": 1.5}), (cr.ops.conv2d, {"s": True}),
+     (cr.ops.conv2d, {"H": 2, "K": 5, "s": 1, "p": 0, "d": 1}), ("f(x[n,G*P], v[P]) -> y[n,G,P]\n y[n,g,p] = x[n,g*P+p]*v[p]", {"P": -2}), (cr.nn.BatchNorm1d(3), {})],
+)  # fmt: skip
+def test_derivations_refuse_what_does_not_fit(what: object, given: dict[str, object]) -> None:
+    with pytest.raises(cr.ChainruleError, match="accepted"):
+        cr.derive(what, "weight" if isinstance(what, cr.nn.Module) else "v" if isinstance(what, str) else "w", **given)

@@ -153,3 +153,26 @@ def test_any_name_of_the_language_makes_a_name_in_c(tmp_path: Path, request: pyt
         y = {"y": np.zeros(SAMPLES, np.float32)}
         run_c(tmp_path / f"{standard}.so", op, op.ready(arrays, {}).spec, arrays, y, "f")
         assert np.array_equal(y["y"], op(**arrays, engine="reference"))
+
+
+def test_a_network_is_given_as_c_by_the_same_door(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    net = cr.nn.Sequential(cr.nn.Linear(3, 4), cr.nn.BatchNorm1d(4), cr.nn.Tanh()).init(0)
+    text = net.c((SAMPLES, 3))
+    assert "int chainrule_sequential(int64_t n, const float *input_, const float *weight0_, const float *bias0_," in text
+    if COMPILER is None:
+        missing(request, "against C: there is no cc, gcc or clang on this machine")
+        pytest.skip("no C compiler")
+    (tmp_path / "net.c").write_text(text)
+    subprocess.run(
+        [COMPILER, "-std=c99", "-O0", "-fPIC", "-w", "-shared", str(tmp_path / "net.c"), "-o", str(tmp_path / "net.so"), "-lm"], check=True
+    )
+    x = np.random.default_rng(0).normal(size=(SAMPLES, 3)).astype(np.float32)
+    program = net.program(x.shape)
+    numbers = {k: np.array(v, np.float32) for k, v in program.numbers}
+    given = {**net.state_dict(), **numbers, "input": x}
+    y = np.zeros((SAMPLES, 4), np.float32)
+    function = ctypes.CDLL(str(tmp_path / "net.so")).chainrule_sequential
+    assert (
+        function(ctypes.c_int64(SAMPLES), *[ctypes.c_void_p(given[t.name].ctypes.data) for t in program.ports], ctypes.c_void_p(y.ctypes.data)) == 0
+    )
+    assert np.allclose(y, net(x), atol=1e-5)

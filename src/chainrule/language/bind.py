@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import ArgumentError, ShapeError
 from .brackets import strong
 from .digits import misfit
-from .functions import COMPARISONS, COUNTING
+from .functions import COMPARISONS
 from .index import Poly
 from .program import MOST, Program, Reach
 from .show import header_text, tensor_text
@@ -83,47 +83,6 @@ def sizes_of(d: Definition, shapes: Mapping[str, tuple[int, ...]], settings: Map
     return values
 
 
-def lane_ready(d: Definition) -> bool:
-    """Whether every line speaks of one sample at a time, or sums over samples: then vectors may run over samples.
-
-    The sample axis must come first, be read at the line's own sample letter and nowhere else, and be reduced by sum or mean
-    only.
-    """
-    size = Poly.name(d.sample_size)
-    if not any(size in axes for axes in d.axes.values()):
-        return False
-    for axes in d.axes.values():
-        if any(d.sample_size in p.names for p in axes[1:]) or (axes and d.sample_size in axes[0].names and axes[0] != size):
-            return False
-    for line in d.lines:
-        own = line.letters[0] if line.ranges and line.ranges[0] == size else None
-        if not _one_sample(line.expr, own, d, size, own is None):
-            return False
-    return True
-
-
-def _one_sample(e: Expr, letter: str | None, d: Definition, size: Poly, may_sum: bool) -> bool:
-    if isinstance(e, Read):
-        axes = d.axes[e.tensor]
-        sampled = bool(axes) and axes[0] == size
-        if sampled and (letter is None or e.index[0].letter != letter):
-            return False
-        return not any(letter in p.names or d.sample_size in p.names for p in e.index[sampled:])
-    if isinstance(e, Index):
-        return letter not in e.expr.names
-    if isinstance(e, Reduce):
-        summed = [x for x, r in zip(e.letters, e.ranges, strict=True) if d.sample_size in r.names]
-        if not summed:
-            return _one_sample(e.body, letter, d, size, may_sum)
-        plain = all(r == size for x, r in zip(e.letters, e.ranges, strict=True) if x in summed)
-        if not may_sum or len(summed) != 1 or not plain or e.kind not in ("sum", "mean"):
-            return False
-        return _one_sample(e.body, summed[0], d, size, False)
-    if isinstance(e, Call) and e.fn in COUNTING:  # a sample's number may be counted with, but is no value
-        return all(_one_sample(a, letter, d, size, may_sum) for a in walk(e) if isinstance(a, Read))
-    return all(_one_sample(a, letter, d, size, may_sum) for a in e.args) if isinstance(e, Call) else True
-
-
 def _shown(d: Definition, name: str) -> str:
     return "n" if name == d.sample_size else name
 
@@ -191,6 +150,34 @@ def bind(
         (),
         (Reach(d.name, frozenset(t.name for t in d.inputs), below),) if below < MOST else (),
     )
+
+
+def fixed(d: Definition, values: Mapping[str, int | float]) -> Definition:
+    """The definition with numbers in place of some settings and sizes. What no sizes could fit is refused."""
+    whole = {k: v for k, v in values.items() if not isinstance(v, float)}
+
+    def sized(t: Tensor) -> Tensor:
+        return Tensor(t.name, tuple(p.subs(whole) for p in t.axes), t.whole and tuple(p.subs(whole) for p in t.whole))
+
+    try:
+        lines = tuple(
+            replace(
+                x,
+                ranges=tuple(p.subs(whole) for p in x.ranges),
+                expr=subs(x.expr, values),
+                target=x.target and tuple(p.subs(whole) for p in x.target),
+            )
+            for x in d.lines
+        )
+        settings = tuple((k, v) for k, v in d.settings if k not in values)
+        made = d.with_lines(inputs=tuple(map(sized, d.inputs)), settings=settings, outputs=tuple(map(sized, d.outputs)), lines=lines)
+    except ZeroDivisionError as e:
+        raise ArgumentError(f"{d.name}: {e} with {_listed(values)}; accepted: settings that do not divide by zero") from None
+    wrong = [f"{a} = {b}" for a, b in made.facts if a.constant is not None and b.constant is not None]
+    wrong += [f"an axis of {t.name} is {p}" for t in made.inputs + made.outputs for p in t.axes if p.constant is not None and p.constant < 1]
+    if wrong:
+        raise ShapeError(f"{d.name} with {_listed(values)}: {wrong[0]}; accepted: sizes and settings that fit {header_text(d)}")
+    return made
 
 
 def shapes_of(d: Definition, shapes: Mapping[str, tuple[int, ...]], values: Mapping[str, int | float]) -> dict[str, tuple[int, ...]]:

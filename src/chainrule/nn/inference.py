@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..engines.native.buffers import aligned, contiguous
+from ..engines.native.program import c_source
 from ..engines.native.target import current
 from ..errors import ArgumentError, ShapeError
 from ..language.program import Program
@@ -178,10 +179,19 @@ def _shapes(shapes: Sequence[Shape], batch: bool) -> list[Shape]:
 
 
 def loops(net: Module, shapes: Sequence[Shape]) -> str:
+    return "\n".join(_native(net, shapes).held.machine.code.layout.notes)
+
+
+def c(net: Module, shapes: Sequence[Shape]) -> str:
+    return c_source(_native(net, shapes).held.spec, type(net).__name__.lower())
+
+
+def _native(net: Module, shapes: Sequence[Shape]) -> Native:
+    """The machine code of a call with inputs of these full shapes."""
     zero = np.zeros((), net.dtype)
     ready = _ready(net, [np.broadcast_to(zero, s) for s in _shapes(shapes, True)], None, "native")
     assert isinstance(ready.runs, Native)
-    return "\n".join(ready.runs.held.machine.code.layout.notes)
+    return ready.runs
 
 
 def program(net: Module, shapes: Sequence[Shape]) -> Program:

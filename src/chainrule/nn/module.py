@@ -13,6 +13,7 @@ from ..language.program import Program
 from ..operation.arrays import common_type
 from ..operation.op import Op
 from . import inference
+from .alone import operation_of
 from .arguments import number_type, whole
 from .inputs import Input, as_classes
 from .tensors import Symbol
@@ -322,6 +323,14 @@ class Module:
     def loops(self, *shapes: tuple[int, ...]) -> str:
         """The loop nests compiled for inputs of these shapes (samples first), each with the formula it came from."""
         return inference.loops(self, shapes)
+
+    def c(self, *shapes: tuple[int, ...]) -> str:
+        """The same loop nests as a C file; its function is chainrule_<name of the class>."""
+        return inference.c(self, shapes)
+
+    def as_operation(self) -> tuple[Op, dict[str, str]]:
+        """(operation, its input for each name of state_dict and for `input`), where the module is one operation with parameters."""
+        return operation_of(self)
 
     def program(self, *shapes: tuple[int, ...]) -> Program:
         """The formulas of the inference form for inputs of these shapes (samples first), put end to end; as text it is a definition."""

@@ -204,8 +204,8 @@ class Trace:
         call, shapes = self.call_of(operation, args, given)
         return self.added(call, shapes)
 
-    def call_of(self, operation: Op, args: Sequence[object], given: Mapping[str, object]) -> tuple[Call, Mapping[str, tuple[int, ...]]]:
-        """The call that these arguments mean, with the shape of each of its tensors."""
+    def meant(self, operation: Op, args: Sequence[object], given: Mapping[str, object]) -> tuple[Op, dict[str, Symbol], dict[str, int | float]]:
+        """The operation as these arguments mean it, the symbols that it is called with, and its settings."""
         inputs, optional = operation.inputs, operation.optional
         if len(args) > len(inputs):
             raise ArgumentError(f"{len(args)} tensors: {operation.name} takes {len(inputs)}; accepted: {operation.header}")
@@ -227,6 +227,11 @@ class Trace:
             fitted, numbers = operation.fitted({k: s.ndim for k, s in symbols.items()}, settings, without)
         except ShapeError as e:
             raise ShapeError(f"{Call(operation, {}, {}, '', self.path).who}: {e}") from None
+        return fitted, symbols, numbers
+
+    def call_of(self, operation: Op, args: Sequence[object], given: Mapping[str, object]) -> tuple[Call, Mapping[str, tuple[int, ...]]]:
+        """The call that these arguments mean, with the shape of each of its tensors."""
+        fitted, symbols, numbers = self.meant(operation, args, given)
         prefix = self.prefix(fitted.name)
         call = Call(fitted, {k: s.name for k, s in symbols.items()}, numbers, prefix, self.path)
         try:

@@ -9,7 +9,8 @@ import numpy as np
 
 from ..calculus.reverse import Step
 from ..errors import ArgumentError, ShapeError
-from ..language.program import Program
+from ..language.bind import fixed, settings_of
+from ..language.program import MOST, Program
 from ..language.show import header_text, latex_line, line_text
 from ..language.tree import Definition, reads
 from .arrays import to_array
@@ -130,26 +131,63 @@ class Derivation:
 
 
 def as_op(what: object) -> Op:
-    """An operation from an operation, its text, or a program."""
+    """An operation from an operation, its text, a program, or a layer that is one."""
+    return named(what)[0]
+
+
+def named(what: object) -> tuple[Op, Mapping[str, str]]:
+    """(operation, its input for each public name that is not the input's own)."""
     if isinstance(what, Op):
-        return what
+        return what, {}
     if isinstance(what, Program):
-        return Op(what.definition)
+        names = {t.name: what.names[t.name] for t in what.inputs}
+        return Op(what.definition), {k.removeprefix("."): v for k, v in names.items()} | names
+    if hasattr(what, "as_operation"):
+        return what.as_operation()  # type: ignore[no-any-return]  # a layer, which knows what it is
     if isinstance(what, str):
-        return op(what)
-    raise ArgumentError(f"{what!r:.80}: nothing to differentiate; accepted: an operation of cr.op, its text, or a program")
+        return op(what), {}
+    raise ArgumentError(f"{what!r:.80}: nothing to differentiate; accepted: an operation of cr.op, its text, a program, or a layer")
 
 
-def derive(what: object, wrt: str) -> Derivation:
-    """The gradient formula for one input of an operation, a text or a program, derived step by step.
+def with_numbers(op: Op, given: Mapping[str, object]) -> Op:
+    """The operation with numbers in place of the settings and sizes that are given by name; others stay letters."""
+    d = op.definition
+    sample = d.sample_size
+    known = {p.letter for t in d.inputs for p in t.axes if p.letter}
+    sizes = {sample if k == "n" else k: v for k, v in given.items() if (sample if k == "n" else k) in known - dict(d.settings).keys()}
+    for k, v in sizes.items():
+        if isinstance(v, bool) or not isinstance(v, (int, np.integer)) or not 1 <= v < MOST:
+            raise ArgumentError(f"{k}={v!r:.80}: a size of {op.name} is a whole number; accepted: numbers from 1 on")
+    settings = {k: v for k, v in given.items() if (sample if k == "n" else k) not in sizes}
+    if op.template is not None:
+        axes = {t.name: len(t.axes) for t in d.inputs}
+        form, settings = op.template.form(op.name, axes, settings, [k for k in op.optional if k not in axes])
+        d = op.form(form).definition
+    for k in settings:
+        if k not in dict(d.settings):
+            accepted = [*(f"{name}={v!r}" for name, v in d.settings), *(f"{size}=…" for size in sorted("n" if x == sample else x for x in known))]
+            raise ArgumentError(f"{k}={given.get(k)!r:.80}: {op.name} has no such setting or size; accepted: {', '.join(accepted)}")
+    numbers = settings_of(d, settings)
+    return Op(fixed(d, {k: numbers[k] for k in settings} | {k: int(v) for k, v in sizes.items()}), op.doc)  # type: ignore[call-overload]  # whole numbers, as tested
+
+
+def derive(what: object, wrt: str, **given: object) -> Derivation:
+    """The gradient formula for one input of an operation, a text, a program or a layer, derived step by step.
+
+    wrt: an input by its name in the formula or, of a program or layer, by its public name. given: settings and sizes, which stand
+    as numbers in the formulas then.
 
     >>> from chainrule.ops import linear
     >>> print(derive(linear, "w").formula)
     dw[o,k] = sum[n](dy[n,o] * x[n,k])
+    >>> print(derive("powers(x[n,D]; k=2) -> y[n,D]\\n y[n,i] = x[n,i]**k", "x", k=3).formula)
+    dx[n,i] = dy[n,i] * 3 * x[n,i]**2
     """
-    op = as_op(what)
+    op, public = named(what)
     if not isinstance(wrt, str):
         raise ArgumentError(f"{wrt!r:.80}: not the name of an input; accepted: one of {', '.join(t.name for t in op.definition.inputs)}")
+    op = with_numbers(op, given) if given else op
+    wrt = public.get(wrt, wrt)
     gradient = op.gradient((wrt,))
     steps: list[Step] = []
     for line in gradient.definition.lines[gradient.forward :]:

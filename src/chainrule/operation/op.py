@@ -13,10 +13,11 @@ import numpy as np
 from ..calculus.forward import Tangent, forward
 from ..calculus.reverse import Gradient, reverse
 from ..engines.native.program import ELEMENTS, Code, c_source
+from ..engines.native.ready import lane_ready
 from ..engines.native.target import current
 from ..engines.session import counted
 from ..errors import ArgumentError, ShapeError
-from ..language.bind import bind, lane_ready, settings_of
+from ..language.bind import bind, settings_of
 from ..language.families import Form
 from ..language.lazy import cached_property
 from ..language.program import Program

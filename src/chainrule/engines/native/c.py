@@ -11,11 +11,10 @@ from collections.abc import Callable, Iterable
 
 from ...language.program import identifiers
 from . import driver, vmath
-from .group import Arrangement
 from .nest import Block, Function, If, Ins, Loop, Note, Op, Operand, Over, Row, Step, Var, type_of
 from .number import DOUBLE, INT64, NUMBERS, Type
 from .phases import Slot, Unit, phase_name
-from .spec import Port, Spec
+from .spec import Arrangement, Port, Spec
 from .words import headline
 
 HEAD = """#include <math.h>

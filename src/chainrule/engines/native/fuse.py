@@ -11,11 +11,12 @@ from ...language.lazy import cached_property
 from ...language.program import MOST
 from ...language.tree import Index, Read, reads, walk
 from .adapt import one_axis, renamed
-from .group import Arrangement, Group, beside
+from .group import Group, beside
 from .lower import MOST_SAMPLES, SAMPLES, Statement
 from .number import DOUBLE
 from .roles import IN_LANES, Role, Scene
 from .solve import apply, emptied, open_short_indices, residues
+from .spec import Arrangement
 from .tiles import LIGHT, tiled
 
 FEW_TERMS = 64  # added to one place, that rounding does not matter

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from functools import cache
 
 from ...language.index import Poly
@@ -12,6 +11,7 @@ from ...language.lazy import cached_property
 from ...language.tree import Expr, Read, reads, rebuild
 from .lower import Statement
 from .number import Number
+from .spec import Arrangement
 
 
 def beside(tensor: str) -> str:
@@ -20,15 +20,6 @@ def beside(tensor: str) -> str:
 
 
 CHUNK = "chunk'"  # the letter over which partial sums are added where there are many
-
-
-class Arrangement(StrEnum):
-    """How a tensor's numbers lie behind one another."""
-
-    LANES = "lanes"  # [block][place][lane], a lane is a sample; the pointer is the block's
-    ROWS = "rows"  # [sample][place], as NumPy has it
-    PLAIN = "plain"  # [place]
-    PARTIAL = "partial"  # [chunk][place]: sums over the samples of each chunk, to be added in a fixed tree
 
 
 @dataclass(frozen=True)

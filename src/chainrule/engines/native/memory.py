@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 
 from ...language.index import Poly
 from .builder import Affine, Builder, Env, Place
-from .group import CHUNK, Arrangement, Group, Storage, beside
+from .group import CHUNK, Group, Storage, beside
 from .lanes import Lanes, inside
 from .lower import Statement, step_of
 from .nest import Const, Op, Operand, Var, type_of
 from .number import ADDRESS, DOUBLE, I64, Number, vector
+from .spec import Arrangement
 
 Point = tuple[int, ...]
 FIRST, N, ORDER = Var("first", I64), Var("n", I64), Var("order", ADDRESS)  # parameters of every kernel

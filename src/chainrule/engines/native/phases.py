@@ -14,13 +14,14 @@ from . import driver, vmath
 from .buffers import LINE
 from .builder import Builder
 from .effort import looks_every, per_block
-from .group import Arrangement, Group, Storage
+from .group import Group, Storage
 from .kernel import ME, kernel
 from .lower import SAMPLES, SOME_SAMPLES
 from .memory import ORDER, N
 from .nest import Function, Loop, Op, Operand, Var, instructions
 from .number import ADDRESS, BYTE, I64, Number
 from .schedule import Plan
+from .spec import Arrangement
 from .target import Target
 from .words import function_words
 

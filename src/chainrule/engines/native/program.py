@@ -16,13 +16,13 @@ from .buffers import aligned, contiguous
 from .c import source
 from .compile import assemble, at_rest, link, modules
 from .finds import looked_up, numbers
-from .group import Arrangement, Storage
+from .group import Storage
 from .lower import SAMPLES, lower
 from .number import NUMBERS
 from .phases import Unit, unit
 from .run import Runner
 from .schedule import Inputs, plan
-from .spec import DTYPES, ELEMENTS, Code, Layout, Port, Spec
+from .spec import DTYPES, ELEMENTS, Arrangement, Code, Layout, Port, Spec
 from .target import Target, current
 
 __all__ = [
@@ -97,7 +97,7 @@ def nest(spec: Spec, target: Target) -> Unit:
     wholes = {p.name for p in spec.inputs if NUMBERS[p.element].whole}
     statements = [looked_up(s, wholes) for s in lower(list(spec.lines), shapes, spec.sample, taken, numbers(wholes))]
     external = {
-        p.name: Storage(p.name, p.shape, Arrangement(p.layout if p.sample else "plain"), NUMBERS[p.element], p.sample, p.indexed)
+        p.name: Storage(p.name, p.shape, p.layout if p.sample else Arrangement.PLAIN, NUMBERS[p.element], p.sample, p.indexed)
         for p in spec.inputs + spec.outputs
     }
     given = Inputs(external, frozenset(p.name for p in spec.outputs), spec.sample, shapes, dict(spec.update), spec.chunks)

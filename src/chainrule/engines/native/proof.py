@@ -13,7 +13,7 @@ import numpy as np
 
 from ...errors import ArgumentError, ChainruleError, ElementTypeError, ShapeError
 from .buffers import ALIGNED, CONTIGUOUS, WRITEABLE, address
-from .spec import DTYPES, Layout, Port, Spec
+from .spec import DTYPES, Arrangement, Layout, Port, Spec
 
 _INT64 = np.dtype(np.int64)
 
@@ -43,7 +43,7 @@ class Proof:
 
         def wanted(p: Port, out: bool) -> _Wanted:
             written = out or p.name in taken
-            own = places.get(p.name, 0) if p.layout == "lanes" and p.sample else 0
+            own = places.get(p.name, 0) if p.layout is Arrangement.LANES and p.sample else 0
             flags = CONTIGUOUS | ALIGNED | (WRITEABLE if written else 0)
             dtype = DTYPES[p.element]
             return _Wanted(p.name, dtype, p.shape, p.sample, p.indexed, own, flags, out, shares.get(p.name, "") if out else "")

@@ -15,7 +15,7 @@ from ...errors import ChainruleError
 from . import driver, pool
 from .buffers import LINE, address, aligned
 from .proof import Proof
-from .spec import DTYPES, Code
+from .spec import DTYPES, Arrangement, Code
 
 _WORDS = LINE // 8
 _ARGUMENTS = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
@@ -164,10 +164,13 @@ class Runner:
         if batch > self.batch:
             self.batch = -1
             blocks = -(-batch // layout.lanes)
+            counts: dict[str, int] = {
+                Arrangement.LANES: blocks * layout.lanes, Arrangement.ROWS: batch, Arrangement.PARTIAL: layout.chunks, Arrangement.PLAIN: 1,
+            }  # fmt: skip
             for k, (name, kind, places, element) in enumerate(layout.slots):
                 if name not in self.proof.names:
-                    count = {"lanes": blocks * layout.lanes, "rows": batch, "partial": layout.chunks, "plain": 1}[kind]
-                    if kind in ("lanes", "rows") or name not in self.memory:
+                    count = counts[kind]
+                    if kind in (Arrangement.LANES, Arrangement.ROWS) or name not in self.memory:
                         self.memory[name] = aligned((count * places,), DTYPES[element])
                     self.frame[k] = address(self.memory[name])
             self.batch = batch

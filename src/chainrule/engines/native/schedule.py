@@ -17,10 +17,11 @@ from dataclasses import dataclass, replace
 from ...errors import ChainruleError
 from ...language.tree import reads
 from .fuse import Choices, fuse
-from .group import Arrangement, Group, Storage, beside
+from .group import Group, Storage, beside
 from .lower import SAMPLES, Statement
 from .number import DOUBLE, Number
 from .roles import IN_LANES, Inputs, Role, Scene, scene
+from .spec import Arrangement
 from .target import Target
 
 __all__ = ["Inputs", "Phase", "Plan", "plan"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 
@@ -12,11 +13,20 @@ ELEMENTS = {"float32": "float", "float64": "double", "uint8": "i8", "int32": "i3
 DTYPES = {v: np.dtype(k) for k, v in ELEMENTS.items()}
 
 
+class Arrangement(StrEnum):
+    """How a tensor's numbers lie behind one another."""
+
+    LANES = "lanes"  # [block][place][lane], a lane is a sample; the pointer is the block's
+    ROWS = "rows"  # [sample][place], as NumPy has it
+    PLAIN = "plain"  # [place]
+    PARTIAL = "partial"  # [chunk][place]: sums over the samples of each chunk, to be added in a fixed tree
+
+
 @dataclass(frozen=True)
 class Port:
     """A tensor that goes in or comes out. With samples, `shape` leaves that axis out.
 
-    layout "rows" is NumPy's; "lanes" is the engine's own ([block][place][lane]), for chaining programs.
+    layout: of what has samples, NumPy's rows, or the engine's own lanes for chaining programs.
     """
 
     name: str
@@ -24,7 +34,7 @@ class Port:
     element: str
     sample: bool = False
     indexed: bool = False
-    layout: str = "rows"
+    layout: Arrangement = Arrangement.ROWS
 
 
 @dataclass(frozen=True)

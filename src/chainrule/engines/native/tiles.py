@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 
 from ...language.index import Poly
 from ...language.tree import Call, Index, Read, free_names, product_factors, reads, walk
-from .group import Arrangement, Group, Storage
+from .group import Group, Storage
 from .lower import FOUND, SAMPLES, SOME_SAMPLES, Statement, linear, step_of
+from .spec import Arrangement
 
 # Bounds and costs of the model. They are no machine's data sheet: they were tuned until `python benchmarks/kernels.py` found no better tile
 # by hand, and only the order in which they put tiles matters.

@@ -1,0 +1,51 @@
+"""The operation that a layer is: one call of its forward, with the layer's parameters by name and its settings as numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from ..errors import ArgumentError, ChainruleError
+from ..language.bind import fixed
+from ..operation.op import Op
+from .tensors import Symbol
+from .trace import Trace
+
+if TYPE_CHECKING:
+    from .module import Module
+
+RANKS = (2, 4, 3, 1, 5)  # axes that a layer's input may have, the usual ones first
+
+
+class _Probe(Trace):
+    """Writes down what operation forward calls, and with what; there are no sizes yet."""
+
+    found: tuple[Op, Mapping[str, Symbol], Mapping[str, int | float]] | None = None
+
+    def apply(self, operation: Op, args: Sequence[object], given: Mapping[str, object]) -> Symbol | tuple[Symbol, ...]:
+        if self.found is not None:
+            raise ArgumentError(f"{operation.name}: a second operation")
+        fitted, symbols, numbers = self.meant(operation, args, given)
+        self.found = fitted, symbols, numbers
+        out = tuple(Symbol(self, f".{t.name}", (1,) * len(t.axes)) for t in fitted.definition.outputs)
+        return out[0] if len(out) == 1 else out
+
+
+def operation_of(m: Module) -> tuple[Op, dict[str, str]]:
+    """(operation, its input for each name in state_dict and for `input`)."""
+    for rank in RANKS:
+        probe = _Probe(m, True, 1)
+        with probe.running():
+            x = probe.input("input", (1,) * rank)
+            try:
+                y = m.forward(x)
+            except ChainruleError:
+                continue
+        if probe.found is None or not isinstance(y, Symbol) or y.name != f".{probe.found[0].definition.outputs[0].name}":
+            break
+        op, symbols, numbers = probe.found
+        public = {probe.names[s]: name for name, s in m.named_states()} | {"input": "input"}
+        return Op(fixed(op.definition, numbers), op.doc), {public[s.name]: k for k, s in symbols.items() if s.name in public}
+    raise ArgumentError(
+        f"{type(m).__name__}: not one operation of its input and parameters; accepted: its program for inputs of a shape, as in net.program((64, 3, 32, 32))"
+    )
