@@ -32,11 +32,12 @@ def own_cache() -> Iterator[None]:
 @pytest.fixture(params=[w for w in WIDTHS if w != current().name])
 def narrower(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Another vector width than the host's own, which all other tests use. One that the host lacks is reported at the end, never passed over."""
+    host = current().name
     monkeypatch.setenv("CHAINRULE_TARGET", request.param)
     try:
         assert current().name == request.param
     except ArgumentError as e:
-        missing(request, f"on {request.param}: this machine ({current().name}) has no such vectors")
+        missing(request, f"on {request.param}: this machine ({host}) has no such vectors")
         pytest.skip(str(e))
     return str(request.param)
 
