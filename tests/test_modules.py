@@ -405,6 +405,70 @@ def test_attributes_that_change_are_seen() -> None:
     assert np.array_equal(step.net.values["w"], again.values["w"])
 
 
+class Config:
+    def __init__(self) -> None:
+        self.rate, self.inner = 2.0, {"rows": [1, 2]}
+
+
+FACTOR = [2.0]
+
+
+class Reads(nn.Module):
+    """Reads numbers from everywhere."""
+
+    shared, known = 2.0, [2.0]
+
+    def __init__(self, way: str) -> None:
+        self.way, self.k, self.rows, self._rows, self.chosen = way, np.array(2.0), [np.full(4, 2.0), np.ones(4)], [2.0], {2.0}
+        self.cfg, self.config = {"a": {"b": 2.0, "c": [(1.0, [2.0])]}}, Config()
+
+    def forward(self, x: nn.Symbol) -> nn.Symbol:
+        return x * READ[self.way][0](self)
+
+
+READ: dict[str, tuple[Callable, Callable]] = {
+    "an array without axes": (lambda m: m.k, lambda m: m.k.fill(3)),
+    "an array in a list": (lambda m: m.rows[0], lambda m: m.rows.__setitem__(0, np.full(4, 3.0))),
+    "an array in a list, of the same numbers": (lambda m: m.rows[0], lambda m: (m.rows.__setitem__(0, m.rows[0].copy()), m.rows[0].fill(3))),
+    "a dictionary in a dictionary": (lambda m: m.cfg["a"]["b"], lambda m: m.cfg["a"].__setitem__("b", 3.0)),
+    "a list in a tuple in a list": (lambda m: m.cfg["a"]["c"][0][1][0], lambda m: m.cfg["a"]["c"][0][1].__setitem__(0, 3.0)),
+    "a private list": (lambda m: m._rows[0], lambda m: m._rows.__setitem__(0, 3.0)),
+    "a set": (lambda m: max(m.chosen), lambda m: m.chosen.add(3.0)),
+    "an object's field": (lambda m: m.config.rate, lambda m: setattr(m.config, "rate", 3.0)),
+    "a list in an object": (lambda m: len(m.config.inner["rows"]), lambda m: m.config.inner["rows"].append(3)),
+    "a class attribute": (lambda m: m.shared, lambda m: setattr(Reads, "shared", 3.0)),
+    "a list of a class": (lambda m: m.known[0], lambda m: Reads.known.__setitem__(0, 3.0)),
+}
+
+
+@pytest.mark.parametrize("way", READ)
+def test_whatever_forward_reads_may_change(way: str) -> None:
+    net = Reads(way)
+    evaluate = cr.value_and_grad(net, lambda o, t: (o - t).mean())
+    assert np.array_equal(net(X), 2 * X) and evaluate(X, 0 * X)[0] == pytest.approx((2 * X).mean())
+    READ[way][1](net)
+    assert np.array_equal(net(X), 3 * X) and evaluate(X, 0 * X)[0] == pytest.approx((3 * X).mean())
+    ready = list(net._cache.calls.values())[-1]
+    net(X)
+    assert list(net._cache.calls.values())[-1] is ready, "what did not change is not written down again"
+
+
+def test_whatever_a_loss_reads_may_change() -> None:
+    net, weight, config = nn.Sequential(nn.Linear(4, 4)).init(0, D), [2.0], Config()
+    evaluate = cr.value_and_grad(net, lambda o, t: F.mse_loss(o, t) * weight[0] * config.rate * FACTOR[0])
+    plain = evaluate(X, T)[0] / 8
+    weight[0] = 3.0
+    assert evaluate(X, T)[0] == pytest.approx(12 * plain)
+    config.rate = 3.0
+    assert evaluate(X, T)[0] == pytest.approx(18 * plain)
+    FACTOR[0] = 3.0
+    assert evaluate(X, T)[0] == pytest.approx(27 * plain)
+    step = cr.TrainStep(net, lambda o, t: F.mse_loss(o, t) * weight[0], cr.optim.SGD(0.0), X, T, 5)
+    assert step.run(range(5))[0] == pytest.approx(3 * plain)
+    weight[0] = 1.0
+    assert step.run(range(5))[0] == pytest.approx(plain)
+
+
 def test_threads_call_one_network() -> None:
     net = nn.Sequential(nn.Linear(4, 30), nn.BatchNorm1d(30), nn.ReLU(), nn.Linear(30, 3)).init(0, D)
     want = {n: net(X[:n], engine="reference") for n in range(1, 6)}
