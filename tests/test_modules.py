@@ -578,6 +578,23 @@ def test_files_of_every_module_and_of_ones_own_class(tmp_path: Path) -> None:
         cr.load(tmp_path / "own", into=Pair())
 
 
+def test_files_know_names_and_what_is_shared(tmp_path: Path) -> None:
+    layer = nn.Linear(4, 4)
+    tied = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4))
+    tied[1].weight = tied[0].weight
+    inner = nn.Sequential({"q": nn.Linear(4, 4), "r": nn.Sequential({"s": nn.Tanh()})})
+    for net, count in ((nn.Sequential(layer, nn.Tanh(), layer), 2), (tied, 3), (inner, 2), (nn.Sequential(inner, inner["q"], nn.ReLU()), 2)):
+        net.init(2, D)
+        cr.save(net, tmp_path / "m")
+        again = cr.load(tmp_path / "m")
+        assert list(again.values) == list(net.values) and len(again.values) == count and repr(again) == repr(net)
+        assert list(again.state_dict()) == list(net.state_dict()) and np.array_equal(again(X), net(X))
+        for x in (net, again):
+            cr.fit(x, nn.MSELoss(), cr.optim.SGD(0.1), (X, T), epochs=2)
+        assert np.array_equal(again(X), net(X))
+    assert isinstance(cr.load(tmp_path / "m")[0].r.s, nn.Tanh)
+
+
 def test_a_summary_counts_each_parameter_once() -> None:
     text = str(nn.models.ResNet(1, 10, 4).summary((3, 8, 8)))
     assert "layer1.0.conv1 (Conv2d)" in text and "(N, 4, 8, 8)" in text and "(N, 10)" in text
