@@ -53,12 +53,18 @@ class Row(Module):
         return self._children[self._place(k)]
 
     @classmethod
-    def of(cls, layers: Iterable[Module]) -> Any:
-        """The same kind of row with these modules, which are shared and not copied."""
+    def of(cls, layers: Iterable[Module], names: Iterable[str] | None = None) -> Any:
+        """The same kind of row with these modules, which are shared and not copied, under these names."""
         row = cls.__new__(cls)
-        for m in layers:
-            row.append(m)
+        if names is None:
+            return row.extend(layers)
+        row._take_named(zip(names, layers, strict=True))
         return row
+
+    def _take_named(self, modules: Iterable[tuple[str, object]]) -> None:
+        for name, m in modules:
+            self._named(name)
+            self._children_set(name, as_layer(m))
 
     def __setitem__(self, k: int, value: object) -> None:
         self._children_set(self._place(k), as_layer(value))
@@ -93,8 +99,13 @@ class Row(Module):
 
     def config(self) -> dict[str, object] | None:
         inner = [m.config() for m in self.layers]
-        named = list(self._children) == [str(k) for k in range(len(inner))]
-        return {"type": type(self).__name__, "layers": inner} if named and None not in inner else None
+        if None in inner:
+            return None
+        found: dict[str, object] = {"type": type(self).__name__, "layers": inner}
+        names = list(self._children)
+        if names != [str(k) for k in range(len(inner))]:
+            found["names"] = names
+        return found
 
 
 class Sequential(Row):
@@ -115,9 +126,7 @@ class Sequential(Row):
 
     def __init__(self, *layers: Any):
         if len(layers) == 1 and isinstance(layers[0], Mapping):
-            for name, m in layers[0].items():
-                self._named(name)
-                self._children_set(name, as_layer(m))
+            self._take_named(layers[0].items())
         else:
             self.extend(layers)
 

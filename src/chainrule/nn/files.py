@@ -100,9 +100,50 @@ def described(net: Module) -> dict[str, object]:
     given = net.input
     taken = None if given is None else {"transform": given.transform and str(given.transform), "kind": given.kind, "shape": given.shape}
     config = net.config()
-    if isinstance(net, Sequential) and config is not None:
-        return {"layers": config["layers"], "input": taken, "classes": net.classes}
-    return {"module": config or {"type": OWN, "name": type(net).__qualname__}, "input": taken, "classes": net.classes}
+    rest = {"input": taken, "classes": net.classes, "shared": shared(net)}
+    if isinstance(net, Sequential) and config is not None and "names" not in config:
+        return {"layers": config["layers"], **rest}
+    return {"module": config or {"type": OWN, "name": type(net).__qualname__}, **rest}
+
+
+def shared(net: Module) -> dict[str, str]:
+    """{path of a module or parameter that stands in several places: the first path of the same one}."""
+    found: dict[str, str] = {}
+    first: dict[object, str] = {}
+
+    def walk(m: Module, path: str) -> None:
+        parts: dict[str, Any] = {**m._children, **m._states}
+        for k, part in parts.items():
+            here = f"{path}{k}"
+            if first.setdefault(part, here) != here:
+                found[here] = first[part]
+            elif isinstance(part, Module):
+                walk(part, f"{here}.")
+
+    walk(net, "")
+    return found
+
+
+def share(net: Module, pairs: Any) -> None:
+    """Put modules and parameters back into the other places where they stood."""
+    _expect(isinstance(pairs, dict) and all(isinstance(v, str) for v in pairs.values()), "shared", pairs, "paths by path")
+    for path, first in pairs.items():
+        (holder, name), (owner, own) = _place(net, path), _place(net, first)
+        kinds: list[tuple[dict[str, Any], dict[str, Any]]] = [(holder._children, owner._children), (holder._states, owner._states)]
+        for here, there in kinds:
+            if name in here and own in there:
+                here[name] = there[own]
+                break
+        else:
+            raise ArgumentError(f"{path!r:.80} and {first!r:.80}: not two of one kind; accepted: paths of modules, or of parameters")
+
+
+def _place(net: Module, path: str) -> tuple[Module, str]:
+    """The module that holds what stands at a path, and its name there."""
+    *before, name = path.split(".")
+    for k in before:
+        net = net._children[k]
+    return net, name
 
 
 KNOWN: dict[str, Callable[..., Module]] = {
@@ -127,10 +168,10 @@ def from_config(config: object, depth: int = 0) -> Module:
             raise ArgumentError(f"{config!r:.80}: not a formula's description; accepted: text, shapes and settings")
         return Formula(text, **{k: tuple(v) if isinstance(v, list) else v for k, v in shapes.items()}, **settings)
     if isinstance(name, str) and name in ROWS:
-        layers = config.get("layers")
-        if len(rest) != 1 or not isinstance(layers, list):
-            raise ArgumentError(f"{config!r:.80}: not a row's description; accepted: layers")
-        made: Module = ROWS[name].of([from_config(c, depth + 1) for c in layers])
+        layers, names = config.get("layers"), config.get("names")
+        if rest.keys() - {"names"} != {"layers"} or not isinstance(layers, list) or not (names is None or isinstance(names, list)):
+            raise ArgumentError(f"{config!r:.80}: not a row's description; accepted: layers, and their names")
+        made: Module = ROWS[name].of([from_config(c, depth + 1) for c in layers], names)
         return made
     if name == OWN:
         raise Foreign(
@@ -163,6 +204,8 @@ def restored(config: Any, state: dict[str, np.ndarray], into: Module | None = No
     else:
         _expect(isinstance(whole.get("layers"), list) and bool(whole["layers"]), "layers", whole.get("layers"), "a list of layers")
         net = Sequential.of([from_config(c) for c in whole["layers"]])
+    if into is None:
+        share(net, whole.get("shared") or {})
     net.load_state_dict(state)
     taken = whole.get("input")
     if taken is not None:

@@ -267,5 +267,12 @@ def _differentiated(calls: Sequence[Call], wanted: set[str], ends: Sequence[str]
     return [(c, wrt) for c, wrt in found if wrt]
 
 
+def reached(calls: Sequence[Call], wanted: Iterable[str], ends: Sequence[str]) -> list[str]:
+    """Those of the wanted tensors that the ends depend on, in order."""
+    names = list(wanted)
+    found = {c.names[x] for c, wrt in _differentiated(calls, set(names), ends) for x in wrt}
+    return [x for x in names if x in found]
+
+
 def gradient_name(tensor: str) -> str:
     return f"{tensor}.grad"

@@ -15,6 +15,7 @@ from .graph import Graph, forward, needed, ready_for_lanes, whole_arrays
 from .tensors import Symbol
 from .trace import Call, Trace, inner_name
 from .values import Parameter, Shape, Stored
+from .watch import Watched, classes_of, watched
 
 if TYPE_CHECKING:
     from .module import Module
@@ -43,7 +44,7 @@ class Network:
     seen: tuple[tuple[str, Module, tuple[Shape, ...]], ...]
     parts: tuple[Module, ...]
     stamp: int
-    watched: tuple[tuple[object, object], ...]
+    watched: tuple[Watched, ...]
 
     @property
     def samples(self) -> int:
@@ -55,7 +56,7 @@ class Network:
 
     def fresh(self) -> bool:
         """Whether nothing that it was made from has changed since."""
-        return self.stamp == stamp(self.parts) and all(a == b for a, b in self.watched)
+        return self.stamp == stamp(self.parts) and all(w.same() for w in self.watched)
 
     def graph(self, wanted: Sequence[str], free: bool | None = None) -> Graph:
         """The forward formulas of what these tensors depend on."""
@@ -77,18 +78,13 @@ def stamp(modules: Sequence[Module]) -> int:
     return sum([m.__dict__["_version"] for m in modules])
 
 
-PLAIN = (int, float, complex, str, bytes, bool, type(None), tuple)
+OWN = ("_states", "_children", "_version", "_cache", "_input", "_classes")  # attributes of every module, which it looks after itself
 
 
-def containers(modules: Sequence[Module]) -> tuple[tuple[object, object], ...]:
-    """Lists, dictionaries and sets among attributes, each with a copy: they change without an attribute being set."""
-    found: list[tuple[object, object]] = []
-    for m in modules:
-        for k, v in m.__dict__.items():
-            plain = isinstance(v, (list, dict, set)) and all(isinstance(x, PLAIN) for x in (v.values() if isinstance(v, dict) else v))
-            if not k.startswith("_") and plain:
-                found.append((v, v.copy()))
-    return tuple(found)
+def beside(modules: Sequence[Module], loss: object) -> tuple[Watched, ...]:
+    """What forward and loss read beside modules and may change without an attribute being set."""
+    attributes = [v for m in modules for k, v in m.__dict__.items() if k not in OWN]
+    return watched([*attributes, *classes_of(modules), loss])
 
 
 def numbered(word: str, count: int) -> tuple[str, ...]:
@@ -128,7 +124,7 @@ def written(
             ended(trace, loss(outputs, expected))
             trace.path = ""
         renewed = distinct(trace, tuple(trace.updates.values()), taken={x.name for x in outputs})
-    return _network(trace, outputs, alone, set(names), tuple(zip((x.name for x in renewed), trace.updates, strict=True)))
+    return _network(trace, outputs, alone, set(names), tuple(zip((x.name for x in renewed), trace.updates, strict=True)), loss)
 
 
 def distinct(trace: Trace, tensors: Sequence[Symbol], taken: set[str] | None = None) -> tuple[Symbol, ...]:
@@ -153,7 +149,9 @@ def ended(trace: Trace, value: object) -> None:
     trace.shapes[LOSS] = ()
 
 
-def _network(trace: Trace, outputs: Sequence[Symbol], alone: bool, targets: set[str], updates: tuple[tuple[str, Stored], ...]) -> Network:
+def _network(
+    trace: Trace, outputs: Sequence[Symbol], alone: bool, targets: set[str], updates: tuple[tuple[str, Stored], ...], loss: object
+) -> Network:
     net = trace.root
     for s in trace.names:
         s.settled(net.dtype)
@@ -181,7 +179,7 @@ def _network(trace: Trace, outputs: Sequence[Symbol], alone: bool, targets: set[
         seen=shown,
         parts=parts,
         stamp=stamp(parts),
-        watched=containers(parts),
+        watched=beside(parts, loss),
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import ArgumentError
 from ..nn.compiled import Runs, runner
-from ..nn.graph import Graph, backward, leading_to
+from ..nn.graph import Graph, backward, leading_to, reached
 from ..nn.losses import Total
 from ..nn.module import Module
 from ..nn.network import LOSS, Network, own_types, written
@@ -17,7 +17,8 @@ from ..operation.op import Op
 from ..ops.update import counted
 from .optim import Optimizer, Schedule
 
-SEED, STEP, BEFORE = "loss.grad", "step", "step.before"
+APART = ".."  # what names of the optimiser's own begin with, where they have a dot: no module's do
+SEED, STEP, BEFORE = "loss.grad", "step", f"{APART}step.before"
 Shape = tuple[int, ...]
 
 
@@ -60,7 +61,8 @@ def build(
     network = written(net, inputs, True, transform, loss, targets)
     renewed = [new for new, _ in network.updates] if optimizer is not None else []
     g = network.graph([LOSS, *renewed])
-    asked = [*network.parameters, *(wanted or ())]
+    trained = reached(network.calls, network.parameters, [LOSS])
+    asked = [*network.parameters, *(wanted or ())] if optimizer is None else trained
     g.declare(SEED, (), False)
     grads = backward(g, network.calls, set(asked), [LOSS])
     if optimizer is None:
@@ -68,7 +70,7 @@ def build(
     names = {s: name for name, s in network.states.items()}
     pairs = {new: names[s] for new, s in network.updates}
     step = Step(g, optimizer)
-    for p in network.parameters:
+    for p in trained:  # as in PyTorch: what the loss does not reach has no gradient, and does not decay either
         pairs |= step.update(p, grads[p])
     if step.counts:
         pairs[STEP] = BEFORE
@@ -111,7 +113,7 @@ class Step:
             elif op.uses("step"):
                 names["step"] = self.step()
             else:  # a form in which the number of the step does not matter
-                names["step"] = self.number("step.unread", 0.0)
+                names["step"] = self.number(f"{APART}step.unread", 0.0)
         self.g.add(op, names, {}, f"{p}.update", leading_to(op, out & names.keys()), shared=f"update:{op.name}")
         return pairs
 
@@ -131,6 +133,6 @@ class Step:
             self.g.declare(name, (), False)
             return name
         d = value.op.definition
-        names = {t.name: self.step() if t.name == "step" else self.number(f"{name}.{t.name}", value.numbers[t.name]) for t in d.inputs}
+        names = {t.name: self.step() if t.name == "step" else self.number(f"{APART}{name}.{t.name}", value.numbers[t.name]) for t in d.inputs}
         self.g.add(value.op, names | {d.outputs[0].name: name}, {}, f"schedule:{name}")
         return name

@@ -130,9 +130,7 @@ class TrainStep:
         all_finite(data)
         self.data = within(built.network, built.graph, data)
         self.classes = classes_of(built.network, self.data)
-        for name, (shape, start) in built.states.items():
-            self.states[name] = aligned(shape, self.dtype)
-            self.states[name][...] = start
+        self._carried(built)
         self.free, self.made_of = built.graph.free, signature(built.network.calls)
         self.sizes[self.batch] = True
         self._made(built, self.batch)
@@ -202,12 +200,17 @@ class TrainStep:
         self.runners.clear()
         self.sizes.clear()
         built = self._built(self.batch)
-        for name, (shape, start) in built.states.items():
-            if name not in self.states:
-                self.states[name] = np.full(shape, start, self.dtype)
+        self._carried(built)
         self.free, self.made_of = built.graph.free, signature(built.network.calls)
         self.sizes[self.batch] = True
         self._made(built, self.batch)
+
+    def _carried(self, built: Built) -> None:
+        """The optimiser's states: those there are, and where they start for parameters that are new or have another shape."""
+        for name, (shape, start) in built.states.items():
+            if name not in self.states or self.states[name].shape != shape:
+                self.states[name] = aligned(shape, self.dtype)
+                self.states[name][...] = start
 
     def _steps(self, rows: np.ndarray) -> np.ndarray:
         """Steps whose batches the program for full ones serves."""
