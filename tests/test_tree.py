@@ -151,13 +151,13 @@ def test_any_name_of_the_language_makes_a_name_in_c(tmp_path: Path, request: pyt
         subprocess.run([COMPILER, *flags, "-shared", str(tmp_path / "f.c"), "-o", str(tmp_path / f"{standard}.so"), "-lm"], check=True)
         arrays = {name: np.arange(SAMPLES, dtype=np.float32) + k for k, name in enumerate(AWKWARD)}
         y = {"y": np.zeros(SAMPLES, np.float32)}
-        run_c(tmp_path / f"{standard}.so", op, op.ready(arrays, {}).spec, arrays, y, "f")
+        run_c(tmp_path / f"{standard}.so", op.ready(arrays, {}).spec, arrays, y, "f")
         assert np.array_equal(y["y"], op(**arrays, engine="reference"))
 
 
 def test_a_network_is_given_as_c_by_the_same_door(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     net = cr.nn.Sequential(cr.nn.Linear(3, 4), cr.nn.BatchNorm1d(4), cr.nn.Tanh()).init(0)
-    text = net.c((SAMPLES, 3))
+    text = net.c_source((SAMPLES, 3))
     assert "int chainrule_sequential(int64_t n, const float *input_, const float *weight0_, const float *bias0_," in text
     if COMPILER is None:
         missing(request, "against C: there is no cc, gcc or clang on this machine")

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, ElementTypeError
 from ..language.program import Program
 from ..operation.arrays import common_type
 from ..operation.op import Op
@@ -258,6 +258,9 @@ class Module:
             )
         given = {k: fitting(state[k], k, s.shape) for k, s in wanted.items() if k in state}
         floats = {k: a for k, a in given.items() if not wanted[k].whole}
+        if floats and all(a.dtype.kind in "iub" for a in floats.values()):
+            name, a = next(iter(floats.items()))
+            raise ElementTypeError(f"{name} with dtype {a.dtype}: no parameter here is a float; accepted: float32 or float64")
         kind = common_type(floats, "load_state_dict") if floats else self.dtype
         if missing and kind != self.dtype and floats:
             given = {k: a.astype(self.dtype) if a.dtype.kind == "f" else a for k, a in given.items()}
@@ -324,7 +327,7 @@ class Module:
         """The loop nests compiled for inputs of these shapes (samples first), each with the formula it came from."""
         return inference.loops(self, shapes)
 
-    def c(self, *shapes: tuple[int, ...]) -> str:
+    def c_source(self, *shapes: tuple[int, ...]) -> str:
         """The same loop nests as a C file; its function is chainrule_<name of the class>."""
         return inference.c(self, shapes)
 
