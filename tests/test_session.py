@@ -187,6 +187,24 @@ def test_a_helper_that_comes_late_finds_its_code(monkeypatch: pytest.MonkeyPatch
         gc.collect()
 
 
+def test_networks_that_share_code_keep_their_own_parameters() -> None:
+    """The addresses of parameters stay in a program's frame from call to call: another network, new memory or a training step take their place."""
+    make = lambda seed: cr.nn.Sequential(cr.nn.Linear(3, 4), cr.nn.BatchNorm1d(4), cr.nn.Linear(4, 2)).init(seed, np.float64)  # noqa: E731
+    x, t = np.random.default_rng(0).normal(size=(5, 3)), np.zeros(5, int)
+    nets = [make(0), make(1), make(2)]
+    want = [net(x, engine="reference") for net in nets]
+    for k in (0, 1, 0, 0, 2, 1, 2):
+        np.testing.assert_allclose(nets[k](x), want[k], rtol=1e-12)
+    nets[0].load_state_dict(nets[1].state_dict())
+    np.testing.assert_allclose(nets[0](x), want[1], rtol=1e-12)
+    nets[2][0].weight = nets[1][0].weight
+    nets[2].astype(np.float32).astype(np.float64)
+    cr.fit(nets[1], cr.nn.CrossEntropyLoss(), cr.optim.SGD(0.1), (x, t), epochs=1, batch_size=5)
+    for net in (*nets, copy.deepcopy(nets[1]), pickle.loads(pickle.dumps(nets[2]))):
+        np.testing.assert_allclose(net(x), net(x, engine="reference"), rtol=1e-6)
+    assert np.array_equal(copy.deepcopy(nets[1])(x), nets[1](x)) and not np.array_equal(nets[0](x), nets[1](x))
+
+
 # Programs --------------------------------------------------------------------------------------------------------------
 
 

@@ -13,7 +13,7 @@ import os
 import signal
 import threading
 import weakref
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 import numpy as np
@@ -22,7 +22,7 @@ from ..language.program import Program
 from ..language.tree import Tensor
 from . import reference
 from .native import program as native
-from .native.program import ELEMENTS, Code, Port, Runner, Spec, contiguous
+from .native.program import ELEMENTS, Code, Fixed, Port, Runner, Spec, contiguous
 from .native.target import current
 
 MOST_PROGRAMS = 128  # kept at once; a program is a few hundred kilobytes of code
@@ -53,11 +53,11 @@ class Machine:
         finally:
             self.back(runner)
 
-    def quick(self, arrays: list[np.ndarray], slots: tuple[int, ...], total: int, threads: int) -> None:
+    def quick(self, arrays: Sequence[np.ndarray], slots: Sequence[int], total: int, threads: int, fixed: Fixed = ()) -> None:
         """Runner.quick in memory that nobody else uses meanwhile."""
         runner = self.taken()
         try:
-            runner.quick(arrays, slots, total, threads)
+            runner.quick(arrays, slots, total, threads, fixed)
         finally:
             self.back(runner)
 
@@ -118,7 +118,7 @@ class Held:
     def place(self, machine: Machine) -> Machine:
         """Find the places of the program's arrays in its frame; what it does not read has none."""
         self.kept = weakref.ref(machine)
-        at = {name: k for k, (name, *_) in enumerate(machine.code.layout.slots)}
+        self.at = at = {name: k for k, (name, *_) in enumerate(machine.code.layout.slots)}
         self.chosen = tuple(k for k, name in enumerate(self.names) if name in at)
         self.slots = tuple(at[self.names[k]] for k in self.chosen)
         self.all = len(self.chosen) == len(self.names)
@@ -132,6 +132,11 @@ class Held:
         """One step on arrays in the order of inputs and outputs, which are known to be what the program was compiled for."""
         machine = self.kept() or self.place(session.machine(self.spec))
         machine.quick(arrays if self.all else [arrays[k] for k in self.chosen], self.slots, total, threads)
+
+    def beside(self, fixed: Fixed, slots: Sequence[int], arrays: Sequence[np.ndarray], total: int, threads: int) -> None:
+        """The same where the addresses of some arrays are known; `at` has every array's place, the same for the same spec."""
+        machine = self.kept() or self.place(session.machine(self.spec))
+        machine.quick(arrays, slots, total, threads, fixed)
 
 
 def spec_of(program: Program, dtype: np.dtype, types: Mapping[str, str], batch: int = 0, indexed: Collection[str] = ()) -> Spec:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import is_
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..engines.native.buffers import aligned, contiguous
-from ..engines.native.program import c_source
+from ..engines.native.buffers import address, aligned, contiguous
+from ..engines.native.program import Fixed, c_source
 from ..engines.native.target import current
 from ..errors import ArgumentError, ShapeError
 from ..language.program import Program
@@ -50,11 +51,14 @@ class Ready:
     checked: bool  # whether inputs must be looked through: whole numbers, other types
     bound: bool  # whether there are constants, or states that hold whole numbers
     input: Input | None
+    memories: tuple[np.ndarray, ...]  # of the states, whose addresses `fixed` has
+    fixed: Fixed
+    open: tuple[str, ...]  # what a call brings, and its places
+    slots: tuple[int, ...]
 
     def fits(self, net: Module) -> bool:
-        for _, s in self.states:
-            if s.memory is None or s.memory.dtype != self.dtype:
-                return False
+        if not all(map(is_, [s.memory for _, s in self.states], self.memories)):
+            return False
         return self.input is net._input and self.target is current() and self.network.fresh()
 
 
@@ -85,12 +89,13 @@ def call(net: Module, inputs: Sequence[object], threads: int | None, transform: 
     samples = len(arrays[0])
     given = as_read(ready.network, ready.graph, arrays, ready.dtype) if ready.checked else dict(zip(names, map(contiguous, arrays), strict=True))
     out = {name: aligned(ready.graph.shapes[name], ready.dtype) for name in ready.network.outputs}
-    values = own_arrays(ready.network, ready.graph, ready.dtype) if ready.bound else {name: s.array for name, s in ready.states}
     count, total = threads or (cores() if samples > 64 else 1), samples if ready.graph.free else 1
-    if isinstance(ready.runs, Native):
-        ready.runs.quick({**values, **given, **out}, total, count)
+    every = {**given, **out}
+    if isinstance(ready.runs, Native) and not ready.bound:
+        ready.runs.held.beside(ready.fixed, ready.slots, [every[name] for name in ready.open], total, count)
     else:
-        ready.runs.run({**values, **given, **out}, total)
+        values = own_arrays(ready.network, ready.graph, ready.dtype) if ready.bound else {name: s.array for name, s in ready.states}
+        ready.runs.quick({**values, **every}, total, count)
     rows = tuple(a if a.shape else a[()] for a in out.values())
     return rows[0] if ready.network.alone else rows
 
@@ -117,7 +122,18 @@ def _ready(net: Module, arrays: Sequence[np.ndarray], transform: Op | None, engi
         any(declared_whole(network.calls, n) for n in types) or any(a.dtype != types[n] for n, a in zip(types, arrays, strict=True)) or bool(g.bound)
     )
     bound = bool(network.constants) or any(n in g.limits for n, _ in states)
-    return cache.keep(kind, Ready(network, g, runs, dtype, current(), states, checked, bound, net._input))
+    memories = tuple(s.array for _, s in states)
+    fixed, brought, slots = places(runs, dict(zip([n for n, _ in states], memories, strict=True)), (*network.inputs, *network.outputs))
+    return cache.keep(kind, Ready(network, g, runs, dtype, current(), states, checked, bound, net._input, memories, fixed, brought, slots))
+
+
+def places(runs: Runs, own: Mapping[str, np.ndarray], brought: Sequence[str]) -> tuple[Fixed, tuple[str, ...], tuple[int, ...]]:
+    """(places and addresses of what a network has of its own, what a call brings, the places of that); what is not read has none."""
+    if not isinstance(runs, Native):
+        return (), (), ()
+    at = runs.held.at
+    read = tuple(n for n in brought if n in at)
+    return tuple((at[n], address(a)) for n, a in {**runs.numbers, **own}.items() if n in at), read, tuple(at[n] for n in read)
 
 
 def batches(arrays: Sequence[np.ndarray], names: Sequence[str] = ()) -> None:

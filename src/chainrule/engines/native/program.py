@@ -20,7 +20,7 @@ from .group import Storage
 from .lower import SAMPLES, lower
 from .number import NUMBERS
 from .phases import Unit, unit
-from .run import Runner
+from .run import Fixed, Runner
 from .schedule import Inputs, plan
 from .spec import DTYPES, ELEMENTS, Arrangement, Code, Layout, Port, Spec
 from .target import Target, current
@@ -29,6 +29,7 @@ __all__ = [
     "DTYPES",
     "ELEMENTS",
     "Code",
+    "Fixed",
     "Layout",
     "Port",
     "Runner",

@@ -33,6 +33,9 @@ _PYTHON = tuple(_function(name) for name in ("PyEval_SaveThread", "PyEval_Restor
 _listener = threading.main_thread().ident if all(_PYTHON) else 0  # the thread whose runs hear signals
 
 
+Fixed = Sequence[tuple[int, int]]  # places in a frame and the addresses that stand there
+
+
 class Runner:
     """Code with its memory. Any number of threads may call it: a lock lets them in one at a time."""
 
@@ -43,6 +46,7 @@ class Runner:
         self.hearing = ctypes.PYFUNCTYPE(None, *_ARGUMENTS)(code.address)  # the code itself does; what a handler raises comes out of the call
         self.memory: dict[str, np.ndarray] = {}
         self.frame = [0] * (len(code.layout.slots) + driver.WORDS)
+        self.fixed: Fixed | None = ()  # what of a caller's addresses the frame holds
         self.batch = -1
         self.arenas: np.ndarray | None = None
         self.fresh()
@@ -92,16 +96,24 @@ class Runner:
             finally:
                 self.holder = 0
 
-    def quick(self, arrays: Sequence[np.ndarray], slots: Sequence[int], total: int, threads: int) -> None:
-        """One step on arrays that are known to be what the program was compiled for; each has its place in the frame."""
+    def quick(self, arrays: Sequence[np.ndarray], slots: Sequence[int], total: int, threads: int, fixed: Fixed = ()) -> None:
+        """One step on arrays that are known to be what the program was compiled for; each has its place in the frame.
+
+        fixed: places and addresses of the others, which are the same from call to call and kept alive by the caller.
+        """
         with self.lock:
             if self.holder:
-                return Runner(self.code).quick(arrays, slots, total, threads)
+                return Runner(self.code).quick(arrays, slots, total, threads, fixed)
             self.holder = threading.get_ident()
             try:
                 count = max(1, min(threads, self.code.layout.tasks, pool.MOST_THREADS))
                 self.reserve(total, count)
                 frame = self.frame
+                if fixed is not self.fixed:
+                    self.fixed = None  # until all of it stands there
+                    for slot, at in fixed:
+                        frame[slot] = at
+                    self.fixed = fixed
                 for slot, a in zip(slots, arrays, strict=True):
                     frame[slot] = address(a)
                 frame[len(frame) - driver.WORDS + driver.STEPS :] = 1, total, total, 0, 0, 0
@@ -123,6 +135,7 @@ class Runner:
         count = max(1, min(threads, layout.tasks, pool.MOST_THREADS))
         self.reserve(rows, count)
         where = proof.arrays(arrays, rows)
+        self.fixed = None
         for slot, name in proof.slots:
             frame[slot] = where[name]
         trace = np.zeros(steps, DTYPES[self.code.spec.element])
