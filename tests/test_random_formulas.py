@@ -18,7 +18,7 @@ from tests.judge import Wrong, examine
 from tests.maker import Formula, make, whole_sizes
 from tests.shrink import shrink
 
-COUNT = int(os.environ.get("CHAINRULE_RANDOM_FORMULAS", "120"))
+COUNT = int(os.environ.get("CHAINRULE_RANDOM_FORMULAS", "100"))
 shrunk: list[int] = []
 
 
