@@ -13,6 +13,7 @@ from common import Peak, machine, median, table, timed
 
 from chainrule import Op, ops
 from chainrule.engines.native.program import Runner, aligned, compile_spec
+from chainrule.engines.native.spec import Arrangement
 
 BATCH, ROUNDS = 64, 9
 
@@ -29,7 +30,7 @@ LINEAR = [("linear 400→120", 400, 120), ("linear 784→512", 784, 512)]
 def rate(op: Op, shapes: dict[str, tuple[int, ...]], settings: dict[str, int], work: float, peak: Peak) -> tuple[float, float]:
     """(GFLOP/s, share of the peak) of an operation's program at batch 64."""
     spec = op.ready({k: np.broadcast_to(np.float32(0), s) for k, s in shapes.items()}, settings).spec
-    lanes = tuple(tuple(dataclasses.replace(p, layout="lanes") if p.sample else p for p in ports) for ports in (spec.inputs, spec.outputs))
+    lanes = tuple(tuple(dataclasses.replace(p, layout=Arrangement.LANES) if p.sample else p for p in ports) for ports in (spec.inputs, spec.outputs))
     runner = Runner(compile_spec(dataclasses.replace(spec, inputs=lanes[0], outputs=lanes[1], chunks=1)))
     rng = np.random.default_rng(0)
     arrays = {}
