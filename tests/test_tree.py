@@ -119,7 +119,7 @@ def test_c_computes_what_both_engines_compute(case: Case, dtype: type, tmp_path:
         for k, got in outputs.items():
             size = max(float(np.max(np.abs(want[k]), initial=0)), 1e-3)
             np.testing.assert_allclose(got, want[k], atol=(3e-5 if dtype is np.float32 else 1e-12) * size, rtol=0)
-            np.testing.assert_allclose(got, native[k], atol=(1e-5 if dtype is np.float32 else 1e-13) * size, rtol=0)
+            np.testing.assert_allclose(got, native[k], atol=(1e-6 if dtype is np.float32 else 1e-14) * size, rtol=0)
 
 
 def test_c_names_the_formulas_and_takes_what_numpy_has() -> None:

@@ -95,13 +95,6 @@ class HalfSquareLoss(Loss):
     op = ops.half_square
 
 
-class Own(Loss):
-    """A loss from an operation of (prediction, target)."""
-
-    def __init__(self, op: Op):
-        self.op = op
-
-
 def as_loss(value: object) -> Total:
     """A loss of outputs and targets: from a loss, an operation, a module or function of both, or one of these for each output."""
     if isinstance(value, Total):

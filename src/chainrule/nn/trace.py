@@ -306,6 +306,3 @@ class Trace:
         if not rows:
             raise ArgumentError(f"{who}: its forward gave an empty tuple; accepted: a symbol, or a tuple of them")
         return rows, not isinstance(out, (tuple, list))
-
-    def parameter_names(self) -> set[str]:
-        return {n for s, n in self.names.items() if isinstance(s, Parameter)}
