@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.engines.native import cache, program
+from chainrule.engines.native import cache, translate
 from chainrule.engines.session import session
 from chainrule.operation.loops import loops_for
 
@@ -28,10 +28,10 @@ def compiled_again(monkeypatch: pytest.MonkeyPatch) -> bool:
     """Evaluate as a new process would; did it compile?"""
     session.clear()
     called = []
-    translate = program.translate
-    monkeypatch.setattr(program, "translate", lambda *a: called.append(1) or translate(*a))
+    real = translate.translate
+    monkeypatch.setattr(translate, "translate", lambda *a: called.append(1) or real(*a))
     assert np.array_equal(cr.op(TEXT)(np.ones((3, 2))), np.full((3, 2), 2.125))
-    monkeypatch.setattr(program, "translate", translate)
+    monkeypatch.setattr(translate, "translate", real)
     return bool(called)
 
 
@@ -93,7 +93,7 @@ def test_the_loops_are_shown_with_their_formulas() -> None:
 
 def test_strided_gradients_are_split_into_dense_classes() -> None:
     g = cr.ops.conv2d.gradient(["x"])
-    op = cr.Op(g.definition)
+    op = cr.Op.of(g.definition)
     text = op.loops((16, 2, 9, 9), (3, 2, 3, 3), (3,), (16, 3, 4, 4), s=2)
     assert text.count("sum of dy") == 4, "a nest for each residue class of rows and columns"
 

@@ -9,7 +9,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import Op, nn
-from chainrule.engines.native import program
+from chainrule.engines.native import program, translate
 from chainrule.engines.native.group import Group
 from chainrule.engines.native.schedule import Plan
 from chainrule.engines.native.target import current
@@ -21,10 +21,10 @@ from tests.cases import CASES, Case, own
 def planned(spec: program.Spec, monkeypatch: pytest.MonkeyPatch) -> tuple[Plan, str]:
     """The plan of a program, and its LLVM text."""
     seen: list[Plan] = []
-    unit = program.unit
-    monkeypatch.setattr(program, "unit", lambda plan, *a, **k: seen.append(plan) or unit(plan, *a, **k))
-    texts, _ = program.translate(spec, current())
-    monkeypatch.setattr(program, "unit", unit)
+    unit = translate.unit
+    monkeypatch.setattr(translate, "unit", lambda plan, *a, **k: seen.append(plan) or unit(plan, *a, **k))
+    texts, _ = translate.translate(spec, current())
+    monkeypatch.setattr(translate, "unit", unit)
     return seen[0], "\n".join(texts)
 
 
@@ -57,7 +57,7 @@ def test_groups_of_one_phase_do_not_depend_on_each_other(case: Case, monkeypatch
     gradient = case.op.gradient(case.wrt)
     values = case.op.evaluate(arrays, case.numbers, "reference")
     seeds = {gradient.seed[k]: np.ones(np.shape(v)) for k, v in values.items()}
-    for op, given in ((case.op, arrays), (Op(gradient.definition), arrays | seeds)):
+    for op, given in ((case.op, arrays), (Op.of(gradient.definition), arrays | seeds)):
         plan, _ = planned(op.ready(given, case.numbers).spec, monkeypatch)
         independent(plan, {})
 
@@ -181,7 +181,7 @@ def test_groups_of_one_form_have_the_same_code(case: Case, samples: int, monkeyp
     values = case.op.evaluate(arrays, case.numbers, "reference")
     seeds = {gradient.seed[k]: np.ones(np.shape(v)) for k, v in values.items()}
     shared = 0
-    for op, given in ((case.op, arrays), (Op(gradient.definition), arrays | seeds)):
+    for op, given in ((case.op, arrays), (Op.of(gradient.definition), arrays | seeds)):
         spec = op.ready({k: a.astype(np.float32) for k, a in given.items()}, case.numbers).spec
         plan, _ = planned(spec, monkeypatch)
         lanes = current().lanes(4)

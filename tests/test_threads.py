@@ -216,6 +216,79 @@ def test_control_c_in_the_middle_of_compiling() -> None:
     )
 
 
+FIRST = """
+    os.environ["CHAINRULE_CACHE"] = "off"
+    from chainrule.engines.native import program
+    assert not program._loaded, "the planner is there before it is asked for"
+    def works(k):
+        "in a process that has made no code yet"
+        f = cr.op(f"first(x[n]) -> y[n]\\n y[n] = {k} * x[n]")
+        return same(f(np.ones(3)), np.full(3, k + 0.0))
+    def left(work):
+        "the exit code of a child that does this"
+        pid = os.fork()
+        if not pid:
+            code = 1
+            try:
+                code = 0 if work() else 2
+            except BaseException:
+                import traceback; traceback.print_exc()
+            finally:
+                os._exit(code)
+        end = time.time() + 60
+        while time.time() < end:
+            got, status = os.waitpid(pid, os.WNOHANG)
+            if got: return os.waitstatus_to_exitcode(status)
+            time.sleep(0.005)
+        os.kill(pid, signal.SIGKILL); os.waitpid(pid, 0)
+        return "hung"
+    def interrupted(handler, k):
+        signal.signal(signal.SIGALRM, handler)
+        signal.setitimer(signal.ITIMER_REAL, 0.001 + 0.004 * k)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_an_interrupted_first_call() -> None:
+    """The planner is imported by the first call that needs it; wherever that is broken off, the next call has all of it."""
+    python(
+        textwrap.dedent(FIRST)
+        + textwrap.dedent("""
+        def stop(*_): raise KeyboardInterrupt
+        def broken_off(k):
+            try:
+                interrupted(stop, k)
+                works(2)
+                time.sleep(2)
+            except KeyboardInterrupt:
+                pass
+            return works(3)
+        codes = [left(lambda: broken_off(k)) for k in range(30)]
+        assert codes == [0] * 30, codes
+        """),
+        110,
+    )
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.parametrize("forks", [False, True])
+def test_a_signal_handler_in_the_middle_of_a_first_call(forks: bool) -> None:
+    python(
+        textwrap.dedent(FIRST)
+        + textwrap.dedent(f"""
+        def handled(k):
+            codes = []
+            interrupted(lambda *_: codes.append(left(lambda: works(2)) if {forks} else 1 - works(2)), k)
+            ok = works(3)
+            while not codes: time.sleep(0.01)
+            return ok and codes == [0]
+        codes = [left(lambda: handled(k)) for k in range(30)]
+        assert codes == [0] * 30, codes
+        """),
+        110,
+    )
+
+
 def test_what_a_signal_handler_raises_comes_out_of_the_call() -> None:
     python(
         """

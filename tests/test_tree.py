@@ -15,11 +15,11 @@ import pytest
 import chainrule as cr
 from chainrule import Op
 from chainrule.engines.native import c, words
-from chainrule.engines.native.compile import modules
 from chainrule.engines.native.nest import If, Loop, Over, Step, walk
 from chainrule.engines.native.phases import Unit
-from chainrule.engines.native.program import Spec, nest
+from chainrule.engines.native.spec import Spec
 from chainrule.engines.native.target import Target, current
+from chainrule.engines.native.translate import modules, nest
 from tests.cases import CASES, Case
 from tests.conftest import missing
 
@@ -36,7 +36,7 @@ def both(case: Case, dtype: type) -> Iterator[tuple[str, Op, dict[str, np.ndarra
     rng = np.random.default_rng(1)
     seeds = {gradient.seed[k]: np.asarray(rng.normal(size=np.shape(v)), dtype) for k, v in values.items()}
     yield "forward", case.op, arrays
-    yield "gradient", Op(gradient.definition), arrays | seeds
+    yield "gradient", Op.of(gradient.definition), arrays | seeds
 
 
 def spec_of(op: Op, arrays: dict[str, np.ndarray], case: Case) -> Spec:

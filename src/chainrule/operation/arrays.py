@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +20,9 @@ def cores() -> int:
 
 def to_array(value: object, name: str) -> np.ndarray:
     """A NumPy array from anything with __array__ or __dlpack__, or a number. Masked values are refused: a mask would be lost."""
-    if isinstance(value, np.ma.MaskedArray):
+    if type(value) is np.ndarray and value.dtype.isnative:
+        return value
+    if _masked(value):
         return to_array(_unmasked(value, name), name)
     if isinstance(value, np.ndarray):
         return value if value.dtype.isnative else value.astype(value.dtype.newbyteorder("="))
@@ -29,7 +32,7 @@ def to_array(value: object, name: str) -> np.ndarray:
         if isinstance(value, (list, tuple)):
             value = _without_masks(value, name)
         a = np.asanyarray(value)
-        return _unmasked(a, name) if isinstance(a, np.ma.MaskedArray) else np.asarray(a)
+        return _unmasked(a, name) if _masked(a) else np.asarray(a)
     except (ValueError, TypeError, RuntimeError, BufferError) as e:
         raise ElementTypeError(
             f"{name}: {type(value).__name__} is not an array ({e}); accepted: NumPy arrays, or what has __array__ or __dlpack__"
@@ -40,12 +43,17 @@ def _without_masks(value: object, name: str) -> object:
     """Nested lists with plain arrays for masked ones that mask nothing."""
     if isinstance(value, (list, tuple)):
         return [_without_masks(v, name) for v in value]
-    return _unmasked(value, name) if isinstance(value, np.ma.MaskedArray) else value
+    return _unmasked(value, name) if _masked(value) else value
 
 
-def _unmasked(a: np.ma.MaskedArray, name: str) -> np.ndarray:
+def _masked(value: object) -> bool:
+    """Whether it is one of NumPy's masked arrays, told by what it has: to name their class would load a module that few ever need."""
+    return isinstance(value, np.ndarray) and hasattr(value, "mask") and hasattr(value, "fill_value")
+
+
+def _unmasked(a: Any, name: str) -> np.ndarray:
     """The values of a masked array that masks none."""
-    count = int(np.ma.count_masked(a))  # type: ignore[no-untyped-call]  # NumPy's masked arrays have few types
+    count = int(np.count_nonzero(np.broadcast_to(a.mask, a.shape)))
     if count:
         raise ElementTypeError(
             f"{name}: {count} of its {a.size} values are masked; accepted: {name}.filled(value), or {name}.data for what is below the mask"

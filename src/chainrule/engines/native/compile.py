@@ -1,4 +1,4 @@
-"""LLVM text in, machine code out: a program's functions in several modules, which are compiled side by side.
+"""LLVM text in, machine code out: a program's modules are compiled side by side.
 
 llvmlite holds one lock around each of its calls, so that its threads take turns. Nine tenths of the time go into one call (instructions
 are chosen and put into registers): that one is made without the lock. LLVM allows this, as each module has a context of its own.
@@ -16,47 +16,10 @@ from contextlib import contextmanager, nullcontext
 import llvmlite.binding as llvm
 
 from ...errors import ChainruleError
-from . import driver, pool, vmath
-from .llvm import Printed, module, printed
-from .phases import Unit, phase_name
+from . import pool
 from .target import Target, initialized
 
 LARGE = 6_000_000  # characters of text from which on quick compiling matters more than the last percent
-PART = 300_000  # characters of a module: some 100 ms; a smaller one would not be worth its own
-
-# Modules ---------------------------------------------------------------------------------------------------------------
-
-
-def modules(unit: Unit) -> tuple[str, ...]:
-    """The texts of a program's modules: one for a small program, else parts of about the same size."""
-    vectors = {f.name: printed(f) for f in unit.functions if vmath.is_vector(f.name)}
-    names = [phase_name(k) for k in range(len(unit.tasks))]
-    own = [printed(f) for f in unit.functions if f.name not in vectors]
-    alone = sum(len(p.text) for p in own) <= PART
-    if not alone:
-        own = [p.public() for p in own]
-    runtime = driver.text(len(unit.slots), unit.tasks, names, unit.number, driver.CLOCK, alone)
-    needs = driver.declarations(driver.CLOCK)
-    parts = [own] if alone else cut(own)
-    known, texts = unit.by_name, []
-    for k, part in enumerate(parts):
-        part = [*part, *(vectors[name] for name in sorted(set().union(*(p.called for p in part)) & vectors.keys()))]
-        called = set(names) if k == 0 else set()
-        texts.append(module(part, known, called, runtime if k == 0 else "", needs if k == 0 else ()))
-    return tuple(texts)
-
-
-def cut(functions: Sequence[Printed]) -> list[list[Printed]]:
-    """Functions in parts of about the same length, the longest placed first; the order within a part is that of the program."""
-    count = -(-sum(len(p.text) for p in functions) // PART)
-    sizes, where = [0] * count, {}
-    for p in sorted(functions, key=lambda p: (-len(p.text), p.of.name)):
-        k = sizes.index(min(sizes))
-        sizes[k] += len(p.text)
-        where[p.of.name] = k
-    parts = [[p for p in functions if where[p.of.name] == k] for k in range(count)]
-    return [p for p in parts if p]
-
 
 # Machine code ------------------------------------------------------------------------------------------------------------
 
@@ -252,7 +215,7 @@ def _outside_the_lock() -> Iterator[None]:
 
 
 @contextmanager
-def at_rest() -> Iterator[None]:
+def nobody_inside() -> Iterator[None]:
     """No other thread is inside LLVM meanwhile."""
     own = threading.get_ident()
     _forking.append(own)

@@ -1,28 +1,21 @@
-"""Bound lines in, machine code out; the door to the native engine.
+"""Machine code for bound lines: found, or made; the door to the native engine.
 
-spec --lower--> statements --schedule--> plan --phases--> loop-nest tree --llvm--> LLVM text --compile--> Code
+spec --translate--> LLVM text --compile--> Code
 values --Runner(code)--> values'
 """
 
 from __future__ import annotations
 
-import gc
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from ...language.bind import countable
 from . import cache
 from .buffers import aligned, contiguous
-from .c import source
-from .compile import assemble, at_rest, link, modules
-from .finds import looked_up, numbers
-from .group import Storage
-from .lower import SAMPLES, lower
-from .number import NUMBERS
-from .phases import Unit, unit
+from .compile import assemble, link, nobody_inside
 from .run import Fixed, Runner
-from .schedule import Inputs, plan
-from .spec import DTYPES, ELEMENTS, Arrangement, Code, Layout, Port, Spec
+from .spec import DTYPES, ELEMENTS, Code, Layout, Port, Spec
 from .target import Target, current
 
 __all__ = [
@@ -41,7 +34,6 @@ __all__ = [
     "compile_spec",
     "contiguous",
     "key_of",
-    "translate",
 ]
 
 
@@ -61,51 +53,50 @@ def compile_spec(spec: Spec) -> Code:
             return Code(spec, layout, *link(code, target))
         except RuntimeError:
             pass
-    texts, layout = translate(spec, target)
+    texts, layout = _translator().translate(spec, target)
     code = assemble(texts, target)
     cache.store(key, layout, code)
     return Code(spec, layout, *link(code, target))
 
 
-def translate(spec: Spec, target: Target) -> tuple[tuple[str, ...], Layout]:
-    """LLVM text of a program, a text for each module, and what the runner must know."""
-    with _no_collections():
-        made = nest(spec, target)
-        texts = modules(made)
-    slots = tuple((s.name, s.storage.layout.value, s.storage.places, s.storage.number.llvm) for s in made.slots)
-    return texts, Layout(slots, made.arena, max(made.tasks, default=1), made.chunks, made.lanes, made.notes)
+def c_source(spec: Spec, name: str) -> str:
+    """The program's loop nests as a C file; its function is chainrule_<name>."""
+    return str(_translator().c_source(spec, name))
+
+
+# The planner: half of the engine's source, and of no use where all code is found ---------------------------------------------
+
+_loaded: list[Any] = []
+_loading: list[threading.Thread] = []
+
+
+def _load() -> None:
+    from . import translate
+
+    _loaded.append(translate)
+
+
+def _translator() -> Any:
+    """The planner, imported when code is first made. A thread of its own does it: a signal handler may interrupt this one anywhere, want code
+    itself, raise or fork, and would find modules that are half read."""
+    if not _loaded:
+        thread = threading.Thread(target=_load)
+        _loading.append(thread)
+        try:
+            thread.start()
+            thread.join()
+        except RuntimeError:  # there are no more threads
+            pass
+        if not _loaded:
+            _load()
+        _loading.clear()
+    return _loaded[0]
 
 
 @contextmanager
-def _no_collections() -> Iterator[None]:
-    """A tree is tens of thousands of tuples and has no cycles: to look for some, again and again, would take a fifth of the time."""
-    on = gc.isenabled()
-    gc.disable()
-    try:
+def at_rest() -> Iterator[None]:
+    """No other thread makes code meanwhile."""
+    if _loading and not _loaded:  # by a thread that may hold locks of modules, may have to be started yet, or may have been given up
+        _load()
+    with nobody_inside():
         yield
-    finally:
-        if on:
-            gc.enable()
-
-
-def nest(spec: Spec, target: Target) -> Unit:
-    """The loop-nest tree of a program."""
-    countable(spec.lines, spec.element == "float")
-    shapes: dict[str, tuple[int, ...]] = {}
-    for p in spec.inputs + spec.outputs:
-        shapes[p.name] = ((SAMPLES,) if p.sample else ()) + p.shape
-    taken = set(shapes) | {x.tensor for x in spec.lines}
-    wholes = {p.name for p in spec.inputs if NUMBERS[p.element].whole}
-    statements = [looked_up(s, wholes) for s in lower(list(spec.lines), shapes, spec.sample, taken, numbers(wholes))]
-    external = {
-        p.name: Storage(p.name, p.shape, p.layout if p.sample else Arrangement.PLAIN, NUMBERS[p.element], p.sample, p.indexed)
-        for p in spec.inputs + spec.outputs
-    }
-    given = Inputs(external, frozenset(p.name for p in spec.outputs), spec.sample, shapes, dict(spec.update), spec.chunks)
-    number = NUMBERS[spec.element]
-    return unit(plan(statements, given, target, number), number, target, spec.chunks, dict(spec.update))
-
-
-def c_source(spec: Spec, name: str) -> str:
-    """The program's loop nests as a C file; its function is chainrule_<name>."""
-    return source(nest(spec, current()), spec, name)
