@@ -55,13 +55,13 @@ def run(case: Case, samples: int, dtype: type) -> None:
     gradient = case.op.gradient(case.wrt)
     values = case.op.evaluate(arrays, case.numbers, "reference")
     seeds = {gradient.seed[k]: np.ones(np.shape(v), dtype) for k, v in values.items()}
-    for op, given in ((case.op, arrays), (Op(gradient.definition), arrays | seeds)):
+    for op, given in ((case.op, arrays), (Op.of(gradient.definition), arrays | seeds)):
         want = op.evaluate(given, case.numbers, "reference")
         for at_end in (True, False):
             made = lambda shape, kind, at_end=at_end: fenced(shape, kind, 64, at_end)  # noqa: E731
             program.aligned, call.SMALL = made, -1
             call.aligned = lambda shape, kind, at_end=at_end: fenced(shape, kind, kind.itemsize, at_end)
-            fresh = Op(op.definition)
+            fresh = Op.of(op.definition)
             found = fresh.evaluate({k: like(a, at_end) for k, a in given.items()}, case.numbers, threads=2)
             for k, v in want.items():
                 scale = max(1.0, float(np.max(np.abs(v), initial=0, where=np.isfinite(v))))
@@ -72,7 +72,7 @@ def grows() -> None:
     """One program serves batches of several sizes; its memory grows with them."""
     program.aligned = lambda shape, kind: fenced(shape, kind, 64, True)
     case = next(c for c in CASES if c.id == "norm")  # several phases: what one makes for the next lies in the program's memory
-    op = Op(case.op.definition)
+    op = Op.of(case.op.definition)
     for samples in (10, 60, 20, 64):
         arrays = case.arrays(samples)
         np.testing.assert_allclose(

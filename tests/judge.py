@@ -116,7 +116,7 @@ class Judge:
     dtype: np.dtype
 
     def forward(self) -> tuple[Op, Arrays, Truth]:
-        op = Op(self.f.definition)
+        op = Op.of(self.f.definition)
         arrays = self.f.arrays(self.samples, self.dtype.type)
         return op, arrays, agree("forward", op, arrays, self.f.settings, self.dtype, plain=small(op.definition, self.f, self.samples))
 
@@ -138,7 +138,7 @@ class Judge:
             gradient, tangent = op.gradient(wrt), op.tangent(wrt)
         except Exception as e:
             raise Wrong(f"calculus raises {type(e).__name__}", str(e)) from e
-        back, ahead = Op(gradient.definition), Op(tangent.definition)
+        back, ahead = Op.of(gradient.definition), Op.of(tangent.definition)
         reads_back(back)
         reads_back(ahead)
         dy = self.drawn({k: v.shape for k, v in known.values.items()}, 1)
@@ -192,7 +192,7 @@ class Judge:
             gradient = back.gradient(wrt)
         except Exception as e:
             raise Wrong(f"calculus of the gradient raises {type(e).__name__}", str(e)) from e
-        twice = Op(gradient.definition)
+        twice = Op.of(gradient.definition)
         if len(str(twice)) > 2500:
             return
         reads_back(twice)
@@ -211,7 +211,7 @@ class Judge:
 
 def examine(f: Formula, parallel: bool = True) -> bool:
     """Every check that fits the seed; raises Wrong. False where the sizes do not fit the formula."""
-    op = Op(f.definition)
+    op = Op.of(f.definition)
     reads_back(op)
     for k, samples in enumerate(f.samples):
         judge = Judge(f, samples, np.dtype(np.float32 if f.seed % 4 == 3 else np.float64))

@@ -40,7 +40,7 @@ def test_forward_mode_agrees_with_a_complex_step(case: Case) -> None:
     rng = np.random.default_rng(2)
     moves = {k: rng.normal(size=arrays[k].shape) for k in case.wrt}
     tangent = case.op.tangent(tuple(case.wrt))
-    found = Op(tangent.definition).evaluate(arrays | {tangent.seed[k]: v for k, v in moves.items()}, case.numbers, "reference")
+    found = Op.of(tangent.definition).evaluate(arrays | {tangent.seed[k]: v for k, v in moves.items()}, case.numbers, "reference")
     stepped = case.op.evaluate(arrays | {k: arrays[k] + 1j * STEP * moves[k] for k in moves}, case.numbers, "reference")
     for t in case.op.definition.outputs:
         want = np.imag(stepped[t.name]) / STEP
@@ -99,7 +99,7 @@ SECOND = [
 @pytest.mark.parametrize("case", SECOND, ids=lambda c: c.id)
 def test_gradients_can_be_differentiated_again(case: Case) -> None:
     gradient = case.op.gradient(case.wrt)
-    op = Op(gradient.definition)
+    op = Op.of(gradient.definition)
     arrays = case.arrays(2)
     values = case.op.evaluate(arrays, case.numbers, "reference")
     rng = np.random.default_rng(4)
@@ -136,7 +136,7 @@ def test_fractions_are_exact() -> None:
     want = b[1] + sum(w[1, c, u, v] * x[0, c, 2 + u, v] for c in range(2) for u in range(2) for v in range(3))
     assert y[0, 1, 1, 0] == want
     g = cr.ops.conv2d.gradient(["x", "w", "b"])
-    out = Op(g.definition).evaluate({"x": x, "w": w, "b": b, g.seed["y"]: dy}, {"s": 2, "p": 0, "d": 1}, "reference")
+    out = Op.of(g.definition).evaluate({"x": x, "w": w, "b": b, g.seed["y"]: dy}, {"s": 2, "p": 0, "d": 1}, "reference")
     assert out["dw"][1, 0, 1, 2] == sum(dy[n, 1, i, 0] * x[n, 0, 2 * i + 1, 2] for n in range(2) for i in range(2))
     m, pull = cr.vjp(cr.ops.max_pool2d, x, engine="reference")
     assert sum(pull(exact(np.ones(m.shape, int)))[0].flat) == Fraction(m.size, 7)
@@ -161,7 +161,7 @@ def gradients(op: Op, arrays: list[np.ndarray], engine: str, **settings: object)
     with np.errstate(invalid="ignore"):
         assert np.allclose(np.sum(ty), sum(map(np.sum, first)), rtol=1e-4, atol=1e-6, equal_nan=True), "forward mode agrees"
     g = op.gradient([t.name for t in op.definition.inputs])
-    _, again = cr.vjp(Op(g.definition), *arrays, np.ones_like(y), engine=engine, **settings)
+    _, again = cr.vjp(Op.of(g.definition), *arrays, np.ones_like(y), engine=engine, **settings)
     second = again(*[np.ones_like(a) for a in first])
     return [*first, *second]
 
@@ -335,7 +335,7 @@ def test_deriving_and_printing_grow_with_the_formula_and_no_faster(kind: str) ->
         made = cr.op(text)
         gradient, tangent = made.gradient(wrt), made.tangent(tuple(wrt))
         steps = "".join(str(s) for moves in gradient.steps.values() for s in moves)
-        written.append(len(steps) + len(str(Op(gradient.definition))) + len(str(Op(tangent.definition))))
+        written.append(len(steps) + len(str(Op.of(gradient.definition))) + len(str(Op.of(tangent.definition))))
         seconds.append(time.process_time() - begun)
     assert written[2] < 2.3 * written[1] < 5.3 * written[0]
     assert seconds[2] < 30, seconds  # exponential growth would take hours

@@ -80,7 +80,7 @@ def test_gradients_add_up_in_the_samples_order(samples: int) -> None:
     found = []
     for threads in (1, 4):
         g = f.gradient(["w"])
-        out = cr.Op(g.definition)(threads=threads, t=t, w=W.astype(np.float32), dy=dy)
+        out = cr.Op.of(g.definition)(threads=threads, t=t, w=W.astype(np.float32), dy=dy)
         found.append(out)
     assert np.array_equal(*found)
     want = np.zeros((V, D))
@@ -90,7 +90,7 @@ def test_gradients_add_up_in_the_samples_order(samples: int) -> None:
 
 def test_what_is_looked_up_takes_no_loop_over_the_axis() -> None:
     f = cr.op(TEXTS[0][0])
-    for words in (f.loops(T, W), cr.Op(f.gradient(["w"]).definition).loops(t=T, w=W, dy=np.zeros((N, D)))):
+    for words in (f.loops(T, W), cr.Op.of(f.gradient(["w"]).definition).loops(t=T, w=W, dy=np.zeros((N, D)))):
         assert not re.search(r"for v in", words), words
 
 

@@ -34,7 +34,7 @@ def both_ways(case: Case, samples: int, dtype: type, tolerance: float) -> None:
     gradient = case.op.gradient(case.wrt)
     rng = np.random.default_rng(1)
     seeds = {gradient.seed[k]: np.asarray(rng.normal(size=np.shape(v)), dtype) for k, v in values.items()}
-    compare(Op(gradient.definition), arrays | seeds, case.numbers, tolerance)
+    compare(Op.of(gradient.definition), arrays | seeds, case.numbers, tolerance)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c.id)

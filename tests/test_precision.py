@@ -21,7 +21,7 @@ def conv_and_gradients(arrays: dict, settings: dict, threads: int | None = None)
     g = op.gradient(["x", "w", "b"])
     y = op.evaluate(arrays, settings, threads=threads)["y"]
     dy = np.asarray(np.round(np.random.default_rng(9).normal(size=y.shape) * 4), y.dtype)
-    return {"y": y, "dy": dy} | Op(g.definition).evaluate(arrays | {g.seed["y"]: dy}, settings, threads=threads)
+    return {"y": y, "dy": dy} | Op.of(g.definition).evaluate(arrays | {g.seed["y"]: dy}, settings, threads=threads)
 
 
 @pytest.mark.parametrize("settings", [{"s": 1, "p": 1, "d": 1}, {"s": 2, "p": 2, "d": 1}, {"s": 1, "p": 3, "d": 2}])
@@ -44,7 +44,7 @@ def test_contractions_stay_within_the_rounding_bound(settings: dict) -> None:
     g = cr.ops.conv2d.gradient(["x", "w", "b"])
     sizes = cr.ops.conv2d.evaluate({k: np.abs(v) for k, v in wide.items()}, settings)
     magnitude = {k: np.abs(v) for k, v in wide.items()} | {g.seed["y"]: np.abs(exact["dy"])}
-    sizes |= Op(g.definition).evaluate(magnitude, settings)
+    sizes |= Op.of(g.definition).evaluate(magnitude, settings)
     for k in ("y", "dx", "dw", "db"):
         assert np.all(np.abs(found[k] - exact[k]) <= 8 * ROUNDING * np.abs(sizes[k])), k
 

@@ -133,7 +133,7 @@ def group(tokens: list[str], k: int, end: str) -> int:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c.id)
 def test_every_formula_and_gradient_is_sound_latex(case: Case) -> None:
-    for op in (case.op, cr.Op(case.op.gradient(case.wrt).definition), cr.Op(case.op.tangent(tuple(case.wrt)).definition)):
+    for op in (case.op, cr.Op.of(case.op.gradient(case.wrt).definition), cr.Op.of(case.op.tangent(tuple(case.wrt)).definition)):
         for line in op.latex().split("\\\\\n"):
             typeset(line.strip())
 

@@ -104,7 +104,7 @@ def test_machine_code_writes_all_of_its_outputs(case: Case, monkeypatch: pytest.
     monkeypatch.setattr(call, "memory", poisoned)
     gradient = case.op.gradient(case.wrt)
     seeds = {gradient.seed[k]: np.ones(np.shape(v)) for k, v in want.items()}
-    for op, given in ((case.op, arrays), (Op(gradient.definition), arrays | seeds)):
+    for op, given in ((case.op, arrays), (Op.of(gradient.definition), arrays | seeds)):
         right = op.evaluate(given, case.numbers, "reference")
         for k, v in op.evaluate(given, case.numbers).items():
             assert np.array_equal(np.isnan(v), np.isnan(right[k])), k
@@ -233,8 +233,8 @@ def test_a_programs_gradient_is_the_operations(case: Case) -> None:
     values = case.op.evaluate(arrays, case.numbers, "reference")
     rng = np.random.default_rng(0)
     dy = {k: rng.normal(size=np.shape(v)) for k, v in values.items()}
-    want = Op(one.definition).evaluate(arrays | {one.seed[k]: v for k, v in dy.items()}, case.numbers, "reference")
-    found = Op(other.definition).evaluate(given | {other.seed[names[k]]: v for k, v in dy.items()}, {}, "reference")
+    want = Op.of(one.definition).evaluate(arrays | {one.seed[k]: v for k, v in dy.items()}, case.numbers, "reference")
+    found = Op.of(other.definition).evaluate(given | {other.seed[names[k]]: v for k, v in dy.items()}, {}, "reference")
     for k in case.wrt:
         np.testing.assert_allclose(found[other.of[names[k]]], want[one.of[k]], rtol=1e-9, atol=1e-9)
 

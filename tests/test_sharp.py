@@ -36,7 +36,7 @@ def test_the_engines_agree_on_it_forward_and_back(text: str, shapes: dict, setti
     numbers = dict(op.definition.settings) | settings
     values = compare(op, arrays, numbers, 1e-12)
     gradient = op.gradient(list(shapes))
-    compare(Op(gradient.definition), arrays | {gradient.seed[k]: RNG.normal(size=np.shape(v)) for k, v in values.items()}, numbers, 1e-12)
+    compare(Op.of(gradient.definition), arrays | {gradient.seed[k]: RNG.normal(size=np.shape(v)) for k, v in values.items()}, numbers, 1e-12)
 
 
 def test_a_fractional_setting_counts_whole() -> None:
@@ -148,7 +148,7 @@ def test_four_threads_share_one_function() -> None:
 
 def test_strided_dilated_gradients_are_small_programs() -> None:
     g = cr.ops.conv2d.gradient(["x", "w", "b"])
-    notes = Op(g.definition).loops((4, 2, 64, 64), (3, 2, 5, 5), (3,), (4, 3, 7, 7), s=7, d=5)
+    notes = Op.of(g.definition).loops((4, 2, 64, 64), (3, 2, 5, 5), (3,), (4, 3, 7, 7), s=7, d=5)
     assert notes.count("as NumPy has it") == 1, "the copy of dx is one nest, not one for each of 49 residue classes"
 
 
@@ -188,7 +188,7 @@ def test_the_loops_name_their_branches_and_use_one_set_of_letters() -> None:
     f = cr.op("f(x[H], w[H,K]) -> y[40]\n y[i] = sum[u,v](w[u,v] * x[i*u-v])")
     text = f.loops((60,), (60, 30))
     assert "where" in text and "i*u-v >= 0" in text
-    strided = Op(cr.ops.conv2d.gradient(["x"]).definition).loops((16, 2, 9, 9), (3, 2, 3, 3), (3,), (16, 3, 4, 4), s=2)
+    strided = Op.of(cr.ops.conv2d.gradient(["x"]).definition).loops((16, 2, 9, 9), (3, 2, 3, 3), (3,), (16, 3, 4, 4), s=2)
     for nest in strided.split("phase"):
         bound = set(re.findall(r"(\S+) in ", nest.replace("(", " ")))  # of loops, and of what is written out
         for body in re.findall(r"sum of (.*?)(?: where| \(| for a tile|$)", nest, re.M):
@@ -206,7 +206,7 @@ def test_a_factor_that_a_sum_does_not_concern(text: str) -> None:
     arrays = {"x": RNG.normal(size=5), "w": RNG.normal(size=(5, 7))}
     values = compare(op, arrays, {}, 1e-12)
     gradient = op.gradient(["x", "w"])
-    compare(Op(gradient.definition), arrays | {gradient.seed[k]: RNG.normal(size=np.shape(v)) for k, v in values.items()}, {}, 1e-12)
+    compare(Op.of(gradient.definition), arrays | {gradient.seed[k]: RNG.normal(size=np.shape(v)) for k, v in values.items()}, {}, 1e-12)
 
 
 def test_a_winner_is_kept_once_for_all_places_that_share_it() -> None:

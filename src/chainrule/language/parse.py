@@ -9,22 +9,21 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import reduce
+from typing import TypeVar
 
 from ..errors import DefinitionError
 from . import habits
-from .families import USUAL, Families, Form, Outline, gathered, items_of
+from .families import USUAL, Form, Outline, items_of
 from .functions import ALL, CONSTANTS, COUNTING, FOLDS, FUNCTIONS, PAIRS, REDUCING
-from .header import FORM, Part, header
-from .headless import headed
+from .header import Part
 from .index import Atom, Poly
 from .names import Names
 from .raw import UNKNOWN, Raw, RawLine
-from .reader import Reader, is_test
-from .slips import typed
-from .source import Piece, Slip, complain, legible, statements, wrong
+from .reader import is_test
+from .source import Piece, complain, legible
 from .tree import (
     Call,
     Const,
@@ -41,60 +40,40 @@ from .tree import (
     walk,
     whole,
 )
+from .written import Written, written
 
+T = TypeVar("T")
 TILES = (ast.BinOp, ast.Call, ast.Constant)  # what an index of a left side may be besides a letter
 
 
 def parse(text: str, form: Form = USUAL) -> Raw:
     """Read a definition in one of its forms; ranges are found afterwards by ranges.resolve."""
-    return _parser(text).run(form)
+    return _read(text, lambda parser: parser.run(form))
 
 
 def outline(text: str) -> Outline:
     """What a text leaves open: families of axes, and inputs that may be left out."""
-    return _parser(text).outline()
+    return _read(text, lambda parser: parser.outline())
 
 
-def _parser(text: str) -> _Parser:
+def _read(text: str, what: Callable[[_Parser], T]) -> T:
     if not isinstance(text, str):
         raise DefinitionError(f"{text!r}: a definition is text\naccepted: 'name(inputs; settings) -> outputs' and lines below it")
-    text = legible(text)
-    slip = typed(text)
-    if slip:
-        row, column, problem, meant = slip
-        raise Slip(wrong(text, row + 1, column, problem), meant, row + 1)
-    pieces = statements(text)
-    if not pieces:
-        raise DefinitionError(f"{text!r}: the definition is empty\naccepted: 'name(inputs; settings) -> outputs' and lines below it")
-    if whole := headed([p.text for p in pieces]):
-        raise Slip(wrong(text, 1, 0, "there is no header"), whole, 0, FORM)
-    return _Parser(text, pieces)
+    return what(_Parser(written(legible(text))))
 
 
 class _Parser:
-    def __init__(self, source: str, pieces: list[Piece]):
-        self.source, self.pieces = source, pieces
+    def __init__(self, written: Written):
+        self.source, self.pieces, self.head, self.sides = written.source, written.pieces, written.head, written.sides
         self.left_out: dict[str, tuple[Tensor, int | float]] = {}
         self.lookups: list[tuple[str, str, int]] = []
         self.bound: set[str] = set()
-        self.reader = Reader(source)
+        self.reader = written.reader()
         self.fail, self.correct, self.expression = self.reader.fail, self.reader.correct, self.reader.expression
-        self.names = Names(self.reader, set(re.findall(r"[^\W\d]\w*", source)))
+        self.names = Names(self.reader, set(re.findall(r"[^\W\d]\w*", self.source)))
         self.settings, self.tensors, self.whole, self.words = self.names.settings, self.names.tensors, self.names.whole, self.names.words
         self.integer, self.spread, self.fold = self.names.integer, self.names.spread, self.names.fold
-        self.head = header(source, pieces[0])
-        self.sides = [self.reader.cut(p) for p in pieces[1:]]
-        self.families = self.names.families = self.gather()
-
-    def gather(self) -> Families:
-        """Read every part of the text as a tree, and find the families in them."""
-        first, rest = self.pieces[0], self.pieces[1:]
-        tensors = [self.expression(first, x.tensor) for x in self.head.inputs]
-        outputs = self.expression(first, self.head.outputs)
-        tensors += outputs.elts if isinstance(outputs, ast.Tuple) else [outputs]
-        lefts = [self.expression(p, left) for p, (left, _) in zip(rest, self.sides, strict=True)]
-        rights = [self.expression(p, right) for p, (_, right) in zip(rest, self.sides, strict=True)]
-        return gathered({s.name: s.family for s in self.head.settings}, tensors, lefts, rights)
+        self.families = self.names.families = written.families()
 
     def outline(self) -> Outline:
         """What a call must know before a form can be chosen."""

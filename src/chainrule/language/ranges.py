@@ -25,6 +25,7 @@ from .parse import outline as parse_outline
 from .parse import parse
 from .raw import UNKNOWN, Raw, RawLine
 from .show import expression
+from .slips import typed_first
 from .source import PLAIN, Piece, complain_at, correct_at, mended, nearest
 from .tree import (
     Call,
@@ -43,12 +44,16 @@ from .tree import (
 
 def define(text: str, form: Form = USUAL) -> Definition:
     """The definition that a text gives in one of its forms, with every letter's range found and every plain read proven inside."""
-    return mended(text, lambda t: resolve(parse(t, form)), lambda t: resolve(parse(t)))
+    return mended(text, lambda t: typed_first(t, lambda t: resolve(parse(t, form))), _proof)
 
 
 def outline(text: str) -> Outline:
     """What a text leaves open: families of axes, and inputs that may be left out."""
-    return mended(text, parse_outline, lambda t: resolve(parse(t)))
+    return mended(text, lambda t: typed_first(t, parse_outline), _proof)
+
+
+def _proof(text: str) -> Definition:
+    return typed_first(text, lambda t: resolve(parse(t)))
 
 
 def resolve(raw: Raw) -> Definition:

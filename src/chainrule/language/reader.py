@@ -10,13 +10,15 @@ from .functions import COMPARISONS
 from .header import Part
 from .source import DEEPEST, Piece, Slip, changed, complain, correct_at, depth_of, make_room, put_in, split_top, wrong
 
+Tree = tuple[ast.expr, tuple[Piece, int, str]]  # with what `place` is told before it is looked at
+
 
 class Reader:
     """Reads parts of one text; what fails stands in the part that was read last."""
 
     def __init__(self, source: str):
         self.source = source
-        self.trees: dict[tuple[int, int], tuple[ast.expr, tuple[Piece, int, str]]] = {}
+        self.trees: dict[tuple[int, int], Tree] = {}
         self.place(Piece(source, 1, 0), 0, "")
 
     def place(self, piece: Piece, start: int, text: str) -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import TypeVar
 
+from ..errors import DefinitionError
 from .functions import FUNCTIONS, REDUCTIONS
-from .source import formed, put_in
+from .source import Slip, formed, legible, put_in, wrong
 
+T = TypeVar("T")
 WORDS = r"(?:if|else|and|or|not|in|is|for)\b"  # of Python
 NOT = rf"(?![²³½]|{WORDS})"  # what follows is no word of Python
 LIBRARIES = "np|numpy|math|torch|jnp|jax|tf|nn|F|functional|scipy|special"
@@ -98,6 +101,18 @@ KNOWN_AS = {
     "leaky_relu": "where({0} > 0, {0}, 0.01 * {0})", "sgn": "sign({0})", "logistic": "sigmoid({0})", "exp2": "2**{0}", "cbrt": "sign({0}) * abs({0})**(1/3)",
     "amax": "max({0})", "amin": "min({0})", "sec": "1 / cos({0})", "cot": "1 / tan({0})", "multiply": "{0} * {1}", "divide": "{0} / {1}",
 }  # fmt: skip
+
+
+def typed_first(text: str, what: Callable[[str], T]) -> T:
+    """What `what` makes of a text; where that is an error, a slip that the characters give away comes before it."""
+    try:
+        return what(text)
+    except DefinitionError:
+        slip = typed(legible(text)) if isinstance(text, str) else None
+        if not slip:
+            raise
+    row, column, problem, meant = slip
+    raise Slip(wrong(legible(text), row + 1, column, problem), meant, row + 1)
 
 
 def typed(text: str) -> tuple[int, int, str, str] | None:

@@ -45,7 +45,7 @@ def operation_of(m: Module) -> tuple[Op, dict[str, str]]:
             break
         op, symbols, numbers = probe.found
         public = {probe.names[s]: name for name, s in m.named_states()} | {"input": "input"}
-        return Op(fixed(op.definition, numbers), op.doc), {public[s.name]: k for k, s in symbols.items() if s.name in public}
+        return Op.of(fixed(op.definition, numbers), op.doc), {public[s.name]: k for k, s in symbols.items() if s.name in public}
     raise ArgumentError(
         f"{type(m).__name__}: not one operation of its input and parameters; accepted: its program for inputs of a shape, as in net.program((64, 3, 32, 32))"
     )

@@ -141,7 +141,7 @@ def named(what: object) -> tuple[Op, Mapping[str, str]]:
         return what, {}
     if isinstance(what, Program):
         names = {t.name: what.names[t.name] for t in what.inputs}
-        return Op(what.definition), {k.removeprefix("."): v for k, v in names.items()} | names
+        return Op.of(what.definition), {k.removeprefix("."): v for k, v in names.items()} | names
     if hasattr(what, "as_operation"):
         return what.as_operation()  # type: ignore[no-any-return]  # a layer, which knows what it is
     if isinstance(what, str):
@@ -168,7 +168,7 @@ def with_numbers(op: Op, given: Mapping[str, object]) -> Op:
             accepted = [*(f"{name}={v!r}" for name, v in d.settings), *(f"{size}=…" for size in sorted("n" if x == sample else x for x in known))]
             raise ArgumentError(f"{k}={given.get(k)!r:.80}: {op.name} has no such setting or size; accepted: {', '.join(accepted)}")
     numbers = settings_of(d, settings)
-    return Op(fixed(d, {k: numbers[k] for k in settings} | {k: int(v) for k, v in sizes.items()}), op.doc)  # type: ignore[call-overload]  # whole numbers, as tested
+    return Op.of(fixed(d, {k: numbers[k] for k in settings} | {k: int(v) for k, v in sizes.items()}), op.doc)  # type: ignore[call-overload]  # whole numbers, as tested
 
 
 def derive(what: object, wrt: str, **given: object) -> Derivation:

@@ -45,4 +45,4 @@ def loops_for(op: Op, sizes: Sequence[str] = (), backward: bool = False) -> str:
     gradient = op.gradient([t.name for t in op.definition.inputs])
     outputs = op.evaluate({k: np.zeros(s) for k, s in shapes.items()}, settings, "reference")
     seeds = {gradient.seed[k]: np.shape(v) for k, v in outputs.items()}
-    return Op(gradient.definition).loops(**shapes, **seeds, **settings)
+    return Op.of(gradient.definition).loops(**shapes, **seeds, **settings)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -36,9 +35,8 @@ class Op:
     Calling it evaluates it: arrays in the header's order (or by name), settings by name.
     """
 
-    definition: Definition
+    meaning: Callable[[], Definition | Template] = field(repr=False)
     doc: str = ""
-    template: Template | None = None
     _gradients: dict[tuple[str, ...], Gradient] = field(default_factory=dict, repr=False)
     _tangents: dict[tuple[str, ...], Tangent] = field(default_factory=dict, repr=False)
     _derived: dict[Definition, Op] = field(default_factory=dict, repr=False)
@@ -47,12 +45,31 @@ class Op:
     _bounds: Recent[Program] = field(default_factory=Recent, repr=False)
     _forms: dict[tuple[Form, str], Op] = field(default_factory=dict, repr=False)
 
-    @property
+    @classmethod
+    def of(cls, meaning: Definition | Template, doc: str = "") -> Op:
+        """The operation that a definition is, or a text that leaves something open."""
+        return cls(lambda: meaning, doc)
+
+    @cached_property
+    def _meaning(self) -> Definition | Template:
+        return self.meaning()
+
+    @cached_property
+    def template(self) -> Template | None:
+        """The text, where it leaves something open."""
+        return self._meaning if isinstance(self._meaning, Template) else None
+
+    @cached_property
+    def definition(self) -> Definition:
+        """What the text says, in the form that is shown where it leaves something open."""
+        return self._meaning.definition if isinstance(self._meaning, Template) else self._meaning
+
+    @cached_property
     def name(self) -> str:
-        return self.definition.name
+        return self._meaning.name
 
     def __reduce__(self) -> tuple[object, ...]:
-        return Op, (self.definition, self.doc, self.template)  # what was derived and compiled belongs to this process
+        return Op.of, (self._meaning, self.doc)  # what was derived and compiled belongs to this process
 
     def __str__(self) -> str:
         return self.template.text if self.template else definition_text(self.definition)
@@ -126,7 +143,7 @@ class Op:
         key = form, name
         if key not in self._forms:
             d = define(self.template.text, form)
-            self._forms.setdefault(key, Op(replace(d, name=name) if name else d, self.doc))
+            self._forms.setdefault(key, Op.of(replace(d, name=name) if name else d, self.doc))
         return self._forms[key]
 
     def meant(self, args: Sequence[object], given: Mapping[str, object]) -> tuple[Op, dict[str, np.ndarray], dict[str, int | float]]:
@@ -312,7 +329,7 @@ class Op:
 
     def derived(self, definition: Definition) -> Op:
         """The operation of a derived definition, kept so that its machine code is found again."""
-        return self._derived.setdefault(definition, Op(definition))
+        return self._derived.setdefault(definition, Op.of(definition))
 
     def known(self, wrt: Sequence[str]) -> None:
         names = [t.name for t in self.definition.inputs]
@@ -345,10 +362,19 @@ def op(text: str, shown: Mapping[str, int] | None = None) -> Op:
 
     Raises DefinitionError, with the line and a caret, where the text does not make sense.
     """
+    made = Op.of(meaning(text, shown))
+    assert made.definition  # what makes no sense is told here
+    return made
+
+
+def later(text: str | Callable[[], Op], shown: Mapping[str, int] | None = None, doc: str = "") -> Op:
+    """The same for a text that is known to make sense, or another operation: it is read when the operation is first used."""
+    if isinstance(text, str):
+        return Op(lambda: meaning(text, shown), doc)
+    return Op(lambda: text()._meaning, doc)
+
+
+def meaning(text: str, shown: Mapping[str, int] | None = None) -> Definition | Template:
+    """What a text says; shown: as in `op`."""
     left_open = outline(text)
-    if not left_open.open:
-        return Op(define(text))
-    text = textwrap.dedent(text).strip()
-    form = left_open.form({left_open.families.find(k): rank for k, rank in (shown or {}).items()})
-    head, rest = text.split("->", 1)
-    return Op(define(text, form), template=Template(text, left_open, " ".join(f"{head}->{rest.splitlines()[0]}".split())))
+    return Template.of(text, left_open, shown or {}) if left_open.open else define(text)

@@ -6,6 +6,7 @@ arrays, settings + Outline --chosen--> Form, arrays by name, settings by name
 from __future__ import annotations
 
 import numbers
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -13,6 +14,9 @@ import numpy as np
 
 from ..errors import ArgumentError, ShapeError
 from ..language.families import Form, Outline
+from ..language.lazy import cached_property
+from ..language.ranges import define
+from ..language.tree import Definition
 from .arrays import to_array
 
 
@@ -23,7 +27,25 @@ class Template:
     text: str
     outline: Outline
     header: str
+    shown: Form
     _members: dict[Form, dict[str, tuple[str, ...]]] = field(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def of(cls, text: str, outline: Outline, shown: Mapping[str, int]) -> Template:
+        """shown: how many axes families stand for where nothing says it."""
+        text = textwrap.dedent(text).strip()
+        head, rest = text.split("->", 1)
+        form = outline.form({outline.families.find(k): rank for k, rank in shown.items()})
+        return cls(text, outline, " ".join(f"{head}->{rest.splitlines()[0]}".split()), form)
+
+    @property
+    def name(self) -> str:
+        return self.header.partition("(")[0].strip()
+
+    @cached_property
+    def definition(self) -> Definition:
+        """The form that is shown."""
+        return define(self.text, self.shown)
 
     def members(self, form: Form) -> dict[str, tuple[str, ...]]:
         if form not in self._members:

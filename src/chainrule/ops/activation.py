@@ -1,26 +1,26 @@
 """Activations."""
 
-from ..operation.op import op
+from ..operation.op import later
 
-relu = op("""
+relu = later("""
 relu(x[n,*A]) -> y[n,*A]
     y[n,*a] = maximum(x[n,*a], 0)
 """)
 relu.doc = """max(0, x), with relu'(0) = 0. Source: documents 001 and 003."""
 
-sigmoid = op("""
+sigmoid = later("""
 sigmoid(x[n,*A]) -> y[n,*A]
     y[n,*a] = sigmoid(x[n,*a])
 """)
 sigmoid.doc = """1 / (1 + exp(-x)), computed so that nothing overflows and the tails keep their digits. Source: documents 001 and 002."""
 
-tanh = op("""
+tanh = later("""
 hyperbolic_tangent(x[n,*A]) -> y[n,*A]
     y[n,*a] = tanh(x[n,*a])
 """)
 tanh.doc = """The hyperbolic tangent."""
 
-softmax = op(
+softmax = later(
     """
 softmax(z[n,K,*A]) -> y[n,K,*A]
     m[n,*a] = max[k](z[n,k,*a])

@@ -1,8 +1,8 @@
 """Fully connected layers."""
 
-from ..operation.op import op
+from ..operation.op import later
 
-linear = op(
+linear = later(
     """
 linear(x[n,*A,K], w[O,K], b[O]=0) -> y[n,*A,O]
     y[n,*a,o] = b[o] + sum[k](w[o,k] * x[n,*a,k])
@@ -12,4 +12,4 @@ linear(x[n,*A,K], w[O,K], b[O]=0) -> y[n,*A,O]
 linear.doc = """Fully connected layer on the last axis, PyTorch's orientation: w is [features out, features in]; b may be left out.
 Source: documents 000 to 004."""
 
-linear_plain = linear.at({"x": 2}, without=("b",), name="linear_plain")
+linear_plain = later(lambda: linear.at({"x": 2}, without=("b",), name="linear_plain"), doc=linear.doc)

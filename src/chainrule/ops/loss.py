@@ -1,8 +1,8 @@
 """Losses: means over the samples."""
 
-from ..operation.op import op
+from ..operation.op import later
 
-cross_entropy = op(
+cross_entropy = later(
     """
 cross_entropy(z[n,K,*A], t[n,*A]: int) -> E
     m[n,*a] = max[k](z[n,k,*a])
@@ -13,13 +13,13 @@ cross_entropy(z[n,K,*A], t[n,*A]: int) -> E
 cross_entropy.doc = """Softmax and cross-entropy from logits z and class numbers t, by log-sum-exp; a mean over samples and further axes, where there
 are any (a class for each pixel: z [samples, classes, rows, columns], t [samples, rows, columns]). Source: documents 001, 002 and 003."""
 
-mse = op("""
+mse = later("""
 mse(y[n,*K], t[n,*K]) -> E
     E = mean[n,*k]((y[n,*k] - t[n,*k])**2)
 """)
 mse.doc = """The mean of the squared differences over samples and features (PyTorch's MSELoss)."""
 
-half_square = op("""
+half_square = later("""
 half_square(y[n,*K], t[n,*K]) -> E
     E = mean[n](sum[*k]((y[n,*k] - t[n,*k])**2) / 2)
 """)

@@ -1,8 +1,8 @@
 """Randomness: pure functions of a seed, so that nothing is stored and every engine draws the same."""
 
-from ..operation.op import op
+from ..operation.op import later
 
-dropout = op("""
+dropout = later("""
 dropout(x[n,*A], seed: int; p=0.5) -> y[n,*A]
     y[n,*a] = (uniform(seed, n, *a) >= p) * x[n,*a] / (1 - p)
 """)
@@ -11,7 +11,7 @@ dropout.doc = """Each value is 0 with probability p, and else divided by 1 - p, 
 The values kept are a function of the seed, the sample's number and the place: the gradient's are the same without being saved.
 Source: Srivastava et al., 2014."""
 
-noise = op("""
+noise = later("""
 noise(x[n,*A], seed: int; std=0.1) -> y[n,*A]
     y[n,*a] = x[n,*a] + std * sqrt(-2 * log(1 - uniform(seed, n, *a, 0))) * cos(2 * pi * uniform(seed, n, *a, 1))
 """)

@@ -6,9 +6,9 @@ number is the optimiser's (or a schedule's) of that name. An input that may be l
 are states that only some settings need.
 """
 
-from ..operation.op import op
+from ..operation.op import later
 
-sgd = op("""
+sgd = later("""
 sgd(w[*A], g[*A], v[*A]=0, step, lr, momentum=0, dampening=0, nesterov=0, weight_decay=0) -> v_new[*A], w_new[*A]
     v_new[*a] = momentum * v[*a] + (1 - dampening * (step > 1)) * (g[*a] + weight_decay * w[*a])
     w_new[*a] = w[*a] - lr * (v_new[*a] + nesterov * (g[*a] + weight_decay * w[*a] + (momentum - 1) * v_new[*a]))
@@ -17,7 +17,7 @@ sgd.doc = """Stochastic gradient descent in PyTorch's convention: v' = momentum 
 new counts 1 - dampening from the second step on; nesterov = 1 goes a step further along the new momentum: w' = w - lr (g + weight_decay w +
 momentum v'). Without momentum nothing is left but w' = w - lr (g + weight_decay w). Source: document 002; Sutskever et al., 2013."""
 
-adam = op("""
+adam = later("""
 adam(w[*A], g[*A], m[*A], v[*A], u[*A]=0, step, lr, beta1, beta2, eps, weight_decay=0, apart=0) -> m_new[*A], v_new[*A], u_new[*A], w_new[*A]
     rate = lr / (1 - beta1**step)
     root = 1 / sqrt(1 - beta2**step)
@@ -30,7 +30,7 @@ adam.doc = """Adam: steps of the mean gradient over the root of its mean square,
 (AdamW) apart from it. With u (AMSGrad) the largest mean square so far counts. Source: Kingma and Ba, 2015; Reddi et al., 2018; Loshchilov
 and Hutter, 2019."""
 
-rmsprop = op("""
+rmsprop = later("""
 rmsprop(w[*A], g[*A], s[*A], a[*A]=0, v[*A]=0, lr, alpha, eps, momentum=0, centered=0, weight_decay=0) -> s_new[*A], a_new[*A], v_new[*A], w_new[*A]
     s_new[*i] = alpha * s[*i] + (1 - alpha) * (g[*i] + weight_decay * w[*i])**2
     a_new[*i] = alpha * a[*i] + (1 - alpha) * (g[*i] + weight_decay * w[*i])
@@ -40,7 +40,7 @@ rmsprop(w[*A], g[*A], s[*A], a[*A]=0, v[*A]=0, lr, alpha, eps, momentum=0, cente
 rmsprop.doc = """RMSprop: the gradient over the root of its running mean square; with momentum, and (centered = 1) the variance in place of the
 mean square. Source: Tieleman and Hinton, 2012; Graves, 2013; PyTorch's RMSprop."""
 
-adagrad = op("""
+adagrad = later("""
 adagrad(w[*A], g[*A], s[*A], step, lr, eps, lr_decay=0, weight_decay=0) -> s_new[*A], w_new[*A]
     rate = lr / (1 + (step - 1) * lr_decay)
     s_new[*a] = s[*a] + (g[*a] + weight_decay * w[*a])**2
@@ -50,37 +50,37 @@ adagrad.doc = """Adagrad: the gradient over the root of the sum of its squares. 
 
 # Schedules: numbers of the step --------------------------------------------------------------------------------------------
 
-counted = op("""
+counted = later("""
 counted(step) -> step_new
     step_new = step + 1
 """)
 counted.doc = """The number of the step that begins."""
 
-cosine = op("""
+cosine = later("""
 cosine(step, lr, least, steps) -> rate
     rate = least + (lr - least) * (1 + cos(pi * minimum(1, (step - 1) / steps))) / 2
 """)
 cosine.doc = """Half a cosine from lr down to `least` over `steps` steps, then `least`. Source: Loshchilov and Hutter, 2017."""
 
-stairs = op("""
+stairs = later("""
 stairs(step, lr, every, factor) -> rate
     rate = lr * factor**floor((step - 1) / every)
 """)
 stairs.doc = """lr, times `factor` again after each `every` steps."""
 
-exponential = op("""
+exponential = later("""
 exponential(step, lr, factor) -> rate
     rate = lr * factor**(step - 1)
 """)
 exponential.doc = """lr, times `factor` after each step."""
 
-line = op("""
+line = later("""
 line(step, lr, last, steps) -> rate
     rate = lr + (last - lr) * minimum(1, (step - 1) / steps)
 """)
 line.doc = """From lr to `last` along a line over `steps` steps, then `last`."""
 
-warm = op("""
+warm = later("""
 warm(step, lr, steps) -> rate
     rate = lr * minimum(1, step / steps)
 """)
