@@ -1,7 +1,8 @@
 """This checkout against another commit, side by side in one run: python benchmarks/against.py COMMIT.
 
 The commit is checked out into a temporary folder; one process each works on the same jobs in turns, on two threads; medians and
-the ratio (above 1: this checkout is faster).
+the ratio (above 1: this checkout is faster). Then fresh processes in turns: time to LeNet-5's first step with an empty and with a filled cache
+of compiled code, and peak memory after an epoch.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import startup
 from common import machine, table
 
 HERE = Path(__file__).resolve().parents[1]
@@ -88,6 +90,29 @@ def ask(child: subprocess.Popen[str], job: str) -> float:
     return float(child.stdout.readline())
 
 
+def stop(children: list[subprocess.Popen[str]]) -> None:
+    for child in children:
+        child.kill()
+        child.wait()
+
+
+def starts(sides: list[Path]) -> list[tuple[str, str, float, float]]:
+    """(what, unit, of one side, of the other): medians of fresh processes in turns."""
+    found: dict[str, list[list[float]]] = {"cold start": [[], []], "warm start": [[], []], "peak memory": [[], []]}
+    with tempfile.TemporaryDirectory() as folder:
+        for r in range(ROUNDS):
+            for k, root in enumerate(sides):
+                kept = f"{folder}/{k}"
+                with tempfile.TemporaryDirectory() as empty:
+                    found["cold start"][k].append(startup.run(startup.OURS, 64, 0, empty, str(root))[0])
+                seconds, megabytes = startup.run(startup.OURS, 64, 1, kept, str(root))
+                if r:  # the first one fills the cache
+                    found["warm start"][k].append(seconds)
+                    found["peak memory"][k].append(megabytes)
+    units = {"peak memory": "MB"}
+    return [(what, units.get(what, "s"), statistics.median(a), statistics.median(b)) for what, (a, b) in found.items()]
+
+
 def main(commit: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         other = Path(folder) / "other"
@@ -101,9 +126,10 @@ def main(commit: str) -> None:
                 for job in JOBS:
                     for k, side in enumerate(sides):
                         times[job][k].append(ask(side, job))
+            stop(sides)
+            begun = starts([HERE / "src", other / "src"])
         finally:
-            for side in sides:
-                side.kill()
+            stop(sides)
             subprocess.run(["git", "worktree", "remove", "--force", str(other)], cwd=HERE, check=False)
     rows = []
     for job, (ours, theirs) in times.items():
@@ -111,6 +137,8 @@ def main(commit: str) -> None:
         rows.append([job, f"{a * 1000:.2f} ms", f"{b * 1000:.2f} ms", f"{b / a:.2f}"])
     print(f"machine: {machine()}\nmethod: {ROUNDS} alternating rounds, 2 threads, medians; the other side is {commit}")
     print(table(["job", "this checkout", "the other", "ratio"], rows))
+    rows = [[name, f"{a:.2f} {unit}", f"{b:.2f} {unit}", f"{b / a:.2f}"] for name, unit, a, b in begun]
+    print(table(["LeNet-5, fresh processes", "this checkout", "the other", "ratio"], rows))
 
 
 if __name__ == "__main__":

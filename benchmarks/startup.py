@@ -58,12 +58,11 @@ print(next(line.split()[1] for line in open("/proc/self/status") if line.startsw
 """
 
 
-def run(script: str, batch: int, epochs: int, cache: str) -> tuple[float, float]:
-    """(seconds to the first step, peak megabytes) of a fresh process."""
+def run(script: str, batch: int, epochs: int, cache: str, root: str = "") -> tuple[float, float]:
+    """(seconds to the first step, peak megabytes) of a fresh process; root: of another checkout."""
     start = time.perf_counter()
-    child = subprocess.Popen(
-        [sys.executable, "-c", script, str(batch), str(epochs)], stdout=subprocess.PIPE, text=True, env=os.environ | {"CHAINRULE_CACHE": cache}
-    )
+    env = os.environ | {"CHAINRULE_CACHE": cache} | ({"PYTHONPATH": root} if root else {})
+    child = subprocess.Popen([sys.executable, "-c", script, str(batch), str(epochs)], stdout=subprocess.PIPE, text=True, env=env)
     assert child.stdout
     if child.stdout.readline().strip() != "step":
         raise SystemExit("a measured process failed")

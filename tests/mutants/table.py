@@ -434,7 +434,7 @@ OPS_MUTANTS = [
     Mutant("cli-interrupted", "cli.py", "sys.exit(130)", "sys.exit(0)", CLI, "an interrupted run ends well"),
     Mutant("step-key-input", "train/check.py", "(k, a.shape, a.dtype) for k, a in self.all.items()", "(k, a.shape) for k, a in self.all.items()", CORNERS + MODULES, "one program for two types of data"),
     Mutant("step-key-shape", "train/check.py", "(k, a.shape, a.dtype) for k, a in self.all.items()", "(k, a.shape[1:], a.dtype) for k, a in self.all.items()", CORNERS + MODULES, "one program for two numbers of samples"),
-    Mutant("seq-key-net", "nn/inference.py", "s.memory.dtype != self.dtype", "s.memory.dtype is None", CORNERS, "one program for two types of network"),
+    Mutant("seq-key-net", "nn/inference.py", "return net.dtype if net._all_states() else found", "return found", CORNERS, "a network computes in the type of its inputs"),
     Mutant("ops-key-types", "operation/op.py", "a.shape, a.dtype) for k, a in arrays.items()), whole", "a.shape) for k, a in arrays.items()), whole", CORNERS, "one program for two types of whole numbers"),
     Mutant("proof-order", "engines/native/proof.py", "(any_end if writes else written_end)", "(any_end if writes else 0)", CORNERS, "an input that begins inside an output"),
     Mutant("ops-chunks-few", "engines/session.py", "1 << (-(-blocks // CHUNK_BLOCKS) - 1).bit_length()", "1", SHARP, "very many samples are summed in few chunks"),
