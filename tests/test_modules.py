@@ -768,11 +768,11 @@ def test_an_optimiser_of_ones_own_is_bound_by_its_header(m_axes: str, kept: bool
 
 
 def test_other_numbers_of_an_optimiser_compile_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    from chainrule.engines.native import program
+    from chainrule.engines.native import translate
 
     def trained(opt: cr.optim.Optimizer) -> None:
         cr.TrainStep(nn.Sequential(nn.Linear(4, 4)).init(0, D), nn.MSELoss(), opt, X, T, 5).run(np.arange(5))
 
     trained(cr.optim.Adam(cr.optim.Cosine(0.1, steps=10)))
-    monkeypatch.setattr(program, "translate", lambda *a: pytest.fail("compiled again"))
+    monkeypatch.setattr(translate, "translate", lambda *a: pytest.fail("compiled again"))
     trained(cr.optim.Adam(cr.optim.Cosine(0.2, steps=77, least=0.01), betas=(0.5, 0.6), eps=1e-3))

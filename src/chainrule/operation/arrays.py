@@ -48,7 +48,7 @@ def _without_masks(value: object, name: str) -> object:
 
 def _masked(value: object) -> bool:
     """Whether it is one of NumPy's masked arrays, told by what it has: to name their class would load a module that few ever need."""
-    return isinstance(value, np.ndarray) and hasattr(value, "mask") and hasattr(value, "fill_value")
+    return isinstance(value, np.ndarray) and hasattr(value, "mask") and hasattr(value, "filled")
 
 
 def _unmasked(a: Any, name: str) -> np.ndarray:
