@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chainrule import nn, ops
+from chainrule.language.functions import Kind
 from chainrule.nn.layers import Layer
 from chainrule.nn.losses import Loss
 
@@ -466,6 +467,29 @@ def printed(root: Path) -> list[str]:
     ]
 
 
+def kinds(root: Path) -> list[str]:
+    """A reduction's kind is a Kind, or None where nothing is reduced: never a text, which no type checker reads."""
+    words = {*Kind, "map"}
+    return [
+        f.fault(node, f"the kind {text!r} is a text; accepted: Kind")
+        for f in files(root)
+        if f.top in BELOW
+        for node in ast.walk(f.tree)
+        for text in sorted(words & {c.value for c in kind_texts(node) if isinstance(c, ast.Constant)})
+    ]
+
+
+def kind_texts(node: ast.AST) -> Iterator[ast.AST]:
+    """What is compared with a kind, or given as one."""
+    match node:
+        case ast.Compare(left=a, comparators=rest) if any(getattr(x, "attr", getattr(x, "id", "")) == "kind" for x in (a, *rest)):
+            yield from (c for x in (a, *rest) for c in ast.walk(x))
+        case ast.Call(func=ast.Name(id="Reduce"), args=[first, *_]):
+            yield first
+        case ast.keyword(arg="kind", value=value):
+            yield value
+
+
 CHECKS: dict[str, Callable[[Path], list[str]]] = {
-    c.__name__: c for c in (operations_below, operations_asked_for, imports, dynamic, sizes, ignored, swallowed, identities, printed)
+    c.__name__: c for c in (operations_below, operations_asked_for, imports, dynamic, sizes, ignored, swallowed, identities, printed, kinds)
 }

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from chainrule import ChainruleError
+from chainrule.language.functions import Kind
 from chainrule.language.index import Poly, Quotient
 from chainrule.language.ranges import define
 from chainrule.language.show import definition_text
@@ -206,7 +207,7 @@ def simpler(e: Expr) -> Iterator[Expr]:
                     else subs(body, {x: 0})
                 )
             if kind != "sum":
-                yield replace(e, kind="sum")
+                yield replace(e, kind=Kind.SUM)
             if not letters:
                 yield body
             for k, r in enumerate(ranges):

@@ -120,6 +120,8 @@ PLANTS = [
     ("swallowed", EMIT, "import contextlib\nwith contextlib.suppress(Exception):\n    x = 1"),
     ("identities", "nn/graph.py", "def f(x):\n    return {id(x): 1}"),
     ("printed", EMIT, "print('here')"),
+    *[("kinds", REVERSE, f"def f(e):\n    return {e}") for e in (
+        "e.kind == 'sum'", "e.kind in ('max', 'min')", "'map' != e.kind", "Reduce('argmax', (), (), e)", "replace(e, kind='mean')")],
 ]  # fmt: skip
 
 

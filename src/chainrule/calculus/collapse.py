@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from ..language.digits import Facts, digits, equal, fits, lettered, places, values
+from ..language.functions import Kind
 from ..language.index import Atom, Poly, Quotient
 from ..language.show import line_text
 from ..language.tree import (
@@ -185,7 +186,7 @@ def collapse(name: str, target: Target, axes: tuple[Poly, ...], c: Contribution,
     if summed:
         result = _summed(body, summed)
     elif not all(fits(p, s, whole, known.facts) for r in direct_reads(body) for p, s in zip(r.index, known.axes[r.tensor], strict=True)):
-        result = Reduce("sum", (), (), body)  # a single term, dropped where it reads outside
+        result = Reduce(Kind.SUM, (), (), body)  # a single term, dropped where it reads outside
     record.append((partial(line_text, target.line(name, result), known.axes), "what is left of the sums"))
     return result
 
@@ -194,7 +195,7 @@ def _summed(body: Expr, letters: dict[str, Poly]) -> Expr:
     """The sum of body over the letters; a minus stands in front of it."""
     if isinstance(body, Call) and body.fn == "neg":
         return neg(_summed(body.args[0], letters))
-    return Reduce("sum", tuple(letters), tuple(letters.values()), body)
+    return Reduce(Kind.SUM, tuple(letters), tuple(letters.values()), body)
 
 
 @dataclass(frozen=True)

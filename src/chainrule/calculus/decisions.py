@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from ..language.functions import Kind
 from ..language.index import Poly
 from ..language.tree import Line, Read, Reduce, free_names, neg
 
@@ -13,10 +14,10 @@ def winner(e: Reduce, bound: Mapping[str, Poly], lines: list[Line], name: Callab
 
     bound: the letters around e with their ranges; name: gives a new tensor's name.
     """
-    body = e.body if e.kind == "max" else neg(e.body)
+    body = e.body if e.kind is Kind.MAX else neg(e.body)
     needed = free_names(e)
     free = tuple(x for x in bound if x in needed)
-    wanted = Reduce("argmax", e.letters, e.ranges, body)
+    wanted = Reduce(Kind.ARGMAX, e.letters, e.ranges, body)
     line = next((x for x in lines if (x.letters, x.expr) == (free, wanted)), None)
     if line is None:
         line = Line(name(), free, tuple(bound[x] for x in free), wanted)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from ..language.digits import fits
+from ..language.functions import Kind
 from ..language.index import Poly
 from ..language.tree import (
     ZERO,
@@ -105,14 +106,14 @@ class _Forward:
         return self.line.read if e == self.line.expr else e
 
     def of_reduction(self, e: Reduce, bound: dict[str, Poly]) -> Expr:
-        if e.kind == "argmax":
+        if e.kind is Kind.ARGMAX:
             return ZERO
         inner = bound | dict(zip(e.letters, e.ranges, strict=True))
         body = self.of(e.body, inner, None)
-        if e.kind in ("max", "min"):
+        if e.kind in (Kind.MAX, Kind.MIN):
             won = Call("==", (self.decision(e, bound), Index(flat(e.letters, e.ranges))))
             body = mul(body, won) if isinstance(e.body, Read) else only(won, True, body)
-        if e.kind == "prod" and body != ZERO:
+        if e.kind is Kind.PROD and body != ZERO:
             body = mul(body, others(e, self.taken))
         implied = {(p, s) for r in direct_reads(body) for p, s in zip(r.index, self.axes[r.tensor], strict=True)}
         for r in direct_reads(e.body):
@@ -120,7 +121,7 @@ class _Forward:
                 if not fits(p, s, inner, self.d.facts) and (p, s) not in implied:
                     body = mul(body, inside(p, s))
                     implied.add((p, s))
-        kind = "mean" if e.kind == "mean" else "sum"
+        kind = Kind.MEAN if e.kind is Kind.MEAN else Kind.SUM
         return ZERO if body == ZERO else Reduce(kind, e.letters, e.ranges, body)
 
     def decision(self, e: Reduce, bound: dict[str, Poly]) -> Read:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
 from ..language.digits import fits
+from ..language.functions import Kind
 from ..language.index import Poly
 from ..language.show import alone, definition_text, expression, line_text
 from ..language.source import make_room
@@ -217,7 +218,7 @@ class _Reverse:
         return None if factor == ZERO else self.push(e.args[k], times(adjoint, factor, self.same), around, None)
 
     def push_reduction(self, e: Reduce, adjoint: Expr, around: _Around) -> None:
-        if e.kind == "argmax":
+        if e.kind is Kind.ARGMAX:
             return
         bound = around.bound
         inner = bound | dict(zip(e.letters, e.ranges, strict=True))
@@ -228,18 +229,18 @@ class _Reverse:
         adjoint = self.apart(adjoint, inner)
         tests = tuple((self.apart(test, inner), taken) for test, taken in around.tests)
         around = _Around(inner, (*around.guards, *guards), tests)
-        if e.kind in ("max", "min"):
+        if e.kind in (Kind.MAX, Kind.MIN):
             won = Call("==", (self.decision(e, bound), Index(flat(e.letters, e.ranges))))
             if isinstance(e.body, Read):
                 adjoint = mul(adjoint, won)
             else:
                 around = around.where(won, True)
-        elif e.kind == "mean":
+        elif e.kind is Kind.MEAN:
             count = Poly.of(1)
             for size in e.ranges:
                 count = count * size
             adjoint = div(adjoint, number_of(count))
-        elif e.kind == "prod":
+        elif e.kind is Kind.PROD:
             adjoint = mul(adjoint, self.apart(others(e, self.taken), inner))
         self.push(e.body, adjoint, around, None)
 

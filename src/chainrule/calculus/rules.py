@@ -7,7 +7,7 @@ from collections.abc import Collection
 from functools import cache
 
 from ..language.brackets import has_test
-from ..language.functions import ALL
+from ..language.functions import ALL, Kind
 from ..language.index import Poly
 from ..language.tree import ONE, ZERO, Call, Const, Expr, Index, Reduce, add, div, folded, fresh_name, mul, neg, reads, sub, subs
 
@@ -106,7 +106,7 @@ def others(e: Reduce, taken: set[str]) -> Expr:
     letters = tuple(swap.values())
     same = Call("==", (Index(flat(letters, e.ranges)), Index(flat(e.letters, e.ranges))))
     body = subs(e.body, {a: Poly.name(b) for a, b in swap.items()})
-    return Reduce("prod", letters, e.ranges, Call("where", (same, ONE, body)))
+    return Reduce(Kind.PROD, letters, e.ranges, Call("where", (same, ONE, body)))
 
 
 def flat(letters: tuple[str, ...], ranges: tuple[Poly, ...]) -> Poly:

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from ..language.brackets import is_test, product_of
 from ..language.digits import Facts, fits
-from ..language.functions import COUNTING
+from ..language.functions import COUNTING, Kind
 from ..language.index import Poly
 from ..language.tree import ZERO, Call, Const, Definition, Expr, Line, Reduce, free_names, map_indices, reads, subs, walk
 
@@ -64,7 +64,7 @@ def handed(found: Iterable[Condition], index: tuple[Poly, ...], bound: Collectio
 def _of(e: Expr) -> list[Condition]:
     """The tests without which e is 0."""
     if isinstance(e, Reduce):
-        return [c for c in _of(e.body) if not free_names(c[0]) & set(e.letters)] if e.kind in ("sum", "mean") else []
+        return [c for c in _of(e.body) if not free_names(c[0]) & set(e.letters)] if e.kind in (Kind.SUM, Kind.MEAN) else []
     if not isinstance(e, Call):
         return []
     if e.fn == "where" and ZERO in e.args[1:]:

@@ -16,12 +16,13 @@ import numpy as np
 from ..errors import ElementTypeError, ShapeError
 from ..language.bind import countable
 from ..language.brackets import conditions
-from ..language.functions import ALL, COMPARISONS, COUNTING, STEPS
+from ..language.functions import ALL, COMPARISONS, COUNTING, STEPS, Kind
 from ..language.index import Poly
 from ..language.program import Program
 from ..language.tree import Call, Const, Expr, Index, Read, Reduce, counted, direct_reads, lookup
 
 CELLS = 1 << 21  # above this many cells a reduction is walked letter by letter instead of held as one array
+EMPTY = {Kind.SUM: 0, Kind.PROD: 1, Kind.ARGMAX: -1, Kind.MAX: -math.inf, Kind.MIN: math.inf}  # of no terms
 MOST_LETTERS = 32  # axes that every function of NumPy takes
 _erf = np.frompyfunc(math.erf, 1, 1)
 
@@ -202,38 +203,38 @@ class _Place:
 
     def reduction(self, e: Reduce) -> np.ndarray:
         sizes = {x: int(r.constant or 0) for x, r in zip(e.letters, e.ranges, strict=True)}
-        if e.kind == "mean":
-            total = self.reduction(Reduce("sum", e.letters, e.ranges, e.body))
+        if e.kind is Kind.MEAN:
+            total = self.reduction(Reduce(Kind.SUM, e.letters, e.ranges, e.body))
             return self.call("/", [total, self.number(math.prod(sizes.values()))])
         if math.prod(sizes.values()) == 0:
-            return self.number({"sum": 0, "prod": 1, "argmax": -1, "max": -math.inf, "min": math.inf}[e.kind])
+            return self.number(EMPTY[e.kind])
         cells = math.prod(self.sizes[x] for x in self.axes) * math.prod(sizes.values())
         if e.letters and cells > CELLS:
             return self.walk(e, sizes)
         inner = _Place(self.tensors, self.exact, self.dtype, (*self.axes, *e.letters), self.sizes | sizes, self.held)
         guards: list[Poly] = []
         equal: list[Poly] = []
-        term = conditions(e.body, guards, equal) if e.kind == "sum" else e.body
+        term = conditions(e.body, guards, equal) if e.kind is Kind.SUM else e.body
         body, ok = inner.value(term), inner.present(e.body, guards, equal)
         shape = np.broadcast_shapes(body.shape, ok.shape, (1,) * len(self.axes) + tuple(sizes.values()))
         rows = (*shape[: len(self.axes)], math.prod(shape[len(self.axes) :]))
         body, ok = np.broadcast_to(body, shape).reshape(rows), np.broadcast_to(ok, shape).reshape(rows)
         return self.fold(e.kind, body, ok)
 
-    def fold(self, kind: str, body: np.ndarray, ok: np.ndarray) -> np.ndarray:
+    def fold(self, kind: Kind, body: np.ndarray, ok: np.ndarray) -> np.ndarray:
         """Reduce the last axis; the first of equal winners wins, NaN wins over all."""
         wide = np.float64 if self.dtype == np.float32 else None
-        if kind == "sum":
+        if kind is Kind.SUM:
             return self.number(np.where(ok, body, self.number(0)).sum(axis=-1, dtype=wide))
-        if kind == "prod":
+        if kind is Kind.PROD:
             return self.number(np.where(ok, body, self.number(1)).prod(axis=-1, dtype=wide))
-        sign = -1 if kind == "min" else 1
+        sign = -1 if kind is Kind.MIN else 1
         rank = np.real(body) if self.dtype.kind == "c" else body
         ranks = sign * rank
         top = _largest(ranks, ok)
         best = np.argmax(ok & ((ranks == top) | (ranks != ranks)), axis=-1)  # NaN wins over all
         none = ~ok.any(axis=-1)
-        if kind == "argmax":
+        if kind is Kind.ARGMAX:
             return self.number(np.where(none, -1, best))
         chosen = np.take_along_axis(body, best[..., None], axis=-1)[..., 0]
         return np.where(none, self.number(0) if self.dtype == object else -sign * np.inf, chosen).astype(self.dtype)
@@ -241,22 +242,22 @@ class _Place:
     def walk(self, e: Reduce, sizes: dict[str, int]) -> np.ndarray:
         """The same reduction with its first letter held at one value after another."""
         first, rest = e.letters[0], e.letters[1:]
-        part = Reduce("max" if e.kind == "argmax" else e.kind, rest, e.ranges[1:], e.body)
+        part = Reduce(Kind.MAX if e.kind is Kind.ARGMAX else e.kind, rest, e.ranges[1:], e.body)
         places = [_Place(self.tensors, self.exact, self.dtype, self.axes, self.sizes, {**self.held, first: k}) for k in range(sizes[first])]
-        if e.kind == "sum":
+        if e.kind is Kind.SUM:
             return _pairwise(p.reduction(part) for p in places)
-        if e.kind == "prod":
+        if e.kind is Kind.PROD:
             return reduce(lambda a, b: a * b, (p.reduction(part) for p in places))
         best, at = None, None
         for k, p in enumerate(places):
             value = p.reduction(part)
-            where = p.reduction(Reduce("argmax", rest, e.ranges[1:], e.body)) if e.kind == "argmax" else value
-            where = where + self.number(k * math.prod(list(sizes.values())[1:])) if e.kind == "argmax" else where
+            where = p.reduction(Reduce(Kind.ARGMAX, rest, e.ranges[1:], e.body)) if e.kind is Kind.ARGMAX else value
+            where = where + self.number(k * math.prod(list(sizes.values())[1:])) if e.kind is Kind.ARGMAX else where
             if best is None or at is None:
                 best, at = value, where
                 continue
             a, b = np.real(value), np.real(best)
-            better = ((a < b) if e.kind == "min" else (a > b)) | ((a != a) & (b == b))
+            better = ((a < b) if e.kind is Kind.MIN else (a > b)) | ((a != a) & (b == b))
             best, at = np.where(better, value, best), np.where(better, where, at)
         assert at is not None
         return at

@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import ArgumentError, ShapeError
 from .brackets import strong
 from .digits import misfit
-from .functions import COMPARISONS
+from .functions import COMPARISONS, Kind
 from .index import Poly
 from .program import MOST, Program, Reach
 from .show import header_text, tensor_text
@@ -287,7 +287,7 @@ def countable(lines: Iterable[Line], single: bool) -> None:
     """A decision is kept as a number of the kernel's type: in single precision no more places than that holds apart."""
     for line in lines if single else ():
         for node in walk(line.expr):
-            if isinstance(node, Reduce) and node.kind == "argmax":
+            if isinstance(node, Reduce) and node.kind is Kind.ARGMAX:
                 count = math.prod(int(r.constant or 1) for r in node.ranges)
                 if count > 1 << 24:
                     raise ShapeError(f"argmax[{','.join(node.letters)}] over {count} places: float32 tells 2**24 of them apart; accepted: float64")

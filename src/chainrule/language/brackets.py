@@ -7,7 +7,7 @@ loops turn into bounds); any other comparison becomes a choice (`strong`).
 
 from __future__ import annotations
 
-from .functions import COMPARISONS
+from .functions import COMPARISONS, Kind
 from .index import Poly
 from .tree import ONE, ZERO, Call, Const, Expr, Index, Reduce, mul, neg, rebuild
 
@@ -70,7 +70,7 @@ def of_indices(e: Expr) -> bool:
 def strong(e: Expr, summed: bool = False) -> Expr:
     """e with a choice where(test, rest, 0) for each product that has a test for a factor. summed: e is the body of a sum."""
     if isinstance(e, Reduce):
-        return Reduce(e.kind, e.letters, e.ranges, strong(e.body, e.kind in ("sum", "mean")))
+        return Reduce(e.kind, e.letters, e.ranges, strong(e.body, e.kind in (Kind.SUM, Kind.MEAN)))
     if not isinstance(e, Call) or e.fn not in ("*", "/", "neg"):
         return rebuild(e, strong)
     tests: list[Expr] = []

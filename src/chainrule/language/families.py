@@ -12,7 +12,7 @@ import ast
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from .functions import FOLDS, REDUCING
+from .functions import FOLDS, REDUCING, Kind
 from .tree import ZERO, Call, Const, Expr, Read, Reduce, add, div, mul, neg, rebuild, sub
 
 SUCCESSORS = {"H": "HWD"}  # the members of a family: as in books, else its letter and those behind it in the alphabet
@@ -202,7 +202,7 @@ def without(e: Expr, values: Mapping[str, int | float]) -> Expr:
         return Const(values[e.tensor])
     if isinstance(e, Reduce):
         body = without(e.body, values)
-        return ZERO if body == ZERO != e.body and e.kind in ("sum", "mean") else Reduce(e.kind, e.letters, e.ranges, body)
+        return ZERO if body == ZERO != e.body and e.kind in (Kind.SUM, Kind.MEAN) else Reduce(e.kind, e.letters, e.ranges, body)
     if not isinstance(e, Call) or e.fn not in SIMPLER:
         return rebuild(e, lambda a: without(a, values))
     args = [without(a, values) for a in e.args]

@@ -11,6 +11,18 @@ from __future__ import annotations
 import keyword
 import math
 from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """The reductions of the language, each by the word that it is written with; compared with `is`."""
+
+    SUM = "sum"
+    PROD = "prod"
+    MAX = "max"
+    MIN = "min"
+    MEAN = "mean"
+    ARGMAX = "argmax"
 
 
 @dataclass(frozen=True)
@@ -78,7 +90,7 @@ ALL = FUNCTIONS | OPERATORS
 COMPARISONS = frozenset({"==", "!=", "<", "<=", ">", ">=", "delta"})
 COUNTING = frozenset({"uniform"})  # functions of whole numbers alone, which are counted with and never rounded
 STEPS = frozenset({"floor", "ceil", "round", "sign"})  # flat but for their jumps
-REDUCTIONS = ("sum", "prod", "max", "min", "mean", "argmax")
+REDUCTIONS = tuple(Kind)
 REDUCING = (*REDUCTIONS, "argmin")  # as written: argmin is argmax of the negative
 FOLDS = ("prod", "sum", "after")  # over the members of a family
 PAIRS = {"max": "maximum", "min": "minimum"}  # of values

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from .functions import Kind
 from .index import Poly
 from .meant import read_at, reduced, summed
 from .raw import UNKNOWN
@@ -158,11 +159,11 @@ class _Filling:
         """The sum that `@` means."""
         both = [x for x in read_at(a) if x in read_at(b) and x not in self.bound]
         if both:
-            return reduced("sum", self.within(both, Call("*", (a, b))), both)
+            return reduced(Kind.SUM, self.within(both, Call("*", (a, b))), both)
         size = self.met(a, b)
         letter = next((x for x in (*read_at(a), *read_at(b)) if self.sizes.get(x) == size and x not in self.bound), None) or self.new(size)
         self.sizes[letter] = size
-        return Reduce("sum", (letter,), (UNKNOWN,), self.within((letter,), Call("*", (a, b))))
+        return Reduce(Kind.SUM, (letter,), (UNKNOWN,), self.within((letter,), Call("*", (a, b))))
 
     def over(self, e: Reduce) -> Expr:
         """A reduction that does not say over what: over what nothing around it has, or else over all but the sample's axis."""

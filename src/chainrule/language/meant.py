@@ -6,6 +6,7 @@ import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from .functions import Kind
 from .index import Poly
 from .raw import UNKNOWN
 from .show import expression
@@ -38,11 +39,11 @@ def line_of(tensor: str, letters: Sequence[str], explicit: Mapping[str, Poly], e
     return f"{tensor}[{','.join(shown)}] = {expression(e, known)}" if shown else f"{tensor} = {expression(e, known)}"
 
 
-def reduced(kind: str, e: Expr, letters: Iterable[str]) -> Expr:
+def reduced(kind: Kind, e: Expr, letters: Iterable[str]) -> Expr:
     """The reduction of e over those of the letters that it has."""
     free = free_names(e)
     found = tuple(x for x in letters if x in free)
-    return Reduce(kind, found, (UNKNOWN,) * len(found), e) if found or kind in ("sum", "argmax") else e
+    return Reduce(kind, found, (UNKNOWN,) * len(found), e) if found or kind in (Kind.SUM, Kind.ARGMAX) else e
 
 
 def summed(e: Expr, letters: Collection[str]) -> Expr:
@@ -62,9 +63,9 @@ def _summed(e: Expr, x: str) -> Expr:
 
 
 def _over(e: Expr, x: str) -> Expr:
-    if isinstance(e, Reduce) and e.kind == "sum" and e.letters:
-        return Reduce("sum", (*e.letters, x), (*e.ranges, UNKNOWN), e.body)
-    return Reduce("sum", (x,), (UNKNOWN,), e)
+    if isinstance(e, Reduce) and e.kind is Kind.SUM and e.letters:
+        return Reduce(Kind.SUM, (*e.letters, x), (*e.ranges, UNKNOWN), e.body)
+    return Reduce(Kind.SUM, (x,), (UNKNOWN,), e)
 
 
 def _products(e: Expr, x: str) -> set[Expr]:
@@ -73,7 +74,7 @@ def _products(e: Expr, x: str) -> set[Expr]:
     below = [_products(a, x) for a in parts]
     if isinstance(e, Call) and e.fn == "**" and e.args[1] == Const(2):
         return set().union(*below) or {e}  # a square is a product
-    if isinstance(e, Reduce) and e.kind == "sum" and e.letters and below == [{e.body}]:
+    if isinstance(e, Reduce) and e.kind is Kind.SUM and e.letters and below == [{e.body}]:
         return {e}  # one sum over both letters
     if not (isinstance(e, Call) and e.fn in ("*", "/")):
         return set().union(*below) if all(below) else set()
@@ -96,7 +97,7 @@ def _joined(e: Expr, x: str) -> Expr:
     """A sum over x that ends before a factor read at x takes it in: sum[k](a[k]) * b[k]."""
     if isinstance(e, Call) and e.fn == "*":
         factors = product_factors(e)
-        sums = [f for f in factors if isinstance(f, Reduce) and f.kind == "sum" and f.letters == (x,)]
+        sums = [f for f in factors if isinstance(f, Reduce) and f.kind is Kind.SUM and f.letters == (x,)]
         if len(sums) == 1 and any(x in free_names(f) for f in factors):
             return replace(sums[0], body=product([sums[0].body if f is sums[0] else f for f in factors]))
     return rebuild(e, lambda a: _joined(a, x))
@@ -109,7 +110,7 @@ def read_at(e: Expr) -> list[str]:
 
 
 # What a term is that does not count, for each kind of reduction; a product's and a sum's are numbers, of the others no value is taken.
-NEUTRAL = {"sum": None, "prod": ONE, "max": Const(-math.inf), "argmax": Const(-math.inf), "min": Const(math.inf)}
+NEUTRAL = {Kind.SUM: None, Kind.PROD: ONE, Kind.MAX: Const(-math.inf), Kind.ARGMAX: Const(-math.inf), Kind.MIN: Const(math.inf)}
 
 
 def bounded(e: Expr, letter: str, size: Poly) -> Expr | None:
@@ -119,7 +120,7 @@ def bounded(e: Expr, letter: str, size: Poly) -> Expr | None:
     def change(node: Expr) -> Expr:
         if not isinstance(node, Reduce) or (letter, size) not in zip(node.letters, node.ranges, strict=True):
             return rebuild(node, change)
-        lost[0] |= node.kind == "mean" and len(node.letters) > 1  # of how many values, no size says
+        lost[0] |= node.kind is Kind.MEAN and len(node.letters) > 1  # of how many values, no size says
         return _bounded(node, letter, size)
 
     out = change(e)
@@ -129,7 +130,7 @@ def bounded(e: Expr, letter: str, size: Poly) -> Expr | None:
 def _bounded(e: Reduce, letter: str, size: Poly) -> Expr:
     ranges = tuple(UNKNOWN if x == letter else r for x, r in zip(e.letters, e.ranges, strict=True))
     inside = Call("<", (Index(Poly.name(letter)), number_of(size)))
-    if e.kind == "mean":  # of so many values
-        return div(Reduce("sum", e.letters, ranges, mul(e.body, inside)), number_of(size))
+    if e.kind is Kind.MEAN:  # of so many values
+        return div(Reduce(Kind.SUM, e.letters, ranges, mul(e.body, inside)), number_of(size))
     other = NEUTRAL[e.kind]
     return replace(e, ranges=ranges, body=mul(e.body, inside) if other is None else Call("where", (inside, e.body, other)))

@@ -17,7 +17,7 @@ from typing import TypeVar
 from ..errors import DefinitionError
 from . import habits
 from .families import USUAL, Form, Outline, items_of
-from .functions import ALL, CONSTANTS, COUNTING, FOLDS, FUNCTIONS, PAIRS, REDUCING
+from .functions import ALL, CONSTANTS, COUNTING, FOLDS, FUNCTIONS, PAIRS, REDUCING, Kind
 from .header import Part
 from .index import Atom, Poly
 from .names import Names
@@ -362,9 +362,9 @@ class _Parser:
             self.bound |= set(letters)
             body, ranges = self.value(node.args[0]), tuple(explicit.get(x, UNKNOWN) for x in letters)
             if head.id == "argmin":
-                return Reduce("argmax", letters, ranges, self.fold(Call("neg", (body,))))
-            bare = isinstance(node.func, ast.Name) or head.id in ("sum", "argmax")
-            return Reduce(head.id, letters, ranges, body) if letters or bare else body
+                return Reduce(Kind.ARGMAX, letters, ranges, self.fold(Call("neg", (body,))))
+            bare = isinstance(node.func, ast.Name) or head.id in (Kind.SUM, Kind.ARGMAX)
+            return Reduce(Kind(head.id), letters, ranges, body) if letters or bare else body
         if head.id in COUNTING and isinstance(node.func, ast.Name):
             return self.counting(node, head.id)
         want = FUNCTIONS[head.id].arity if head.id in FUNCTIONS else 2
@@ -414,4 +414,4 @@ class _Parser:
 def _looked_up(read: Read, found: list[tuple[str, Expr]]) -> Expr:
     """A table read at whole numbers of the data, z[n, t[n]]: sum[v](where(v == t[n], z[n,v], 0))."""
     here = product([Call("==", (Index(Poly.name(letter)), at)) for letter, at in found])
-    return Reduce("sum", tuple(letter for letter, _ in found), (UNKNOWN,) * len(found), Call("where", (here, read, Const(0))))
+    return Reduce(Kind.SUM, tuple(letter for letter, _ in found), (UNKNOWN,) * len(found), Call("where", (here, read, Const(0))))

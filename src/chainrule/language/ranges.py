@@ -18,6 +18,7 @@ import numpy as np
 
 from .digits import fits, lettered, misfit
 from .families import USUAL, Form, Outline, without
+from .functions import Kind
 from .index import Poly, related
 from .lettered import filled
 from .meant import bounded, line_of, read_at
@@ -311,7 +312,7 @@ class _Resolver:
                 for p, size in zip(read.index, d.axes[read.tensor], strict=True):
                     witness = None if fits(p, size, ranges, d.facts) else outside(d, p, size, ranges)
                     if witness:
-                        kept = expression(Reduce("sum", (), (), read), d.axes)
+                        kept = expression(Reduce(Kind.SUM, (), (), read), d.axes)
                         complain_at(
                             self.source, raw.piece, read.tensor,
                             f"reads outside {read.tensor!r}: index {p} leaves an axis of {size} ({witness})",

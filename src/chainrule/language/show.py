@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from .functions import FUNCTIONS, OPERATORS
+from .functions import FUNCTIONS, OPERATORS, Kind
 from .index import Poly, Quotient, related
 from .raw import UNKNOWN
 from .tree import Call, Const, Definition, Expr, Index, Line, Read, Reduce, Tensor
@@ -136,7 +136,14 @@ def definition_text(d: Definition) -> str:
 
 # LaTeX ------------------------------------------------------------------------------------------------------------
 
-SIGNS = {"sum": r"\sum", "prod": r"\prod", "max": r"\max", "min": r"\min", "mean": r"\operatorname{mean}", "argmax": r"\operatorname{arg\,max}"}
+SIGNS = {
+    Kind.SUM: r"\sum",
+    Kind.PROD: r"\prod",
+    Kind.MAX: r"\max",
+    Kind.MIN: r"\min",
+    Kind.MEAN: r"\operatorname{mean}",
+    Kind.ARGMAX: r"\operatorname{arg\,max}",
+}
 
 
 NAMED = {math.pi: r"\pi", math.inf: r"\infty"}
@@ -254,7 +261,7 @@ def _latex_reduction(e: Reduce, axes: Axes) -> str:
     found = alone(e.body, axes)
     names = [_latex_atom(x) if _said(x, r, found) else rf"0 \le {_latex_atom(x)} < {latex_poly(r)}" for x, r in zip(e.letters, e.ranges, strict=True)]
     below = (r",\; " if any("<" in x for x in names) else ",").join(names)
-    place = r"\limits" if e.kind in ("sum", "prod", "max", "min") else ""
+    place = r"\limits" if e.kind in (Kind.SUM, Kind.PROD, Kind.MAX, Kind.MIN) else ""
     body = latex(e.body, axes, BINDS["*"])
     return f"{SIGNS[e.kind]}{f'{place}_{{{below}}}' if names else ''} {bracketed(body) if body.startswith('-') else body}"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from .functions import Kind
 from .index import Poly
 from .lazy import cached_property
 
@@ -43,7 +44,7 @@ class Call:
 class Reduce:
     """sum, max, min, mean or argmax of the body over letters; with no letters, a single term that may be dropped."""
 
-    kind: str
+    kind: Kind
     letters: tuple[str, ...]
     ranges: tuple[Poly, ...]
     body: Expr
@@ -393,7 +394,7 @@ def whole(e: Expr, kept: Callable[[str], bool]) -> bool:
 def lookup(e: Expr) -> tuple[str, Expr, Expr] | None:
     """(letter, its place, what stands there) of a sum that looks something up: sum[v](where(v == t[n], p[v], 0))."""
     match e:
-        case Reduce("sum", (letter,), _, Call("where", (Call("==" | "delta", (a, b)), rest, Const(0)))):
+        case Reduce(Kind.SUM, (letter,), _, Call("where", (Call("==" | "delta", (a, b)), rest, Const(0)))):
             for x, at in ((a, b), (b, a)):
                 if isinstance(x, Index) and x.expr.letter == letter and letter not in free_names(at) and next(reads(at), None):
                     return letter, at, rest

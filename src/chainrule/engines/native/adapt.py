@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from ...language.functions import Kind
 from ...language.index import Poly
 from ...language.tree import Expr, Index, Read, map_indices, rebuild, walk
 from .group import CHUNK, Group, Storage
@@ -17,7 +18,7 @@ FEW_CHUNKS = 16  # whose sums are added in one expression
 def one_axis(g: Group, storage: Mapping[str, Storage]) -> Group:
     """A group over whole tensors that goes through all of them place by place, as one loop over all places."""
     index = tuple(map(Poly.name, g.letters))
-    if g.lanes or len(g.letters) < 2 or any(s.kind != "map" or s.target != index for s in g.statements):
+    if g.lanes or len(g.letters) < 2 or any(s.kind is not None or s.target != index for s in g.statements):
         return g
     for s in g.statements:
         for node in walk(s.body):
@@ -49,7 +50,7 @@ def added_up(s: Statement, name: str, chunks: int) -> Statement:
     if chunks <= FEW_CHUNKS or not isinstance(done.body, Read):
         return done
     body = Read(name, (Poly.name(CHUNK), *done.body.index))
-    return replace(done, kind="sum", red=(CHUNK,), red_extents=(chunks,), body=body)
+    return replace(done, kind=Kind.SUM, red=(CHUNK,), red_extents=(chunks,), body=body)
 
 
 def finished(s: Statement, name: str, what: str) -> Statement:
@@ -57,7 +58,7 @@ def finished(s: Statement, name: str, what: str) -> Statement:
     letters = s.letters if s.target == tuple(map(Poly.name, s.letters)) else tuple(f"i{k}" for k in range(len(s.target)))
     index = tuple(map(Poly.name, letters))
     origin = f"{s.out}[{','.join(letters)}] = {name}[{','.join(letters)}]  ({what})"
-    return Statement(s.out, letters, s.shape, index, "map", (), (), (), (), Read(name, index), origin)
+    return Statement(s.out, letters, s.shape, index, None, (), (), (), (), Read(name, index), origin)
 
 
 def renamed(s: Statement, swap: Mapping[str, str]) -> Statement:

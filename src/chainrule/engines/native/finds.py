@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import replace
 
+from ...language.functions import Kind
 from ...language.index import Poly
 from ...language.tree import (
     ONE,
@@ -50,7 +51,7 @@ def numbers(wholes: Collection[str]) -> Callable[[Reduce], Expr | None]:
     known: dict[Expr, str] = {}
 
     def numbered(e: Reduce) -> Expr | None:
-        size = e.ranges[0].constant if e.kind == "sum" and len(e.letters) == 1 else None
+        size = e.ranges[0].constant if e.kind is Kind.SUM and len(e.letters) == 1 else None
         parts = _split(e.body, e.letters[0], wholes) if size is not None else None
         if parts is None or not is_whole(parts[1], wholes.__contains__):
             return None
@@ -64,13 +65,13 @@ def numbers(wholes: Collection[str]) -> Callable[[Reduce], Expr | None]:
 
 def looked_up(s: Statement, wholes: Collection[str]) -> Statement:
     """The statement with look-ups in place of sums over all places. wholes: tensors that are kept as whole numbers."""
-    if s.kind != "sum":
+    if s.kind is not Kind.SUM:
         return s
     for k, (letter, size) in enumerate(zip(s.red, s.red_extents, strict=True)):
         body = _found(s, letter, size, wholes)
         if body is not None:
             red, extents = s.red[:k] + s.red[k + 1 :], s.red_extents[:k] + s.red_extents[k + 1 :]
-            kind = "sum" if red or s.guards or s.equal else "map"
+            kind = Kind.SUM if red or s.guards or s.equal else None
             return looked_up(replace(s, kind=kind, red=red, red_extents=extents, body=body), wholes)
     for k, (letter, size) in enumerate(zip(s.letters, s.extents, strict=True)):
         body = _found(s, letter, size, wholes) if s.red and not s.scatter and all(p.letter for p in s.target) else None

@@ -149,7 +149,7 @@ class _Kernel:
         """The values of a statement at all points of the tile, kept in registers and, where others want them, in memory."""
         g, b, memory = self.group, self.b, self.memory
         place = f"{s.out}[{','.join(map(str, s.target))}]"
-        is_map, partial, stored = s.kind == "map", s.out in g.partial, s.out in g.stored
+        is_map, partial, stored = s.kind is None, s.out in g.partial, s.out in g.stored
         square = stored and not partial and memory.is_square(s)
         results = {} if is_map else self.reductions.reduced(s, unrolled, env)
 

@@ -14,6 +14,7 @@ from functools import reduce
 from types import MappingProxyType
 
 from ...language.brackets import conditions
+from ...language.functions import Kind
 from ...language.index import Poly, Quotient
 from ...language.lazy import cached_property
 from ...language.show import expression
@@ -51,7 +52,7 @@ class Statement:
     letters: tuple[str, ...]
     extents: tuple[int, ...]
     target: tuple[Poly, ...]
-    kind: str  # map, sum, max, min, argmax
+    kind: Kind | None  # None: the body itself, nothing is reduced
     red: tuple[str, ...]
     red_extents: tuple[int, ...]
     guards: tuple[Poly, ...]
@@ -124,9 +125,9 @@ def lower(
             return rebuild(e, lambda a: lift(a, ranges, line, False))
         inner = dict(ranges) | dict(zip(e.letters, e.ranges, strict=True))
         body = lift(e.body, inner, line, False)
-        if e.kind == "mean":
+        if e.kind is Kind.MEAN:
             count = reduce(lambda a, b: a * b, e.ranges, Poly.of(1))
-            total = lift(Reduce("sum", e.letters, e.ranges, body), ranges, line, False)
+            total = lift(Reduce(Kind.SUM, e.letters, e.ranges, body), ranges, line, False)
             return Call("/", (total, Index(count) if count.constant is None else Const(count.constant)))
         e = Reduce(e.kind, e.letters, e.ranges, body)
         whole = numbered(e) if not root and all(settled(r, inner, located(body)) for r in direct_reads(body)) else None
@@ -167,7 +168,7 @@ def summed(e: Expr) -> Expr:
     """An expression with the sums that look-ups stand for."""
     if isinstance(e, Call) and e.fn == FOUND:
         size = int(e.args[2].value)  # type: ignore[union-attr]  # its last one is a number
-        return Reduce("sum", (_letter(e),), (Poly.of(size),), Call("where", (rebuild(e.args[0], summed), summed(e.args[1]), ZERO)))
+        return Reduce(Kind.SUM, (_letter(e),), (Poly.of(size),), Call("where", (rebuild(e.args[0], summed), summed(e.args[1]), ZERO)))
     return rebuild(e, summed)
 
 
@@ -195,9 +196,9 @@ def _apart(e: Reduce, ranges: Mapping[str, Poly], settled: Callable[[Read, Mappi
     whole_terms = conditions(e.body, brackets, brackets) == e.body and all(settled(r, inner) for r in direct_reads(e.body))
     outer = [f for f in factors if not free_names(f) & set(e.letters)]
     rest = [f for f in factors if f not in outer]
-    if e.kind != "sum" or not outer or not rest or not whole_terms:
+    if e.kind is not Kind.SUM or not outer or not rest or not whole_terms:
         return ONE, None
-    small = Reduce("sum", e.letters, e.ranges, product(rest))
+    small = Reduce(Kind.SUM, e.letters, e.ranges, product(rest))
     if not (free_names(small) & ranges.keys()) < (free_names(e) & ranges.keys()):
         return ONE, None
     return neg(product(outer)) if negative else product(outer), small
@@ -215,13 +216,13 @@ def _statement(line: Line, shapes: Mapping[str, tuple[int, ...]], extent) -> Sta
     extents = tuple(extent(r) for r in line.ranges)
     target = line.index
     if not isinstance(e, Reduce):
-        return Statement(line.tensor, line.letters, extents, target, "map", (), (), (), (), e, origin)
+        return Statement(line.tensor, line.letters, extents, target, None, (), (), (), (), e, origin)
     red_extents = tuple(extent(r) for r in e.ranges)
     ranges = {x: (0, n - 1) for x, n in (*zip(line.letters + e.letters, extents + red_extents, strict=True), *located(e).items())}
     guards: list[Poly] = []
     equal: list[Poly] = []
     body = e.body
-    if e.kind == "sum":
+    if e.kind is Kind.SUM:
         body = conditions(body, guards, equal)
     for r in direct_reads(e.body):
         for p, size in zip(r.index, shapes[r.tensor], strict=True):

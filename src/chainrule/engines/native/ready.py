@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...language.functions import COUNTING
+from ...language.functions import COUNTING, Kind
 from ...language.index import Poly
 from ...language.tree import Call, Definition, Expr, Index, Read, Reduce, walk
 
@@ -40,7 +40,7 @@ def _one_sample(e: Expr, letter: str | None, d: Definition, size: Poly, may_sum:
         if not summed:
             return _one_sample(e.body, letter, d, size, may_sum)
         plain = all(r == size for x, r in zip(e.letters, e.ranges, strict=True) if x in summed)
-        if not may_sum or len(summed) != 1 or not plain or e.kind not in ("sum", "mean"):
+        if not may_sum or len(summed) != 1 or not plain or e.kind not in (Kind.SUM, Kind.MEAN):
             return False
         return _one_sample(e.body, summed[0], d, size, False)
     if isinstance(e, Call) and e.fn in COUNTING:  # a sample's number may be counted with, but is no value

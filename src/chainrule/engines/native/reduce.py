@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from ...language.functions import Kind
 from ...language.index import Poly
 from ...language.show import expression
 from ...language.tree import Call, Expr
@@ -24,7 +25,7 @@ from .tiles import BLOCK, Blocks, blocks, reduction_order
 from .values import ANY_SAMPLES, Values
 
 MOST_PEELED = 8  # parts of one loop written out
-START = {"sum": 0.0, "prod": 1.0, "max": float("-inf"), "min": float("inf"), "argmax": float("-inf")}
+START = {Kind.SUM: 0.0, Kind.PROD: 1.0, Kind.MAX: float("-inf"), Kind.MIN: float("inf"), Kind.ARGMAX: float("-inf")}
 
 Slots = dict[Point, list[Var]]  # room for each point's accumulator, and what more the reduction keeps
 
@@ -60,8 +61,9 @@ class Reductions:
         """The statement's value at every point of the tile."""
         slots: Slots = {}
         for p in self.spots:
+            assert s.kind is not None, f"{s.out}: nothing is reduced"
             slots[p] = [self.room(START[s.kind])]
-            if s.kind == "argmax":
+            if s.kind is Kind.ARGMAX:
                 slots[p].append(self.room(-1.0))
         cut = blocks(s, unrolled, self.group.lanes, len(self.spots), self.width if s.out in self.group.partial else 1)
         task = Task(s, unrolled, env, slots, slots, None)
@@ -209,16 +211,16 @@ class Reductions:
             return
         slot = task.parts[spot.point][0]
         old = b.get(slot, lanes.type)
-        if s.kind == "sum":
+        if s.kind is Kind.SUM:
             b.put(slot, self.values.added(old, s.body, spot))
             return
         v = self.values.vector(s.body, spot)
-        if s.kind == "prod":
+        if s.kind is Kind.PROD:
             b.put(slot, lanes.binary(Op.MUL, old, v))
             return
-        better = lanes.compare("<" if s.kind == "min" else ">", v, old)
+        better = lanes.compare("<" if s.kind is Kind.MIN else ">", v, old)
         nan = lanes.compare("nan", v, v)
-        if s.kind == "argmax":  # the first of equal winners wins, and the first NaN beats all
+        if s.kind is Kind.ARGMAX:  # the first of equal winners wins, and the first NaN beats all
             at = task.parts[spot.point][1]
             known = b.get(at, lanes.type)
             fresh = lanes.compare("<", known, lanes.all(0.0))

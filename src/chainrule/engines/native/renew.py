@@ -89,7 +89,7 @@ def _comes_back(name: str, waits: Mapping[str, set[str]]) -> bool:
 
 def _place_by_place(s: Statement, old: str) -> bool:
     """Whether a statement reads the old value, if at all, at the one place that it is about to write."""
-    return all(s.kind == "map" and not s.scatter and r.index == s.target for r in reads(s.body) if r.tensor == old)
+    return all(s.kind is None and not s.scatter and r.index == s.target for r in reads(s.body) if r.tensor == old)
 
 
 def _parted(s: Statement, made: Mapping[str, str]) -> list[Statement]:

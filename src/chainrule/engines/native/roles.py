@@ -145,7 +145,7 @@ class _Copies:
             self.roles[name] = Role.SAMPLE
             self.sampled.add(name)
             origin = f"{name}[{','.join(letters)}] = {tensor}[{','.join(letters)}]  (a copy, {layout})"
-            self.out.append(Statement(name, letters, shape, index, "map", (), (), (), (), Read(tensor, index), origin))
+            self.out.append(Statement(name, letters, shape, index, None, (), (), (), (), Read(tensor, index), origin))
         return name
 
     def wanted(self, s: Statement, produced: set[str]) -> Statement:

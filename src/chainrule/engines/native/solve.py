@@ -13,6 +13,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from ...language.functions import Kind
 from ...language.index import Poly, Quotient
 from ...language.tree import ZERO, Index, Read, map_indices, walk
 from .lower import MOST_SAMPLES, SAMPLES, Statement, linear
@@ -30,7 +31,7 @@ class Opened:
 
 def open_short_indices(s: Statement, shapes: Mapping[str, tuple[int, ...]]) -> Opened:
     """Give a letter to every index r-s*i+c (or (r-s*i+c)//d with its divisibility) that is shorter than i."""
-    if s.kind != "sum" or not s.red:
+    if s.kind is not Kind.SUM or not s.red:
         return Opened(s, _wanted_splits(s))
     taken = set(s.letters) | set(s.red)
     done: dict[Poly, str] = {}
@@ -249,13 +250,13 @@ def _solve_one(s: Statement, eq: Poly) -> Statement | None:
 
 def emptied(s: Statement) -> Statement:
     """The statement as zeros, if its conditions hold nowhere (a residue class that no window meets)."""
-    if s.kind != "sum" or s.scatter or 0 in s.extents:
+    if s.kind is not Kind.SUM or s.scatter or 0 in s.extents:
         return s
     spans = {x: (0, MOST_SAMPLES if e == SAMPLES else e - 1) for x, e in zip(s.letters + s.red, s.extents + s.red_extents, strict=True)}
     never = 0 in s.red_extents or any(g.interval(spans)[1] < 0 for g in s.guards)
     if not never and not any(lo > 0 or hi < 0 for lo, hi in (q.interval(spans) for q in s.equal)):
         return s
-    return replace(s, kind="map", red=(), red_extents=(), guards=(), equal=(), body=ZERO)
+    return replace(s, kind=None, red=(), red_extents=(), guards=(), equal=(), body=ZERO)
 
 
 def _scatter(s: Statement) -> Statement:

@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from ...language.functions import Kind
 from ...language.index import Poly
 from ...language.tree import Call, Index, Read, free_names, product_factors, reads, walk
 from .group import Group, Storage
@@ -49,7 +50,7 @@ def tiled(g: Group, storage: Mapping[str, Storage], lanes: int, registers: int) 
     plain = [_unrolled(s) for s in g.statements]
     heavy = max(range(len(g.statements)), key=lambda k: g.statements[k].trips)
     s = g.statements[heavy]
-    if s.kind == "map" or s.scatter or not g.letters:
+    if s.kind is None or s.scatter or not g.letters:
         return replace(g, unroll=tuple(plain), tile=_copy_tile(g, storage, lanes))
     best: tuple[float, tuple[str, ...], dict[str, int]] = (math.inf, plain[heavy], {})
     for written in dict.fromkeys((plain[heavy], plain[heavy][-1:], ())):
@@ -293,7 +294,7 @@ def blocks(s: Statement, unrolled: tuple[str, ...], lanes: bool, points: int, su
     loops = [k for k, x in enumerate(order) if x not in unrolled]
     cheap = len(product_factors(s.body)) == 1 or points <= FEW_POINTS
     size = SHORT if cheap else BLOCK
-    if s.kind != "sum" or s.scatter or math.prod(counts) < (2 * SHORT if cheap else LONG * sums) or not loops:
+    if s.kind is not Kind.SUM or s.scatter or math.prod(counts) < (2 * SHORT if cheap else LONG * sums) or not loops:
         return None
     exact = any(extent[x] == SAMPLES for x in order) or math.prod(counts) > (FEW_BLOCKS if cheap else MANY) * size
     after = {k: math.prod(counts[k + 1 :]) for k in loops}
