@@ -12,9 +12,9 @@ import chainrule as cr
 from chainrule.engines.native import cache, program
 
 
-@pytest.mark.parametrize("changed", ["language/index.py", "engines/native/kernel.py"])
+@pytest.mark.parametrize("changed", ["language/index.py", "engines/native/kernel.py", "engines/number.py"])
 def test_another_compiler_makes_other_keys(changed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("language/index.py", "engines/native/kernel.py", "engines/native/cache.py"):
+    for name in ("language/index.py", "engines/number.py", "engines/native/kernel.py", "engines/native/cache.py"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("one")
     monkeypatch.setattr(cache, "__file__", str(tmp_path / "engines" / "native" / "cache.py"))
@@ -35,7 +35,7 @@ def test_every_part_of_a_program_makes_a_key_of_its_own(monkeypatch: pytest.Monk
     f = cr.op("f(x[n,D]; k=2) -> y[n,D]\n y[n,i] = k*x[n,i]")
     spec = f.code((5, 2)).spec
     assert len({key_of(*parts[-1][:k], None, *parts[-1][k + 1 :]) for k in range(len(parts[-1]))}) == len(parts[-1])
-    for part in (spec.inputs, spec.outputs, spec.element, spec.sample, spec.chunks, spec.update, program.current()):
+    for part in (spec.inputs, spec.outputs, spec.number, spec.sample, spec.chunks, spec.update, program.current()):
         assert part in parts[-1]
 
 

@@ -174,7 +174,7 @@ ALIKE = [
 def test_groups_of_one_form_have_the_same_code(case: Case, samples: int, monkeypatch: pytest.MonkeyPatch) -> None:
     from chainrule.engines.native.kernel import kernel
     from chainrule.engines.native.llvm import printed
-    from chainrule.engines.native.number import FLOAT
+    from chainrule.engines.number import FLOAT
 
     arrays = case.arrays(samples)
     gradient = case.op.gradient(case.wrt)

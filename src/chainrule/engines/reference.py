@@ -20,6 +20,7 @@ from ..language.functions import ALL, COMPARISONS, COUNTING, STEPS, Kind
 from ..language.index import Poly
 from ..language.program import Program
 from ..language.tree import Call, Const, Expr, Index, Read, Reduce, counted, direct_reads, lookup
+from .number import DOUBLE, number_of
 
 CELLS = 1 << 21  # above this many cells a reduction is walked letter by letter instead of held as one array
 EMPTY = {Kind.SUM: 0, Kind.PROD: 1, Kind.ARGMAX: -1, Kind.MAX: -math.inf, Kind.MIN: math.inf}  # of no terms
@@ -30,7 +31,7 @@ _erf = np.frompyfunc(math.erf, 1, 1)
 def run(program: Program, arrays: Mapping[str, np.ndarray], dtype: np.dtype) -> dict[str, np.ndarray]:
     """Every tensor of the program, computed line by line. dtype object means exact fractions."""
     values: dict[str, np.ndarray] = {k: _typed(a, dtype) for k, a in arrays.items()}
-    countable(program.closed, dtype == np.float32)
+    countable(program.closed, digits(dtype))
     exact = {k: a.astype(np.int64) for k, a in arrays.items() if a.dtype.kind in "iu"}
     with np.errstate(all="ignore"):
         for line in program.closed:
@@ -43,6 +44,11 @@ def run(program: Program, arrays: Mapping[str, np.ndarray], dtype: np.dtype) -> 
                 full[tuple(place.index(p) for p in line.target)] = tiles
             values[line.tensor] = _typed(full, dtype)
     return values
+
+
+def digits(dtype: np.dtype) -> int:
+    """Of the type, or of the floats that stand in for it: fractions and complex numbers are drawn and counted as doubles are."""
+    return (number_of(dtype) or DOUBLE).digits
 
 
 def _typed(a: np.ndarray, dtype: np.dtype) -> np.ndarray:
@@ -189,7 +195,7 @@ class _Place:
             z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
             z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
             z = z ^ (z >> np.uint64(31))
-        bits = 24 if self.dtype == np.float32 else 53
+        bits = digits(self.dtype)
         high = np.asarray(z >> np.uint64(64 - bits))
         if self.dtype == object:
             return np.asarray(_typed(high, self.dtype) / Fraction(1 << bits))
@@ -223,7 +229,8 @@ class _Place:
 
     def fold(self, kind: Kind, body: np.ndarray, ok: np.ndarray) -> np.ndarray:
         """Reduce the last axis; the first of equal winners wins, NaN wins over all."""
-        wide = np.float64 if self.dtype == np.float32 else None
+        number = number_of(self.dtype)
+        wide = number.wide.dtype if number else None
         if kind is Kind.SUM:
             return self.number(np.where(ok, body, self.number(0)).sum(axis=-1, dtype=wide))
         if kind is Kind.PROD:

@@ -22,8 +22,9 @@ from ..language.program import Program
 from ..language.tree import Tensor
 from . import reference
 from .native import program as native
-from .native.program import ELEMENTS, Code, Fixed, Port, Runner, Spec, contiguous
+from .native.program import Code, Fixed, Port, Runner, Spec, contiguous
 from .native.target import current
+from .number import NUMBERS, is_stored
 
 MOST_PROGRAMS = 128  # kept at once; a program is a few hundred kilobytes of code
 MOST_BYTES = 256 << 20  # of memory that programs keep between calls
@@ -142,16 +143,16 @@ class Held:
 def spec_of(program: Program, dtype: np.dtype, types: Mapping[str, str], batch: int = 0, indexed: Collection[str] = ()) -> Spec:
     """What the native engine compiles. types: of inputs that hold whole numbers. batch: samples that come at once (else those that the
     program was bound for). indexed: inputs whose samples are found through an order."""
-    element = ELEMENTS[str(dtype)]
+    number = NUMBERS[str(dtype)]
 
     def port(t: Tensor) -> Port:
         sampled = program.sampled(t)
-        stored = ELEMENTS.get(types.get(t.name, ""), element)
-        return Port(t.name, program.shapes[t.name][sampled:], stored if stored.startswith("i") else element, sampled, sampled and t.name in indexed)
+        given = NUMBERS.get(types.get(t.name, ""), number)
+        return Port(t.name, program.shapes[t.name][sampled:], given if given.whole else number, sampled, sampled and t.name in indexed)
 
     inputs, outputs = tuple(map(port, program.ports)), tuple(map(port, program.outputs))
     samples = batch or program.samples if program.sample else 1
-    return Spec(program.lines, inputs, outputs, element, program.sample or None, chunks_for(samples, dtype), program.update)
+    return Spec(program.lines, inputs, outputs, number, program.sample or None, chunks_for(samples, dtype), program.update)
 
 
 def chunks_for(samples: int, dtype: np.dtype) -> int:
@@ -170,14 +171,14 @@ def stored(a: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """An input as machine code reads it: whole numbers in a type that both engines count in, everything else in the type of the arithmetic."""
     if a.dtype != dtype:
         a = counted(a)
-        if a.dtype.kind not in "iu" or str(a.dtype) not in ELEMENTS:
+        if a.dtype.kind not in "iu" or not is_stored(a.dtype):
             a = a.astype(dtype)
     return contiguous(a)
 
 
 def counted(a: np.ndarray) -> np.ndarray:
     """Whole numbers in a type that both engines count in, where they fit into one."""
-    if a.dtype.kind not in "iu" or str(a.dtype) in ELEMENTS or (a.dtype == np.uint64 and a.max(initial=0) >= 1 << 63):
+    if a.dtype.kind not in "iu" or is_stored(a.dtype) or (a.dtype == np.uint64 and a.max(initial=0) >= 1 << 63):
         return a
     return a.astype(np.int64)
 

@@ -283,11 +283,13 @@ def small(
             raise ShapeError(f"{p}: this index of {d.name} reaches numbers beyond 64 bits at these sizes and settings; accepted: smaller ones")
 
 
-def countable(lines: Iterable[Line], single: bool) -> None:
-    """A decision is kept as a number of the kernel's type: in single precision no more places than that holds apart."""
-    for line in lines if single else ():
+def countable(lines: Iterable[Line], digits: int) -> None:
+    """A decision is kept as a number of the kernel's type: no more places than its digits tell apart."""
+    for line in lines:
         for node in walk(line.expr):
             if isinstance(node, Reduce) and node.kind is Kind.ARGMAX:
                 count = math.prod(int(r.constant or 1) for r in node.ranges)
-                if count > 1 << 24:
-                    raise ShapeError(f"argmax[{','.join(node.letters)}] over {count} places: float32 tells 2**24 of them apart; accepted: float64")
+                if count > 1 << digits:
+                    raise ShapeError(
+                        f"argmax[{','.join(node.letters)}] over {count} places: a number of {digits} binary digits tells 2**{digits} of them apart; accepted: float64, fewer places"
+                    )

@@ -7,9 +7,9 @@ from typing import TypeGuard
 
 import numpy as np
 
+from ..engines.number import FLOATS
 from ..errors import ArgumentError, ElementTypeError
 from ..language.program import MOST
-from ..operation.arrays import FLOATS
 
 Pair = int | tuple[int, int]
 

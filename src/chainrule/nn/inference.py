@@ -14,9 +14,10 @@ import numpy as np
 from ..engines.native.buffers import address, aligned, contiguous
 from ..engines.native.program import Fixed, c_source
 from ..engines.native.target import current
+from ..engines.number import FLOATS, is_stored
 from ..errors import ArgumentError, ShapeError
 from ..language.program import Program
-from ..operation.arrays import FLOATS, cores, to_array
+from ..operation.arrays import cores, to_array
 from ..operation.op import Op
 from .arguments import is_whole, whole
 from .compiled import Native, Runs, runner
@@ -157,7 +158,7 @@ def read_type(network: Network, name: str, a: np.ndarray, dtype: np.dtype) -> np
     """The type that a program reads an input in."""
     if declared_whole(network.calls, name):
         return np.dtype(np.int64)
-    return a.dtype if a.dtype in FLOATS or str(a.dtype) in ("uint8", "int32", "int64") else np.dtype(np.int64)
+    return a.dtype if is_stored(a.dtype) else np.dtype(np.int64)
 
 
 def as_read(

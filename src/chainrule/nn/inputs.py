@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engines.native.spec import ELEMENTS
+from ..engines.number import is_stored
 from ..errors import ArgumentError, ElementTypeError
 from ..language.program import whole_numbers
 from ..operation.op import Op, op
@@ -79,11 +79,11 @@ def prepared(a: np.ndarray, name: str, dtype: np.dtype, others: str = "uint8") -
     """An input or target as a program reads it; a wrong type is an error that says so."""
     if a.dtype.kind == "f" and a.dtype != dtype:
         raise ElementTypeError(f"{name} with dtype {a.dtype}: the network's parameters are {dtype}; accepted: {dtype} (or net.astype)")
-    if a.dtype.kind in "iub" and str(a.dtype) not in ELEMENTS:
+    if a.dtype.kind in "iub" and not is_stored(a.dtype):
         if a.dtype == np.uint64 and a.max(initial=0) > np.iinfo(np.int64).max:
             raise ElementTypeError(f"{name} with dtype uint64: {a.max()} is too large; accepted: whole numbers below 2**63")
         a = a.astype(np.int64)
-    if str(a.dtype) not in ELEMENTS:
+    if not is_stored(a.dtype):
         raise ElementTypeError(f"{name} with dtype {a.dtype}: not a type to compute with; accepted: {dtype} or {others}")
     return np.require(a, requirements=["C", "A"])
 

@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ..engines.number import FLOATS
 from ..errors import ElementTypeError
-
-FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
 def cores() -> int:

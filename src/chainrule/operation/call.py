@@ -12,7 +12,8 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from ..engines.native.program import ELEMENTS, Spec, aligned
+from ..engines.native.program import Spec, aligned
+from ..engines.number import is_stored
 from ..engines.session import Held, Machine, by_reference, spec_of, stored
 from ..language.bind import bind
 from ..language.program import Program
@@ -47,7 +48,7 @@ class Ready:
         self.checks = bool(self.program.reaches) or any(t.whole is not None for t in self.program.inputs)
         known = self.program.taken(arrays) if self.checks else arrays
         self.dtype = common_type(known, definition.name)
-        types = {k: str(a.dtype if a.dtype.kind in "iu" and str(a.dtype) in ELEMENTS else self.dtype) for k, a in known.items()}
+        types = {k: str(a.dtype if a.dtype.kind in "iu" and is_stored(a.dtype) else self.dtype) for k, a in known.items()}
         self.outputs = tuple((t.name, self.program.shapes[t.name]) for t in self.program.outputs)
         self.wide = [np.prod(s, dtype=float) * self.dtype.itemsize > SMALL for _, s in self.outputs]
         self.work = sum(a.size for a in arrays.values()) + sum(int(np.prod(s)) for _, s in self.outputs)

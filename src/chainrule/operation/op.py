@@ -11,9 +11,10 @@ import numpy as np
 
 from ..calculus.forward import Tangent, forward
 from ..calculus.reverse import Gradient, reverse
-from ..engines.native.program import ELEMENTS, Code, c_source
+from ..engines.native.program import Code, c_source
 from ..engines.native.ready import lane_ready
 from ..engines.native.target import current
+from ..engines.number import is_stored
 from ..engines.session import counted
 from ..errors import ArgumentError, ShapeError
 from ..language.bind import bind, settings_of
@@ -213,7 +214,7 @@ class Op:
             out = tuple(values[t.name] for t in op.definition.outputs)
             where: dict[str, int | str] = {k: k for k in given} | {k: i for i, k in enumerate(self.inputs[: len(args)])}
             source = dict(given) | dict(zip(self.inputs, args, strict=False))
-            if key is not None and all(a is source[k] and (a.dtype.kind in "fb" or str(a.dtype) in ELEMENTS) for k, a in known.items()):
+            if key is not None and all(a is source[k] and (a.dtype.kind in "fb" or is_stored(a.dtype)) for k, a in known.items()):
                 self._calls.put(key, (op.ready(known, settings), tuple(where[k] for k in known), settings))
         return out[0] if len(out) == 1 else out
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ...language.index import Poly, Quotient
+from ..number import ADDRESS, BIT, I64, Number, Type
 from .effort import strip
 from .nest import Block, If, Ins, Loop, Node, Note, Op, Operand, Over, Step, Var, type_of
-from .number import ADDRESS, BIT, I64, Number, Type
 
 
 @dataclass(frozen=True)

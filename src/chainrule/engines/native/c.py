@@ -10,9 +10,9 @@ import re
 from collections.abc import Callable, Iterable
 
 from ...language.program import identifiers
+from ..number import DOUBLE, INT64, Type
 from . import driver, vmath
 from .nest import Block, Function, If, Ins, Loop, Note, Op, Operand, Over, Row, Step, Var, type_of
-from .number import DOUBLE, INT64, NUMBERS, Type
 from .phases import Slot, Unit, phase_name
 from .spec import Arrangement, Port, Spec
 from .words import headline
@@ -285,7 +285,7 @@ def count(s: Slot, unit: Unit) -> str:
 
 
 def _number(p: Port) -> str:
-    return NUMBERS[p.element].c
+    return p.number.c
 
 
 def called(names: Iterable[str]) -> dict[str, str]:

@@ -12,13 +12,14 @@ import json
 import os
 import struct
 import tempfile
-from dataclasses import asdict
+from dataclasses import fields
 from functools import cache
 from pathlib import Path
 
 import llvmlite
 
-from .spec import Layout
+from ..number import NUMBERS
+from .spec import Arrangement, Layout
 
 MAGIC = b"chainrule-code-1\n"
 MOST_BYTES = 256 << 20  # the oldest entries go when there is more
@@ -45,8 +46,8 @@ def sources() -> str:
     """A hash of the compiler itself: other code makes other keys."""
     digest = hashlib.sha256(llvmlite.__version__.encode())
     root = Path(__file__).resolve().parents[2]
-    for folder in ("language", "engines/native"):
-        for path in sorted((root / folder).glob("*.py")):
+    for pattern in ("language/*.py", "engines/number.py", "engines/native/*.py"):
+        for path in sorted(root.glob(pattern)):
             digest.update(path.read_bytes())
     return digest.hexdigest()
 
@@ -72,7 +73,7 @@ def load(key: str) -> tuple[Layout, bytes] | None:
             return None
         (size,) = struct.unpack(">Q", rest[:8])
         fields = json.loads(rest[8 : 8 + size])
-        fields["slots"] = tuple(tuple(s) for s in fields["slots"])
+        fields["slots"] = tuple((name, Arrangement(kind), places, NUMBERS[number]) for name, kind, places, number in fields["slots"])
         fields["notes"] = tuple(fields["notes"])
         return Layout(**fields), rest[8 + size :]
     except (OSError, ValueError, TypeError, KeyError, struct.error):
@@ -84,7 +85,7 @@ def store(key: str, layout: Layout, code: bytes) -> None:
     base = directory()
     if base is None:
         return
-    head = json.dumps(asdict(layout)).encode()
+    head = json.dumps({f.name: getattr(layout, f.name) for f in fields(layout)}, default=str).encode()
     rest = struct.pack(">Q", len(head)) + head + code
     raw = MAGIC + hashlib.sha256(key.encode() + rest).digest() + rest
     temporary = None

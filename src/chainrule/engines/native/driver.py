@@ -19,8 +19,8 @@ from __future__ import annotations
 import platform
 from collections.abc import Sequence
 
+from ..number import Number
 from .buffers import LINE
-from .number import Number
 
 # Lines of the control block, a cache line each.
 TICKET, DONE, GATE, INSIDE, LEAD, HELP, LINES = range(7)

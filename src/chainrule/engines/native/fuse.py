@@ -13,7 +13,6 @@ from ...language.tree import Index, Read, reads, walk
 from .adapt import one_axis, renamed
 from .group import Group, beside
 from .lower import MOST_SAMPLES, SAMPLES, Statement
-from .number import DOUBLE
 from .roles import IN_LANES, Role, Scene
 from .solve import apply, emptied, open_short_indices, residues
 from .spec import Arrangement
@@ -163,7 +162,7 @@ def scattering(scene: Scene, g: Group) -> Group:
     """A scatter begins with zeros. Where one place of single precision may get many terms, they add up in doubles."""
     (s,) = g.statements
     few = SAMPLES not in s.extents + s.red_extents and math.prod(s.extents) * s.trips <= FEW_TERMS
-    if scene.number is DOUBLE or few:
+    if scene.number.wide is scene.number or few:
         return replace(g, clears=frozenset({s.out}))
     return replace(g, wide=frozenset({s.out}), clears=frozenset({beside(s.out)}))
 

@@ -9,8 +9,8 @@ from functools import cache
 from ...language.index import Poly
 from ...language.lazy import cached_property
 from ...language.tree import Expr, Read, reads, rebuild
+from ..number import Number
 from .lower import Statement
-from .number import Number
 from .spec import Arrangement
 
 

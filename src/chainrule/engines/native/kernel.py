@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping
 
 from ...language.show import expression
+from ..number import ADDRESS, I64, Number
 from .builder import Builder, Env, Place
 from .effort import per_tile
 from .finds import spelled
@@ -19,7 +20,6 @@ from .lanes import Lanes
 from .lower import Statement
 from .memory import FIRST, ORDER, Memory, N, Site, Spot, Tile
 from .nest import Function, Op, Var
-from .number import ADDRESS, I64, Number
 from .reduce import MOST_PEELED, Reductions
 from .values import Values
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from ..number import FLAG, I64, Number, vector
 from .builder import Builder
 from .nest import Const, Op, Operand, Row, Var, type_of
-from .number import FLAG, I64, Number, vector
 
 
 def wide(x: Operand) -> bool:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cache
 
+from ..number import FLAG, Number, Type
 from .nest import Block, Const, Function, If, Ins, Loop, Note, Op, Operand, Var, type_of
-from .number import FLAG, Number, Type
 
 FLOATS = {Op.ADD: "fadd", Op.SUB: "fsub", Op.MUL: "fmul", Op.DIV: "fdiv"}
 WHOLES = {

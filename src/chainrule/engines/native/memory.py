@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ...language.index import Poly
+from ..number import ADDRESS, I64, Number, vector
 from .builder import Affine, Builder, Env, Place
 from .group import CHUNK, Group, Storage, beside
 from .lanes import Lanes, inside
 from .lower import Statement, step_of
 from .nest import Const, Op, Operand, Var, type_of
-from .number import ADDRESS, DOUBLE, I64, Number, vector
 from .spec import Arrangement
 
 Point = tuple[int, ...]
@@ -269,28 +269,29 @@ class Memory:
     def add_wide(self, s: Statement, spot: Spot, value: Operand) -> None:
         """Add a value to the doubles beside the tensor."""
         st, b = self.site.storage[s.out], self.b
-        base, doubles = self.base[beside(s.out)], Lanes(b, DOUBLE, self.width)
+        wide = self.lanes.number.wide
+        base, doubles = self.base[beside(s.out)], Lanes(b, wide, self.width)
         flat = st.flat(s.target[1:] if st.sample and len(s.target) > len(st.shape) else s.target)
         a = b.affine(flat, spot.env)
         if st.sample and self.group.lanes:
-            at = b.pointer(base, DOUBLE, a, self.width)
+            at = b.pointer(base, wide, a, self.width)
             self.add_to(at, b.value(Op.CONVERT, doubles.type, self.lanes.vector(value)))
             return
         stride = step_of(flat, self.group.vector)
         for k in range(spot.active if self.group.vector and self.width > 1 else 1):
             one = self.lanes.lane(value, k)
-            at = b.pointer(base, DOUBLE, (a[0], a[1] + k * stride), 1)
+            at = b.pointer(base, wide, (a[0], a[1] + k * stride), 1)
             self.add_to(at, b.value(Op.CONVERT, doubles.one, one))
 
     def add_each(self, s: Statement, spot: Spot, value: Operand) -> None:
         """Add each lane's value at a place of its own, one lane after the other."""
         in_doubles = s.out in self.group.wide
-        number = DOUBLE if in_doubles else self.lanes.number
+        number = self.lanes.number.wide if in_doubles else self.lanes.number
         base = self.base[beside(s.out) if in_doubles else s.out]
         for k in range(spot.active):
             one = self.lanes.lane(self.lanes.vector(value), k)
             at = self.lane_of(self.site.storage[s.out], s.target, spot, k, base, number)
-            self.add_to(at, self.b.value(Op.CONVERT, vector(DOUBLE, 1), one) if in_doubles else one)
+            self.add_to(at, self.b.value(Op.CONVERT, vector(number, 1), one) if in_doubles else one)
 
     def add_to(self, at: Var, value: Operand) -> None:
         kind = type_of(value)
@@ -300,13 +301,14 @@ class Memory:
     def narrow(self, tensor: str) -> None:
         """Put the doubles into the tensor."""
         st, b, number = self.site.storage[tensor], self.b, self.site.number
+        wide = number.wide
         count = st.places * (self.width if st.sample and self.group.lanes else 1)
 
         def copy(size: int, p: Place) -> None:
             k = b.sum(Poly.name("place"), {"place": p})
-            source = b.pure(Op.AT, ADDRESS, self.base[beside(tensor)], k, how=DOUBLE)
+            source = b.pure(Op.AT, ADDRESS, self.base[beside(tensor)], k, how=wide)
             target = b.pure(Op.AT, ADDRESS, self.base[tensor], k, how=number)
-            v = b.load(vector(DOUBLE, size), source, 8)
+            v = b.load(vector(wide, size), source, wide.bytes)
             b.store(b.value(Op.CONVERT, vector(number, size), v), target, number.bytes)
 
         whole = count - count % 8

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
-from .number import I64, Type
+from ..number import I64, Type
 
 
 class Op(StrEnum):

@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ..number import ADDRESS, BYTE, I64, Number
 from . import driver, vmath
 from .buffers import LINE
 from .builder import Builder
@@ -19,7 +20,6 @@ from .kernel import ME, kernel
 from .lower import SAMPLES, SOME_SAMPLES
 from .memory import ORDER, N
 from .nest import Function, Loop, Op, Operand, Var, instructions
-from .number import ADDRESS, BYTE, I64, Number
 from .schedule import Plan
 from .spec import Arrangement
 from .target import Target

@@ -15,12 +15,10 @@ from . import cache
 from .buffers import aligned, contiguous
 from .compile import assemble, link, nobody_inside
 from .run import Fixed, Runner
-from .spec import DTYPES, ELEMENTS, Code, Layout, Port, Spec
+from .spec import Code, Layout, Port, Spec
 from .target import Target, current
 
 __all__ = [
-    "DTYPES",
-    "ELEMENTS",
     "Code",
     "Fixed",
     "Layout",
@@ -39,7 +37,7 @@ __all__ = [
 
 def key_of(spec: Spec, target: Target) -> str:
     """What a program is made of, as a key: formulas, types, layout, processor and compiler."""
-    return cache.key_of(spec.lines, spec.inputs, spec.outputs, spec.element, spec.sample, spec.chunks, spec.update, target)
+    return cache.key_of(spec.lines, spec.inputs, spec.outputs, spec.number, spec.sample, spec.chunks, spec.update, target)
 
 
 def compile_spec(spec: Spec) -> Code:

@@ -13,7 +13,7 @@ import numpy as np
 
 from ...errors import ArgumentError, ChainruleError, ElementTypeError, ShapeError
 from .buffers import ALIGNED, CONTIGUOUS, WRITEABLE, address
-from .spec import DTYPES, Arrangement, Layout, Port, Spec
+from .spec import Arrangement, Layout, Port, Spec
 
 _INT64 = np.dtype(np.int64)
 
@@ -45,7 +45,7 @@ class Proof:
             written = out or p.name in taken
             own = places.get(p.name, 0) if p.layout is Arrangement.LANES and p.sample else 0
             flags = CONTIGUOUS | ALIGNED | (WRITEABLE if written else 0)
-            dtype = DTYPES[p.element]
+            dtype = p.number.dtype
             return _Wanted(p.name, dtype, p.shape, p.sample, p.indexed, own, flags, out, shares.get(p.name, "") if out else "")
 
         self.lanes = layout.lanes
@@ -54,8 +54,8 @@ class Proof:
         self.names = frozenset(p.name for p in self.ports)
         self.slots = [(k, name) for k, (name, *_) in enumerate(layout.slots) if name in self.names]
         self.indexed = [p.name for p in self.ports if p.indexed]
-        element = DTYPES[spec.element]
-        self.watchable = {p.name for p in self.ports if p.writes and not p.sample and p.shape == () and p.dtype == element}
+        dtype = spec.number.dtype
+        self.watchable = {p.name for p in self.ports if p.writes and not p.sample and p.shape == () and p.dtype == dtype}
 
     def counts(self, total: int, batch: int, watch: str) -> tuple[int, int, str]:
         """(steps, samples in the largest step, what to watch)."""

@@ -13,6 +13,7 @@ from ...language.functions import Kind
 from ...language.index import Poly
 from ...language.show import expression
 from ...language.tree import Call, Expr
+from ..number import I64
 from .builder import Builder, Env, Place, ranges
 from .effort import per_point
 from .finds import spelled
@@ -20,7 +21,6 @@ from .lanes import Lanes, wide
 from .lower import FOUND, SAMPLES, Statement, linear
 from .memory import Memory, N, Point, Site, Spot
 from .nest import Op, Operand, Var
-from .number import I64
 from .tiles import BLOCK, Blocks, blocks, reduction_order
 from .values import ANY_SAMPLES, Values
 

@@ -10,10 +10,10 @@ from ...language.functions import COMPARISONS, COUNTING
 from ...language.index import Poly
 from ...language.lazy import cached_property
 from ...language.tree import Call, Read, reads, rename_tensors, walk, whole
+from ..number import INT32, INT64, Number
 from .adapt import FEW_CHUNKS, added_up, finished
 from .group import Storage
 from .lower import SAMPLES, Statement
-from .number import INT32, INT64, Number
 from .renew import renewed
 from .spec import Arrangement
 from .target import Target

@@ -15,7 +15,7 @@ from ...errors import ChainruleError
 from . import driver, pool
 from .buffers import LINE, address, aligned
 from .proof import Proof
-from .spec import DTYPES, Arrangement, Code
+from .spec import Arrangement, Code
 
 _WORDS = LINE // 8
 _ARGUMENTS = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
@@ -138,7 +138,7 @@ class Runner:
         self.fixed = None
         for slot, name in proof.slots:
             frame[slot] = where[name]
-        trace = np.zeros(steps, DTYPES[self.code.spec.element])
+        trace = np.zeros(steps, self.code.spec.number.dtype)
         ordered = proof.order(order, total, arrays)
         k = len(layout.slots)
         frame[k + driver.STEPS :] = steps, batch, total, ordered, address(trace), where[watched] if watched else 0
@@ -177,14 +177,14 @@ class Runner:
         if batch > self.batch:
             self.batch = -1
             blocks = -(-batch // layout.lanes)
-            counts: dict[str, int] = {
+            counts = {
                 Arrangement.LANES: blocks * layout.lanes, Arrangement.ROWS: batch, Arrangement.PARTIAL: layout.chunks, Arrangement.PLAIN: 1,
             }  # fmt: skip
-            for k, (name, kind, places, element) in enumerate(layout.slots):
+            for k, (name, kind, places, number) in enumerate(layout.slots):
                 if name not in self.proof.names:
                     count = counts[kind]
                     if kind in (Arrangement.LANES, Arrangement.ROWS) or name not in self.memory:
-                        self.memory[name] = aligned((count * places,), DTYPES[element])
+                        self.memory[name] = aligned((count * places,), number.dtype)
                     self.frame[k] = address(self.memory[name])
             self.batch = batch
         if self.arenas is None or len(self.arenas) < threads * layout.arena:

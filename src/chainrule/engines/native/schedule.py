@@ -16,10 +16,10 @@ from dataclasses import dataclass, replace
 
 from ...errors import ChainruleError
 from ...language.tree import reads
+from ..number import Number
 from .fuse import Choices, fuse
 from .group import Group, Storage, beside
 from .lower import SAMPLES, Statement
-from .number import DOUBLE, Number
 from .roles import IN_LANES, Inputs, Role, Scene, scene
 from .spec import Arrangement
 from .target import Target
@@ -49,7 +49,7 @@ def plan(statements: list[Statement], given: Inputs, target: Target, number: Num
     named = tuple(Phase(*(tuple(replace(g, name=f"g{next(names)}") for g in groups) for groups in (phase.lanes, phase.plain))) for phase in phases)
     storage = dict(s.storage)
     for g in (g for phase in named for g in (*phase.lanes, *phase.plain)):
-        storage |= {beside(t): replace(storage[t], name=beside(t), number=DOUBLE) for t in g.wide}
+        storage |= {beside(t): replace(storage[t], name=beside(t), number=storage[t].number.wide) for t in g.wide}
     return Plan(named, storage, local(s, storage, levels))
 
 

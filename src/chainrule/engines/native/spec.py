@@ -5,12 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-import numpy as np
-
 from ...language.tree import Line
-
-ELEMENTS = {"float32": "float", "float64": "double", "uint8": "i8", "int32": "i32", "int64": "i64"}
-DTYPES = {v: np.dtype(k) for k, v in ELEMENTS.items()}
+from ..number import Number
 
 
 class Arrangement(StrEnum):
@@ -31,7 +27,7 @@ class Port:
 
     name: str
     shape: tuple[int, ...]
-    element: str
+    number: Number
     sample: bool = False
     indexed: bool = False
     layout: Arrangement = Arrangement.ROWS
@@ -47,7 +43,7 @@ class Spec:
     lines: tuple[Line, ...]
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
-    element: str
+    number: Number
     sample: str | None = None
     chunks: int = 1
     update: tuple[tuple[str, str], ...] = ()
@@ -57,11 +53,11 @@ class Spec:
 class Layout:
     """What the runner must know of compiled code: its buffers, and the loop nests in words.
 
-    slots: name, layout, places and element of every tensor with memory of its own, in table order.
+    slots: name, layout, places and number type of every tensor with memory of its own, in table order.
     tasks: the most pieces of work that any phase has at once; more threads than that have nothing to do.
     """
 
-    slots: tuple[tuple[str, str, int, str], ...]
+    slots: tuple[tuple[str, Arrangement, int, Number], ...]
     arena: int
     tasks: int
     chunks: int

@@ -16,7 +16,6 @@ from .finds import looked_up, numbers
 from .group import Storage
 from .llvm import Printed, module, printed
 from .lower import SAMPLES, lower
-from .number import NUMBERS
 from .phases import Unit, phase_name, unit
 from .schedule import Inputs, plan
 from .spec import Arrangement, Layout, Spec
@@ -30,7 +29,7 @@ def translate(spec: Spec, target: Target) -> tuple[tuple[str, ...], Layout]:
     with _no_collections():
         made = nest(spec, target)
         texts = modules(made)
-    slots = tuple((s.name, s.storage.layout.value, s.storage.places, s.storage.number.llvm) for s in made.slots)
+    slots = tuple((s.name, s.storage.layout, s.storage.places, s.storage.number) for s in made.slots)
     return texts, Layout(slots, made.arena, max(made.tasks, default=1), made.chunks, made.lanes, made.notes)
 
 
@@ -48,20 +47,19 @@ def _no_collections() -> Iterator[None]:
 
 def nest(spec: Spec, target: Target) -> Unit:
     """The loop-nest tree of a program."""
-    countable(spec.lines, spec.element == "float")
+    countable(spec.lines, spec.number.digits)
     shapes: dict[str, tuple[int, ...]] = {}
     for p in spec.inputs + spec.outputs:
         shapes[p.name] = ((SAMPLES,) if p.sample else ()) + p.shape
     taken = set(shapes) | {x.tensor for x in spec.lines}
-    wholes = {p.name for p in spec.inputs if NUMBERS[p.element].whole}
+    wholes = {p.name for p in spec.inputs if p.number.whole}
     statements = [looked_up(s, wholes) for s in lower(list(spec.lines), shapes, spec.sample, taken, numbers(wholes))]
     external = {
-        p.name: Storage(p.name, p.shape, p.layout if p.sample else Arrangement.PLAIN, NUMBERS[p.element], p.sample, p.indexed)
+        p.name: Storage(p.name, p.shape, p.layout if p.sample else Arrangement.PLAIN, p.number, p.sample, p.indexed)
         for p in spec.inputs + spec.outputs
     }
     given = Inputs(external, frozenset(p.name for p in spec.outputs), spec.sample, shapes, dict(spec.update), spec.chunks)
-    number = NUMBERS[spec.element]
-    return unit(plan(statements, given, target, number), number, target, spec.chunks, dict(spec.update))
+    return unit(plan(statements, given, target, spec.number), spec.number, target, spec.chunks, dict(spec.update))
 
 
 def c_source(spec: Spec, name: str) -> str:

@@ -9,6 +9,7 @@ from ...language.functions import COUNTING
 from ...language.index import Poly
 from ...language.program import MOST
 from ...language.tree import Call, Const, Expr, Index, Read, product_factors
+from ..number import BIT, INT64
 from .builder import Builder, Env, Place
 from .finds import is_whole
 from .lanes import Lanes, wide
@@ -16,7 +17,6 @@ from .lower import FOUND, MOST_SAMPLES, SAMPLES
 from .memory import FIRST, Memory, N, Site, Spot
 from .nest import Const as Number
 from .nest import Op, Operand, Row, Var, type_of
-from .number import BIT, INT64
 from .vmath import mixed, name_of, unit
 
 EACH = {"sqrt": Op.SQRT, "abs": Op.ABS, "floor": Op.FLOOR, "ceil": Op.CEIL, "round": Op.ROUND}

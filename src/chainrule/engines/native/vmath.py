@@ -10,10 +10,10 @@ from __future__ import annotations
 import math
 import struct
 
+from ..number import DOUBLE, FLAG, INT64, Type, vector
 from .builder import Builder
 from .lanes import Lanes
 from .nest import Const, Function, Op, Operand, Var
-from .number import DOUBLE, FLAG, FLOAT, INT64, Type, vector
 
 
 class _Vec:
@@ -184,7 +184,7 @@ def _word(k: int) -> int:
 
 def unit(lanes: Lanes, wholes: Lanes, state: Operand) -> Operand:
     """The highest bits as a number in [0, 1)."""
-    bits = 24 if lanes.number is FLOAT else 53
+    bits = lanes.number.digits
     whole = wholes.binary(Op.SHIFT_DOWN, state, 64 - bits)
     return lanes.binary(Op.MUL, lanes.b.value(Op.CONVERT, vector(lanes.number, whole.type.lanes), whole), lanes.constant(2.0**-bits))
 
