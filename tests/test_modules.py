@@ -142,7 +142,7 @@ def test_one_program_serves_all_numbers_of_samples() -> None:
     net = own(FORMS["matrix products"][0])
     for n in range(1, 9):
         net(np.ones((n, 4)))
-    found = list(net._cache.calls.values())
+    found = list(net._cache.values())
     assert len(found) == 8 and len({id(r.runs.held.machine) for r in found}) == 1  # machines are kept alive by the session
 
 
@@ -488,9 +488,9 @@ def test_whatever_forward_reads_may_change(way: str) -> None:
     assert np.array_equal(net(X), 2 * X) and evaluate(X, 0 * X)[0] == pytest.approx((2 * X).mean())
     READ[way][1](net)
     assert np.array_equal(net(X), 3 * X) and evaluate(X, 0 * X)[0] == pytest.approx((3 * X).mean())
-    ready = list(net._cache.calls.values())[-1]
+    ready = list(net._cache.values())[-1]
     net(X)
-    assert list(net._cache.calls.values())[-1] is ready, "what did not change is not written down again"
+    assert list(net._cache.values())[-1] is ready, "what did not change is not written down again"
 
 
 def test_whatever_a_loss_reads_may_change() -> None:

@@ -6,6 +6,7 @@ import copy
 import gc
 import pickle
 import threading
+from collections.abc import Callable
 from fractions import Fraction
 
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 import chainrule as cr
 from chainrule.engines import session as sessions
 from chainrule.engines.native import program as native
+from chainrule.engines.recent import Owner, Recent
 from chainrule.engines.session import Session, by_reference, session
 from chainrule.language.functions import WORDS
 from chainrule.operation import call
@@ -131,8 +133,90 @@ def test_many_sizes_do_not_grow_memory_without_bound(monkeypatch: pytest.MonkeyP
         assert np.array_equal(f(np.arange(size, dtype=float)), 2 * np.arange(size, dtype=float)[::-1])
     assert len(session.kept) == 5
     gc.collect()
-    assert sum(r.held.kept() is not None for r in f._ready.kept.values()) == 5, "what was let go is gone"
+    assert sum(r.held.kept() is not None for r in f._ready.values()) == 5, "what was let go is gone"
     session.clear()
+
+
+def test_what_was_used_longest_ago_is_forgotten_first() -> None:
+    known: Recent[int] = Recent(3)
+    for k in (1, 2, 3):
+        known.put(k, 10 * k)
+    assert known.get(1) == 10 and known.get(4) is None
+    known.put(4, 40)
+    assert list(known.kept) == [1, 3, 4], "2 was not asked for since"
+    known.shrink(9, lambda v: v, 50)
+    assert list(known.kept) == [1, 4], "30 and 10 and 40 are more than 50"
+    known.shrink(9, lambda v: v, 1)
+    assert list(known.kept) == [4], "what came last stays, whatever it weighs"
+
+
+def test_all_caches_together_remember_no_more_than_the_session_allows() -> None:
+    owner = Owner(200)
+    several = [owner.recent(50) for _ in range(20)]
+    for k in range(40):
+        for known in several:
+            known.put(k, k)
+    assert len(owner) <= 200 + Owner.OFTEN and all(known.get(39) == 39 for known in several), "the oldest of all went"
+    del several[5:], known
+    gc.collect()
+    assert len(owner.refs) == 5, "caches that are gone are not counted"
+    owner.clear()
+    assert len(owner) == 0
+
+
+def test_threads_and_handlers_share_a_cache_without_a_lock() -> None:
+    known: Recent[int] = Recent(8)
+    wrong: list[object] = []
+
+    def work(seed: int) -> None:
+        for k in np.random.default_rng(seed).integers(0, 20, 4000).tolist():
+            found = known.get(k)
+            if found not in (None, k) or known.put(k, k) != k:
+                wrong.append(found)
+
+    workers = [threading.Thread(target=work, args=(seed,)) for seed in range(6)]
+    for t in workers:
+        t.start()
+    for t in workers:
+        t.join()
+    assert not wrong and len(known) <= 8
+
+
+@pytest.mark.parametrize("what", ["operation", "network", "gradients"])
+def test_nothing_of_many_shapes_stays(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither code nor runners nor bindings: what is alive after many sizes is what the limits say."""
+    monkeypatch.setattr(sessions, "MOST_PROGRAMS", 4)
+    monkeypatch.setattr(sessions, "MOST_EACH", 6)
+    session.clear()
+    gc.collect()
+    before = _alive()
+    f: Callable[[int], object]
+    if what == "operation":
+        op = cr.op("f(x[A]) -> y[A]\n y[i] = 2 * x[A-1-i]")
+        f = lambda k: op(np.ones(k))  # noqa: E731
+    else:
+        net = cr.nn.Sequential(cr.nn.AdaptiveAvgPool2d(1), cr.nn.Flatten(), cr.nn.Linear(1, 2)).init(0)
+        step = cr.value_and_grad(net, cr.nn.CrossEntropyLoss())
+        x = lambda k: np.ones((1, 1, 2, k), np.float32)  # noqa: E731
+        f = (lambda k: net(x(k))) if what == "network" else lambda k: step(x(k), np.zeros(1, int))
+    for k in range(1, 25):
+        f(k)
+    counts = session.counts()
+    assert counts["programs"] == 4 and counts["remembered"] <= 6 * 12
+    gc.collect()
+    more = {k: n - before[k] for k, n in _alive().items()}
+    assert more["Runner"] <= 4 and more["Code"] <= 4 and more["Held"] <= 6, more
+    session.clear()
+    gc.collect()
+    assert session.counts() == {"programs": 0, "bytes": 0, "remembered": 0}
+    assert _alive()["Runner"] <= before["Runner"] and _alive()["Held"] <= before["Held"]
+    f(3)
+
+
+def _alive() -> dict[str, int]:
+    kinds = {"Runner", "Code", "Held"}
+    found = [type(o).__name__ for o in gc.get_objects()]
+    return {k: sum(name == k for name in found) for k in kinds}
 
 
 def test_large_memories_are_let_go_first_used_first(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,6 @@ what was not used for long goes. Helper threads belong to the process (native/po
 
 from __future__ import annotations
 
-import itertools
 import os
 import signal
 import threading
@@ -25,12 +24,14 @@ from .native import program as native
 from .native.program import Code, Fixed, Port, Runner, Spec, contiguous
 from .native.target import current
 from .number import NUMBERS, is_stored
+from .recent import Entry, Owner, Recent, now
 
 MOST_PROGRAMS = 128  # kept at once; a program is a few hundred kilobytes of code
 MOST_BYTES = 256 << 20  # of memory that programs keep between calls
 MOST_SPARE = 4  # runners of one program kept for callers that come at the same time
 CHUNK_BLOCKS = 32  # of samples in lanes, at most in one chunk
-_clock = itertools.count()
+MOST_REMEMBERED = 8192  # programs at some sizes and the like that all operations and networks together remember
+MOST_EACH = 64  # and each of them
 
 
 class Machine:
@@ -39,7 +40,6 @@ class Machine:
     def __init__(self, code: Code):
         self.code = code
         self.free = [Runner(code)]
-        self.used = next(_clock)
 
     @property
     def bytes(self) -> int:
@@ -63,7 +63,6 @@ class Machine:
             self.back(runner)
 
     def taken(self) -> Runner:
-        self.used = next(_clock)
         try:
             return self.free.pop()
         except IndexError:
@@ -75,37 +74,41 @@ class Machine:
 
 
 class Session:
-    """Programs by what they are made of."""
+    """Programs by what they are made of, and all caches of those who call them."""
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
-        self.kept: dict[str, Machine] = {}
+        self.kept: Recent[Machine] = Recent(MOST_PROGRAMS)
+        self.owned = Owner(MOST_REMEMBERED)
+
+    def recent(self) -> Recent:
+        """A cache for somebody who comes back with the same shapes. The session counts it, and empties it in `clear`."""
+        return self.owned.recent(MOST_EACH)
+
+    def counts(self) -> dict[str, int]:
+        """How many programs are kept, how many bytes they hold between calls, and how much callers remember."""
+        return {"programs": len(self.kept), "bytes": sum(m.bytes for m in self.kept.values()), "remembered": len(self.owned)}
 
     def machine(self, spec: Spec) -> Machine:
         """The code for a spec: made now, found on disk, or kept from before."""
+        return self.entry(spec).value
+
+    def entry(self, spec: Spec) -> Entry[Machine]:
+        """The same, as what lives until the session lets it go."""
         key = native.key_of(spec, current())
         with self.lock:
-            found = self.kept.get(key)
+            found = self.kept.kept.get(key)
             if found is None:
-                found = Machine(native.compile_spec(spec))
-                self.kept[key] = found
-                self.evict()
-            found.used = next(_clock)
+                found = self.kept.enter(key, Machine(native.compile_spec(spec)))
+                self.kept.shrink(MOST_PROGRAMS, lambda m: m.bytes, MOST_BYTES)  # whoever still holds a machine may go on with it
+            found.used = now()
             return found
 
-    def evict(self) -> None:
-        """Let go what was not used for longest, where there is too much. Whoever still holds a machine may go on with it."""
-        order = sorted(self.kept, key=lambda k: self.kept[k].used)
-        held = {k: self.kept[k].bytes for k in order}
-        for k in order[:-1]:
-            if len(self.kept) <= MOST_PROGRAMS and sum(held.values()) <= MOST_BYTES:
-                return
-            del self.kept[k], held[k]
-
     def clear(self) -> None:
-        """Forget all compiled programs; what is on disk stays there."""
+        """Forget all compiled programs and what callers remember; what is on disk stays there."""
         with self.lock:
             self.kept.clear()
+            self.owned.clear()
 
 
 class Held:
@@ -114,29 +117,34 @@ class Held:
     def __init__(self, spec: Spec):
         self.spec = spec
         self.names = tuple(p.name for p in (*spec.inputs, *spec.outputs))
-        self.place(session.machine(spec))
+        self.place()
 
-    def place(self, machine: Machine) -> Machine:
+    def place(self) -> Machine:
         """Find the places of the program's arrays in its frame; what it does not read has none."""
-        self.kept = weakref.ref(machine)
-        self.at = at = {name: k for k, (name, *_) in enumerate(machine.code.layout.slots)}
+        entry = session.entry(self.spec)
+        self.kept = weakref.ref(entry)
+        self.at = at = {name: k for k, (name, *_) in enumerate(entry.value.code.layout.slots)}
         self.chosen = tuple(k for k, name in enumerate(self.names) if name in at)
         self.slots = tuple(at[self.names[k]] for k in self.chosen)
         self.all = len(self.chosen) == len(self.names)
-        return machine
+        return entry.value
 
     @property
     def machine(self) -> Machine:
-        return self.kept() or self.place(session.machine(self.spec))
+        entry = self.kept()
+        if entry is None:
+            return self.place()
+        entry.used = now()
+        return entry.value
 
     def quick(self, arrays: list[np.ndarray], total: int, threads: int) -> None:
         """One step on arrays in the order of inputs and outputs, which are known to be what the program was compiled for."""
-        machine = self.kept() or self.place(session.machine(self.spec))
+        machine = self.machine
         machine.quick(arrays if self.all else [arrays[k] for k in self.chosen], self.slots, total, threads)
 
     def beside(self, fixed: Fixed, slots: Sequence[int], arrays: Sequence[np.ndarray], total: int, threads: int) -> None:
         """The same where the addresses of some arrays are known; `at` has every array's place, the same for the same spec."""
-        machine = self.kept() or self.place(session.machine(self.spec))
+        machine = self.machine
         machine.quick(arrays, slots, total, threads, fixed)
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from operator import is_
 from typing import TYPE_CHECKING, Any
 
@@ -29,8 +28,6 @@ from .values import Shape, Stored
 if TYPE_CHECKING:
     from .module import Module
 
-MOST_KINDS = 64  # of calls that a network keeps programs for
-
 
 class Text(str):
     """A text that shows as it is."""
@@ -40,7 +37,7 @@ class Text(str):
 
 
 @dataclass(frozen=True)
-class Ready:
+class Inference:
     """A program for one set of shapes, with all that a call needs to know."""
 
     network: Network
@@ -61,21 +58,6 @@ class Ready:
         if not all(map(is_, [s.memory for _, s in self.states], self.memories)):
             return False
         return self.input is net._input and self.target is current() and self.network.fresh()
-
-
-@dataclass
-class Cache:
-    """Programs of a network by the kind of call."""
-
-    calls: dict[object, Ready] = field(default_factory=dict)
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def keep(self, key: object, ready: Ready) -> Ready:
-        with self.lock:
-            self.calls[key] = ready
-            while len(self.calls) > MOST_KINDS:
-                self.calls.pop(next(iter(self.calls)))
-        return ready
 
 
 def call(net: Module, inputs: Sequence[object], threads: int | None, transform: Op | None, engine: str) -> Any:
@@ -101,11 +83,10 @@ def call(net: Module, inputs: Sequence[object], threads: int | None, transform: 
     return rows[0] if ready.network.alone else rows
 
 
-def _ready(net: Module, arrays: Sequence[np.ndarray], transform: Op | None, engine: str) -> Ready:
+def _ready(net: Module, arrays: Sequence[np.ndarray], transform: Op | None, engine: str) -> Inference:
     """The program for these arrays, made now if it is not there or no longer what the network is."""
     kind = (tuple([(a.shape, a.dtype) for a in arrays]), transform, engine)
-    cache: Cache = net._cache
-    found = cache.calls.get(kind)
+    found = net._cache.get(kind)
     if found is not None and found.fits(net):
         return found
     batches(arrays)
@@ -125,7 +106,7 @@ def _ready(net: Module, arrays: Sequence[np.ndarray], transform: Op | None, engi
     bound = bool(network.constants) or any(n in g.limits for n, _ in states)
     memories = tuple(s.array for _, s in states)
     fixed, brought, slots = places(runs, dict(zip([n for n, _ in states], memories, strict=True)), (*network.inputs, *network.outputs))
-    return cache.keep(kind, Ready(network, g, runs, dtype, current(), states, checked, bound, net._input, memories, fixed, brought, slots))
+    return net._cache.put(kind, Inference(network, g, runs, dtype, current(), states, checked, bound, net._input, memories, fixed, brought, slots))
 
 
 def places(runs: Runs, own: Mapping[str, np.ndarray], brought: Sequence[str]) -> tuple[Fixed, tuple[str, ...], tuple[int, ...]]:

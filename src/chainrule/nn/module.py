@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from ..engines.recent import Recent
+from ..engines.session import session
 from ..errors import ArgumentError, ElementTypeError
 from ..language.program import Program
 from ..operation.arrays import common_type
@@ -47,13 +49,13 @@ class Module:
 
     _states: dict[str, Stored]
     _children: dict[str, Module]
-    _cache: inference.Cache
+    _cache: Recent[inference.Inference]
     _input: Input | None
     _classes: tuple[str, ...] | None
 
     def __new__(cls, *args: object, **given: object) -> Any:
         self = super().__new__(cls)
-        self.__dict__.update(_states={}, _children={}, _version=0, _cache=inference.Cache(), _input=None, _classes=None)
+        self.__dict__.update(_states={}, _children={}, _version=0, _cache=session.recent(), _input=None, _classes=None)
         return self
 
     def forward(self, *inputs: Any) -> Any:

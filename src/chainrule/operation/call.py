@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -22,22 +21,6 @@ from .arrays import common_type, cores
 
 PARALLEL_WORK = 30_000  # elements touched above which a call uses all cores
 SMALL = 1 << 14  # bytes of an output that need not lie on a cache line
-MOST_READY = 64  # sets of shapes that an operation remembers
-V = TypeVar("V")
-
-
-class Recent(Generic[V]):
-    """The last few values by key. Threads may come at once: one of them then makes a value in vain."""
-
-    def __init__(self, most: int = MOST_READY):
-        self.most, self.kept = most, dict[object, V]()
-        self.get = self.kept.get
-
-    def put(self, key: object, value: V) -> V:
-        while len(self.kept) >= self.most:
-            self.kept.pop(next(iter(self.kept), None), None)
-        self.kept[key] = value
-        return value
 
 
 class Ready:

@@ -15,7 +15,8 @@ from ..engines.native.program import Code, c_source
 from ..engines.native.ready import lane_ready
 from ..engines.native.target import current
 from ..engines.number import is_stored
-from ..engines.session import counted
+from ..engines.recent import Recent
+from ..engines.session import counted, session
 from ..errors import ArgumentError, ShapeError
 from ..language.bind import bind, settings_of
 from ..language.families import Form
@@ -25,7 +26,7 @@ from ..language.ranges import define, outline
 from ..language.show import definition_text, header_text, latex_line
 from ..language.tree import Definition, reads
 from .arrays import to_array
-from .call import Ready, Recent, reference
+from .call import Ready, reference
 from .template import Template
 
 
@@ -41,9 +42,9 @@ class Op:
     _gradients: dict[tuple[str, ...], Gradient] = field(default_factory=dict, repr=False)
     _tangents: dict[tuple[str, ...], Tangent] = field(default_factory=dict, repr=False)
     _derived: dict[Definition, Op] = field(default_factory=dict, repr=False)
-    _calls: Recent[tuple[Ready, tuple[int | str, ...], Mapping[str, int | float]]] = field(default_factory=Recent, repr=False)
-    _ready: Recent[Ready] = field(default_factory=Recent, repr=False)
-    _bounds: Recent[Program] = field(default_factory=Recent, repr=False)
+    _calls: Recent[tuple[Ready, tuple[int | str, ...], Mapping[str, int | float]]] = field(default_factory=session.recent, repr=False)
+    _ready: Recent[Ready] = field(default_factory=session.recent, repr=False)
+    _bounds: Recent[Program] = field(default_factory=session.recent, repr=False)
     _forms: dict[tuple[Form, str], Op] = field(default_factory=dict, repr=False)
 
     @classmethod

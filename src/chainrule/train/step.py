@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..engines.native.buffers import aligned
+from ..engines.recent import Recent
+from ..engines.session import session
 from ..errors import ArgumentError
 from ..nn.arguments import whole
 from ..nn.compiled import Program, Runs, key_of
@@ -23,8 +25,6 @@ from ..operation.op import Op
 from .bind import SEED, Built, build
 from .check import Data, all_finite, as_trained, checked_order, classes_of, data_of, flat, named, same_type, types, within
 from .optim import Optimizer
-
-MOST_KINDS = 64  # of calls that an evaluation keeps programs for
 
 
 def own_transform(net: Module, data: Data, given: Op | None) -> Op | None:
@@ -56,7 +56,7 @@ def value_and_grad(net: Module, loss: object) -> Callable[..., tuple[float, dict
     ['0.bias', '0.weight', 'input']
     """
     total = as_loss(loss)
-    known: dict[object, tuple[Runs, Built, np.dtype]] = {}
+    known: Recent[tuple[Runs, Built, np.dtype]] = session.recent()
 
     def evaluate(
         *arrays: object, threads: int | None = None, transform: Op | None = None, engine: str = "native"
@@ -74,9 +74,7 @@ def value_and_grad(net: Module, loss: object) -> Callable[..., tuple[float, dict
             built = build(net, total, *data.shapes(len(data)), wanted, None, own)
             as_trained(net, built.network, data)
             runs = built.runner(types(built.network, data, dtype), dtype, len(data), (), engine)
-            found = known[key] = runs, built, dtype
-            while len(known) > MOST_KINDS:
-                known.pop(next(iter(known)))
+            found = known.put(key, (runs, built, dtype))
         runs, built, dtype = found
         data = within(built.network, built.graph, as_trained(net, built.network, data))
         classes_of(built.network, data)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import lru_cache
 
 from ...language.index import Poly
 from ...language.lazy import cached_property
@@ -68,7 +68,7 @@ class Storage:
         return index[0] if len(index) == 1 and len(self.shape) > 1 else _flat(index, self.strides)
 
 
-@cache
+@lru_cache(4096)
 def _flat(index: tuple[Poly, ...], strides: tuple[int, ...]) -> Poly:
     out = Poly({})
     for p, step in zip(index, strides, strict=True):

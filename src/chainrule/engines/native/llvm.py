@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 
 from ..number import FLAG, Number, Type
 from .nest import Block, Const, Function, If, Ins, Loop, Note, Op, Operand, Var, type_of
@@ -43,7 +43,7 @@ def literal(x: float, number: Number) -> str:
     return "0x" + struct.pack(">d", number.rounded(x)).hex().upper()
 
 
-@cache
+@lru_cache(4096)
 def spread(one: str, t: Type) -> str:
     return one if t.lanes == 1 else f"<{', '.join([f'{t.number.llvm} {one}'] * t.lanes)}>"
 
@@ -63,7 +63,7 @@ def typed(x: Operand) -> str:
     return f"{spelled(type_of(x))} {text(x)}"
 
 
-@cache
+@lru_cache(4096)
 def indices(lanes: tuple[int, ...]) -> str:
     return f"<{len(lanes)} x i32> <{', '.join(f'i32 {i}' for i in lanes)}>"
 
