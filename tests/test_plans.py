@@ -9,12 +9,12 @@ import pytest
 
 import chainrule as cr
 from chainrule import Op, nn
+from chainrule.engines import processors as processors_of
 from chainrule.engines.native import program, translate
 from chainrule.engines.native.group import Group
 from chainrule.engines.native.schedule import Plan
 from chainrule.engines.native.target import current
 from chainrule.engines.session import chunks_for
-from chainrule.operation import call
 from tests.cases import CASES, Case, own
 
 
@@ -119,7 +119,7 @@ def test_how_a_batch_is_cut_is_a_matter_of_its_size_alone(monkeypatch: pytest.Mo
     kind = np.dtype(np.float32)
     lanes = current().lanes(4)
     for processors in (1, 3, 64):
-        monkeypatch.setattr(call, "cores", lambda processors=processors: processors)
+        monkeypatch.setattr(processors_of, "processors", lambda processors=processors: processors)
         found = [chunks_for(n, kind) for n in (1, lanes, lanes + 1, 8 * lanes, 8 * lanes + 1, 100 * lanes)]
         assert found == [1, 1, 4, 4, 16, 16]
 

@@ -53,13 +53,12 @@ def train(
     data_dir: Path | None,
 ) -> None:
     """Train a model on DATASET and write it, its metrics and its curve to --out."""
-    from .operation.arrays import cores
     from .train import data, run
     from .train.evaluate import accuracy
     from .train.fit import Epoch, Progress
     from .train.optim import SGD
 
-    settings = run.Settings(dataset, model, epochs, batch_size, lr, momentum, weight_decay, seed, threads or cores())
+    settings = run.Settings(dataset, model, epochs, batch_size, lr, momentum, weight_decay, seed, threads or run.processors())
     SGD(lr, momentum, weight_decay)
     run.new_model(model, seed)
     images = data.dataset(dataset, data_dir)

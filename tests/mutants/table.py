@@ -393,7 +393,7 @@ OPS_MUTANTS = [
     Mutant("ops-decay", "ops/update.py", "(step > 1)) * (g[*a] + weight_decay * w[*a])", "(step > 1)) * (g[*a] - weight_decay * w[*a])", OPTIM, "weights grow instead of decaying"),
     Mutant("ops-momentum-twice", "ops/update.py", "v_new[*a] = momentum * v[*a] +", "v_new[*a] = momentum * momentum * v[*a] +", OPTIM, "momentum applied twice", 1),
     Mutant("ops-old-velocity", "ops/update.py", "- lr * (v_new[*a]", "- lr * (v[*a]", OPTIM, "the update takes the velocity of the step before"),
-    Mutant("ops-chunks", "engines/session.py", "few = 1 if blocks <= 1 else 4", "few = 1 if blocks <= 1 else cores()", PLANS,
+    Mutant("ops-chunks", "engines/session.py", "few = 1 if blocks <= 1 else 4", "few = 1 if blocks <= 1 else threads_for(None, 1 << 40)", PLANS,
            "how a batch is cut depends on the machine"),
     Mutant("index-quotient-ends", "language/index.py", "ends = (a // d, a // e, b // d, b // e)", "ends = (a // d, b // e)", CORNERS, "the ends of a quotient whose divisor moves"),
     Mutant("index-remainder-negative", "language/index.py", "else (d + 1, 0)", "else (0, -d - 1)", CORNERS, "the sign of a remainder by a negative number"),

@@ -8,6 +8,7 @@ what was not used for long goes. Helper threads belong to the process (native/po
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import threading
@@ -24,6 +25,7 @@ from .native import program as native
 from .native.program import Code, Fixed, Port, Runner, Spec, contiguous
 from .native.target import current
 from .number import NUMBERS, is_stored
+from .processors import threads_for
 from .recent import Entry, Owner, Recent, now
 
 MOST_PROGRAMS = 128  # kept at once; a program is a few hundred kilobytes of code
@@ -117,6 +119,7 @@ class Held:
     def __init__(self, spec: Spec):
         self.spec = spec
         self.names = tuple(p.name for p in (*spec.inputs, *spec.outputs))
+        self.fixed, self.each = elements(spec)
         self.place()
 
     def place(self) -> Machine:
@@ -137,15 +140,37 @@ class Held:
         entry.used = now()
         return entry.value
 
-    def quick(self, arrays: list[np.ndarray], total: int, threads: int) -> None:
+    def run(self, arrays: Mapping[str, np.ndarray], total: int, *, threads: int | None = None, batch: int = 0, **how: object) -> np.ndarray:
+        """Steps on arrays by name; see Runner.run."""
+        count = self.threads(threads, min(batch or total, total))
+        return self.machine.run(arrays, total, threads=count, batch=batch, **how)
+
+    def threads(self, asked: int | None, samples: int) -> int:
+        """How many threads a step on so many samples gets."""
+        return threads_for(asked, self.fixed + self.each * samples)
+
+    def quick(self, arrays: list[np.ndarray], total: int, threads: int | None) -> None:
         """One step on arrays in the order of inputs and outputs, which are known to be what the program was compiled for."""
         machine = self.machine
-        machine.quick(arrays if self.all else [arrays[k] for k in self.chosen], self.slots, total, threads)
+        machine.quick(arrays if self.all else [arrays[k] for k in self.chosen], self.slots, total, self.threads(threads, total))
 
-    def beside(self, fixed: Fixed, slots: Sequence[int], arrays: Sequence[np.ndarray], total: int, threads: int) -> None:
+    def beside(self, fixed: Fixed, slots: Sequence[int], arrays: Sequence[np.ndarray], total: int, threads: int | None) -> None:
         """The same where the addresses of some arrays are known; `at` has every array's place, the same for the same spec."""
         machine = self.machine
-        machine.quick(arrays, slots, total, threads, fixed)
+        machine.quick(arrays, slots, total, self.threads(threads, total), fixed)
+
+
+def elements(spec: Spec) -> tuple[int, int]:
+    """How many numbers a step reads and makes: those of the whole, and those of each sample."""
+    found = [0, 0]
+    for p in (*spec.inputs, *spec.outputs):
+        found[p.sample] += math.prod(p.shape)
+    own = {p.name for p in spec.outputs}
+    for line in spec.lines:
+        if line.tensor not in own:
+            sizes = [r.constant for r in line.ranges]
+            found[None in sizes] += math.prod(int(s) for s in sizes if s is not None)
+    return found[0], found[1]
 
 
 def spec_of(program: Program, dtype: np.dtype, types: Mapping[str, str], batch: int = 0, indexed: Collection[str] = ()) -> Spec:

@@ -26,14 +26,14 @@ class Runs(Protocol):
         arrays: Mapping[str, np.ndarray],
         total: int,
         *,
-        threads: int = 1,
+        threads: int | None = None,
         batch: int = 0,
         order: np.ndarray | None = None,
         watch: str = "",
         whole: bool = False,
     ) -> np.ndarray: ...
 
-    def quick(self, arrays: Mapping[str, np.ndarray], total: int, threads: int) -> None: ...
+    def quick(self, arrays: Mapping[str, np.ndarray], total: int, threads: int | None) -> None: ...
 
 
 def runner(
@@ -71,9 +71,9 @@ class Native:
     held: Held
 
     def run(self, arrays: Mapping[str, np.ndarray], total: int, **how: Any) -> np.ndarray:
-        return self.held.machine.run({**self.numbers, **arrays}, total, **how)
+        return self.held.run({**self.numbers, **arrays}, total, **how)
 
-    def quick(self, arrays: Mapping[str, np.ndarray], total: int, threads: int) -> None:
+    def quick(self, arrays: Mapping[str, np.ndarray], total: int, threads: int | None) -> None:
         """One step on arrays that are known to be what the program was compiled for."""
         every = {**self.numbers, **arrays}
         self.held.quick([every[name] for name in self.held.names], total, threads)
@@ -93,7 +93,7 @@ class Literal:
         arrays: Mapping[str, np.ndarray],
         total: int,
         *,
-        threads: int = 1,
+        threads: int | None = None,
         batch: int = 0,
         order: np.ndarray | None = None,
         watch: str = "",
@@ -110,5 +110,5 @@ class Literal:
             seen.append(values[watch] if watch else 0)
         return np.array(seen, self.dtype)
 
-    def quick(self, arrays: Mapping[str, np.ndarray], total: int, threads: int) -> None:
+    def quick(self, arrays: Mapping[str, np.ndarray], total: int, threads: int | None) -> None:
         self.run(arrays, total)

@@ -14,11 +14,12 @@ from ..engines.native.buffers import address, aligned, contiguous
 from ..engines.native.program import Fixed, c_source
 from ..engines.native.target import current
 from ..engines.number import FLOATS, is_stored
+from ..engines.processors import threads_asked
 from ..errors import ArgumentError, ShapeError
 from ..language.program import Program
-from ..operation.arrays import cores, to_array
+from ..operation.arrays import to_array
 from ..operation.op import Op
-from .arguments import is_whole, whole
+from .arguments import is_whole
 from .compiled import Native, Runs, runner
 from .graph import Graph, declared_whole, whole_arrays
 from .inputs import Input, as_transform, prepared, whole_floats
@@ -64,21 +65,20 @@ def call(net: Module, inputs: Sequence[object], threads: int | None, transform: 
     """The outputs for a batch of inputs."""
     if len(inputs) == 1 and isinstance(inputs[0], tuple) and any(hasattr(x, "shape") for x in inputs[0]):
         inputs = inputs[0]
-    if threads is not None:
-        threads = whole(threads, "threads")
+    threads = threads_asked(threads)
     names = numbered("input", len(inputs))
     arrays = [to_array(x, name) for x, name in zip(inputs, names, strict=True)]
     ready = _ready(net, arrays, transform, engine)
     samples = len(arrays[0])
     given = as_read(ready.network, ready.graph, arrays, ready.dtype) if ready.checked else dict(zip(names, map(contiguous, arrays), strict=True))
     out = {name: aligned(ready.graph.shapes[name], ready.dtype) for name in ready.network.outputs}
-    count, total = threads or (cores() if samples > 64 else 1), samples if ready.graph.free else 1
+    total = samples if ready.graph.free else 1
     every = {**given, **out}
     if isinstance(ready.runs, Native) and not ready.bound:
-        ready.runs.held.beside(ready.fixed, ready.slots, [every[name] for name in ready.open], total, count)
+        ready.runs.held.beside(ready.fixed, ready.slots, [every[name] for name in ready.open], total, threads)
     else:
         values = own_arrays(ready.network, ready.graph, ready.dtype) if ready.bound else {name: s.array for name, s in ready.states}
-        ready.runs.quick({**values, **every}, total, count)
+        ready.runs.quick({**values, **every}, total, threads)
     rows = tuple(a if a.shape else a[()] for a in out.values())
     return rows[0] if ready.network.alone else rows
 

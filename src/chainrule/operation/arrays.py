@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,11 +9,6 @@ import numpy as np
 
 from ..engines.number import FLOATS
 from ..errors import ElementTypeError
-
-
-def cores() -> int:
-    """Processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def to_array(value: object, name: str) -> np.ndarray:

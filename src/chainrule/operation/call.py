@@ -17,9 +17,8 @@ from ..engines.session import Held, Machine, by_reference, spec_of, stored
 from ..language.bind import bind
 from ..language.program import Program
 from ..language.tree import Definition
-from .arrays import common_type, cores
+from .arrays import common_type
 
-PARALLEL_WORK = 30_000  # elements touched above which a call uses all cores
 SMALL = 1 << 14  # bytes of an output that need not lie on a cache line
 
 
@@ -34,7 +33,6 @@ class Ready:
         types = {k: str(a.dtype if a.dtype.kind in "iu" and is_stored(a.dtype) else self.dtype) for k, a in known.items()}
         self.outputs = tuple((t.name, self.program.shapes[t.name]) for t in self.program.outputs)
         self.wide = [np.prod(s, dtype=float) * self.dtype.itemsize > SMALL for _, s in self.outputs]
-        self.work = sum(a.size for a in arrays.values()) + sum(int(np.prod(s)) for _, s in self.outputs)
         self.defaults = dict(definition.settings)
         self.scalars = self.program.scalars
         self.inputs = tuple(t.name for t in definition.inputs)
@@ -59,7 +57,7 @@ class Ready:
             given.append(np.array(settings.get(name, self.defaults[name]), dtype))
         out = [memory(s, dtype, wide) for (_, s), wide in zip(self.outputs, self.wide, strict=True)]
         given += out
-        self.held.quick(given, self.program.samples, threads or (cores() if self.work > PARALLEL_WORK else 1))
+        self.held.quick(given, self.program.samples, threads)
         return tuple(a if a.shape else a[()] for a in out)
 
 

@@ -15,6 +15,7 @@ from ..engines.native.program import Code, c_source
 from ..engines.native.ready import lane_ready
 from ..engines.native.target import current
 from ..engines.number import is_stored
+from ..engines.processors import threads_asked
 from ..engines.recent import Recent
 from ..engines.session import counted, session
 from ..errors import ArgumentError, ShapeError
@@ -208,8 +209,7 @@ class Op:
             node = next((a for a in (*args, *given.values()) if hasattr(a, "apply")), None)
             if node is not None:  # a tensor without numbers, which writes down what is done with it
                 return node.apply(self, args, given)  # type: ignore[no-any-return]  # what it writes down is its business
-            if threads is not None and (isinstance(threads, bool) or not isinstance(threads, (int, np.integer)) or threads < 1):
-                raise ArgumentError(f"threads={threads!r}: not a number of threads; accepted: a whole number of at least 1")
+            threads = threads_asked(threads)
             op, known, settings = self.meant(args, given)
             values = op.evaluate(known, settings, engine, threads)
             out = tuple(values[t.name] for t in op.definition.outputs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..engines.native.buffers import aligned
+from ..engines.processors import threads_asked
 from ..nn.arguments import whole
 from ..nn.compiled import Runs, runner
 from ..nn.graph import Graph
@@ -12,7 +13,6 @@ from ..nn.inference import type_of
 from ..nn.losses import Total, as_loss
 from ..nn.module import Module
 from ..nn.network import LOSS, Network, own_arrays, own_types, written
-from ..operation.arrays import cores
 from ..operation.op import Op
 from .check import Data, alike, alike_kinds, all_finite, as_trained, classes_of, data_of, types, within
 from .step import own_transform
@@ -40,7 +40,7 @@ class Evaluation:
         batch: int = TEST_BATCH,
     ):
         self.net, self.loss, self.at, self.engine = net, loss, at, engine
-        self.threads = threads
+        self.threads = threads_asked(threads)
         data = data_of(x, t, at)
         if train is not None:
             alike(data, train, at)
@@ -89,7 +89,7 @@ class Evaluation:
         out = {name: aligned(g.shapes[name], self.dtype) for name in (LOSS, *network.outputs)}
         values = own_arrays(network, g, self.dtype)
         given = {k: np.require(a, requirements=["C", "A"]) for k, a in part.all.items()}
-        runs.run({**values, **given, **out}, n if g.free else 1, threads=self.threads or (cores() if n > 64 else 1))
+        runs.run({**values, **given, **out}, n if g.free else 1, threads=self.threads)
         return float(out[LOSS]), [out[k] for k in network.outputs]
 
 
@@ -107,8 +107,7 @@ def evaluate(
     Errors: those of fit for data that network and loss do not take.
     """
     x, t = data
-    count = None if threads is None else whole(threads, "threads")
-    return Evaluation(net, as_loss(loss), x, t, transform, count, engine=engine, batch=whole(batch_size, "batch_size")).run()
+    return Evaluation(net, as_loss(loss), x, t, transform, threads, engine=engine, batch=whole(batch_size, "batch_size")).run()
 
 
 def accuracy(net: Module, x: np.ndarray, t: np.ndarray, transform: Op | None = None, threads: int | None = None, batch: int = TEST_BATCH) -> float:

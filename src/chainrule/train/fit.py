@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
+from ..engines.processors import threads_asked
 from ..errors import ArgumentError, NumericsError
 from ..nn.arguments import whole
 from ..nn.inputs import as_classes
@@ -108,7 +109,7 @@ def fit(
     3
     """
     epochs, batch_size, seed = whole(epochs, "epochs", 0), whole(batch_size, "batch_size", 1), whole(seed, "seed", 0)
-    threads = None if threads is None else whole(threads, "threads", 1)
+    threads = threads_asked(threads)
     names, which = net.classes if classes is None else as_classes(classes), as_loss(loss)
     held = None if val is None else pair(val, "val")
     step = TrainStep(net, which, opt, *pair(train, "train"), batch_size, transform, threads, engine)

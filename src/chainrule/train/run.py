@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import ops
+from ..engines.processors import processors as processors
 from ..errors import ArgumentError, ChainruleError, DataError, ShapeError
 from ..nn.files import save
 from ..nn.losses import CrossEntropyLoss

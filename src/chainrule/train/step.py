@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..engines.native.buffers import aligned
+from ..engines.processors import threads_asked
 from ..engines.recent import Recent
 from ..engines.session import session
 from ..errors import ArgumentError
@@ -20,7 +21,6 @@ from ..nn.inputs import Input, as_transform, kind_of
 from ..nn.losses import as_loss
 from ..nn.module import Module
 from ..nn.network import LOSS, own_arrays, public
-from ..operation.arrays import cores
 from ..operation.op import Op
 from .bind import SEED, Built, build
 from .check import Data, all_finite, as_trained, checked_order, classes_of, data_of, flat, named, same_type, types, within
@@ -62,7 +62,7 @@ def value_and_grad(net: Module, loss: object) -> Callable[..., tuple[float, dict
         *arrays: object, threads: int | None = None, transform: Op | None = None, engine: str = "native"
     ) -> tuple[float, dict[str, np.ndarray]]:
         data = data_of(*flat(arrays, inputs_of(net)))
-        count = None if threads is None else whole(threads, "threads")
+        threads = threads_asked(threads)
         own = own_transform(net, data, transform)
         dtype = type_of(net, list(data.inputs.values()))
         key = (data.kinds(), own, engine, key_of(dtype, len(data)))
@@ -81,7 +81,7 @@ def value_and_grad(net: Module, loss: object) -> Callable[..., tuple[float, dict
         g, n = built.graph, len(data)
         outputs = {name: aligned(g.shapes[name], dtype) for name in built.outputs}
         given = own_arrays(built.network, g, dtype) | data.all
-        runs.run({**given, SEED: np.ones((), dtype), **outputs}, n if g.free else 1, threads=count or (cores() if n > 32 else 1))
+        runs.run({**given, SEED: np.ones((), dtype), **outputs}, n if g.free else 1, threads=threads)
         names = public(net)
         return float(outputs[LOSS]), {names.get(w, w): outputs[name] for w, name in built.wanted.items()}
 
@@ -111,7 +111,7 @@ class TrainStep:
     ):
         self.net, self.loss, self.engine = net, as_loss(loss), engine
         self.optimizer: Optimizer = named(optimizer, Optimizer, "optimizer", "optim.SGD(lr=…)")
-        self.threads = cores() if threads is None else whole(threads, "threads")
+        self.threads = threads_asked(threads)
         self.data = data_of(x, t)
         self.dtype = type_of(net, list(self.data.inputs.values()))
         self.batch = min(whole(batch, "batch"), len(self.data))

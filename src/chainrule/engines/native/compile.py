@@ -16,6 +16,7 @@ from contextlib import contextmanager, nullcontext
 import llvmlite.binding as llvm
 
 from ...errors import ChainruleError
+from ..processors import processors
 from . import pool
 from .target import Target, initialized
 
@@ -184,10 +185,6 @@ def side_by_side(jobs: Sequence[Callable[[], bytes]]) -> Iterable[bytes]:
         if isinstance(r, BaseException):
             raise r
     return [r for r in together.results if isinstance(r, bytes)]
-
-
-def processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 # Forks: a child has none of its parent's threads, and every lock that one of them held stays shut in it -----------------------
