@@ -373,7 +373,10 @@ RUNNING_MUTANTS = [
     Mutant("cache-group", "engines/native/cache.py", "0o022", "0o002", CODE_CACHE, "a folder that the group may write to is trusted"),
     Mutant("cache-owner", "engines/native/cache.py", 'if wanted == "off":', 'if wanted == "of":', CODE_CACHE, "CHAINRULE_CACHE=off is a folder"),
     Mutant("cache-sources", "engines/native/cache.py", '"language/*.py", ', "", CODE_CACHE, "a change of the language keeps the old code"),
-    Mutant("cache-prune", "engines/native/cache.py", "for _, size, path in entries:", "for _, size, path in reversed(entries):", CODE_CACHE, "the newest entries go first"),
+    Mutant("cache-prune", "engines/native/cache.py", "for _, size, path in sorted(entries):", "for _, size, path in sorted(entries)[::-1]:", CODE_CACHE, "the newest entries go first"),
+    Mutant("cache-touch", "engines/native/cache.py", 'os.utime(base / f"{key}.code")', 'str(base / f"{key}.code")', CODE_CACHE, "an entry in use goes as if it were not"),
+    Mutant("cache-parts", "engines/native/cache.py", "if path.name.startswith(PART) and", "if False and", CODE_CACHE, "parts of writers that were killed stay"),
+    Mutant("cache-pipe", "engines/native/cache.py", "if stat.S_ISREG(state.st_mode) and state.st_size <= MOST_BYTES", "if True", CODE_CACHE, "what is no plain file is read"),
     Mutant("target-rank", "engines/native/target.py", "if ranks.index(wanted) > ranks.index(host.name):", "if ranks.index(wanted) < ranks.index(host.name):", PLANS, "narrower vectors are refused"),
     Mutant("target-sse2", "engines/native/target.py", 'Target("sse2", "x86-64", "", 16, 16)', 'Target("sse2", "x86-64", "", 32, 16)', PLANS, "sse2 has 32 bytes"),
 ]  # fmt: skip

@@ -2,16 +2,21 @@
 
 An entry is a header, a SHA-256 of what follows, the layout as JSON and the object code. Anything that does not
 check out (truncated, foreign, of another version) is ignored and written anew. The directory is private: one that
-others may write to is not used. CHAINRULE_CACHE names another directory, or `off`.
+others may write to is not used. CHAINRULE_CACHE names another directory (`~` is one's home), or is `off`. Any number of
+processes share it: an entry appears whole or not at all, and each may vanish at any time.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import itertools
 import json
 import os
+import stat
 import struct
 import tempfile
+import time
 from dataclasses import fields
 from functools import cache
 from pathlib import Path
@@ -22,7 +27,11 @@ from ..number import NUMBERS
 from .spec import Arrangement, Layout
 
 MAGIC = b"chainrule-code-1\n"
-MOST_BYTES = 256 << 20  # the oldest entries go when there is more
+PART = ".part-"  # begins the name of an entry that is being written
+MOST_BYTES = 256 << 20  # what was used longest ago goes when there is more
+LEFT_OVER = 3600  # seconds after which nobody is still writing a part
+OFTEN = 16  # entries that a process writes between two looks at all that there are
+_written = itertools.count()
 
 
 def directory() -> Path | None:
@@ -30,8 +39,8 @@ def directory() -> Path | None:
     wanted = os.environ.get("CHAINRULE_CACHE", "")
     if wanted == "off":
         return None
-    base = Path(wanted) if wanted else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "chainrule"
     try:
+        base = Path(wanted or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "chainrule").expanduser()
         base.mkdir(mode=0o700, parents=True, exist_ok=True)
         state = base.stat()
         if hasattr(os, "getuid") and (state.st_uid != os.getuid() or state.st_mode & 0o022):
@@ -65,7 +74,7 @@ def load(key: str) -> tuple[Layout, bytes] | None:
     if base is None:
         return None
     try:
-        raw = (base / f"{key}.code").read_bytes()
+        raw = _read(base / f"{key}.code")
         if not raw.startswith(MAGIC):
             return None
         digest, rest = raw[len(MAGIC) : len(MAGIC) + 32], raw[len(MAGIC) + 32 :]
@@ -75,9 +84,19 @@ def load(key: str) -> tuple[Layout, bytes] | None:
         fields = json.loads(rest[8 : 8 + size])
         fields["slots"] = tuple((name, Arrangement(kind), places, NUMBERS[number]) for name, kind, places, number in fields["slots"])
         fields["notes"] = tuple(fields["notes"])
-        return Layout(**fields), rest[8 + size :]
-    except (OSError, ValueError, TypeError, KeyError, struct.error):
+        layout = Layout(**fields)
+    except (OSError, ValueError, TypeError, KeyError, struct.error, RecursionError, MemoryError):
         return None
+    with contextlib.suppress(OSError):  # where it is not ours to touch it is not ours to remove either
+        os.utime(base / f"{key}.code")  # used now: who removes entries looks at that
+    return layout, rest[8 + size :]
+
+
+def _read(path: Path) -> bytes:
+    """What a plain file holds; whatever else has its name (a pipe would be waited at for ever) is as good as nothing."""
+    with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb") as f:
+        state = os.fstat(f.fileno())
+        return f.read() if stat.S_ISREG(state.st_mode) and state.st_size <= MOST_BYTES else b""
 
 
 def store(key: str, layout: Layout, code: bytes) -> None:
@@ -90,22 +109,35 @@ def store(key: str, layout: Layout, code: bytes) -> None:
     raw = MAGIC + hashlib.sha256(key.encode() + rest).digest() + rest
     temporary = None
     try:
-        with tempfile.NamedTemporaryFile(dir=base, prefix=".part-", delete=False) as f:
+        with tempfile.NamedTemporaryFile(dir=base, prefix=PART, delete=False) as f:
             temporary = f.name
             f.write(raw)
         os.replace(temporary, base / f"{key}.code")
-        _prune(base)
+        temporary = None
+        if next(_written) % OFTEN == 0:
+            _prune(base)
     except OSError:
+        return
+    finally:
         if temporary:
-            Path(temporary).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
 
 
 def _prune(base: Path) -> None:
-    """Remove the entries longest unused (by the time they were written) beyond the limit."""
-    entries = sorted((p.stat().st_mtime, p.stat().st_size, p) for p in base.glob("*.code"))
+    """Remove what was used longest ago beyond the limit, and parts of entries whose writers were killed."""
+    entries = []
+    for path in base.iterdir():
+        with contextlib.suppress(OSError):  # another process has removed it
+            state = path.stat()
+            if path.name.startswith(PART) and state.st_mtime < time.time() - LEFT_OVER:
+                path.unlink()
+            elif path.suffix == ".code" and stat.S_ISREG(state.st_mode):
+                entries.append((state.st_mtime, state.st_size, path))
     total = sum(size for _, size, _ in entries)
-    for _, size, path in entries:
+    for _, size, path in sorted(entries):
         if total <= MOST_BYTES:
             return
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            path.unlink()
         total -= size

@@ -101,10 +101,13 @@ def _unlocked(name: str) -> Callable[..., object] | None:
 
 
 def parts(code: bytes) -> list[bytes]:
-    """The objects that `assemble` put behind one another."""
-    found, at = [], 0
-    while at < len(code):
-        (size,) = struct.unpack_from(">Q", code, at)
+    """The objects that `assemble` put behind one another. LLVM would end the process over half of one: that is a RuntimeError here."""
+    found: list[bytes] = []
+    at = 0
+    while at < len(code) or not found:
+        (size,) = struct.unpack(">Q", code[at : at + 8].rjust(8, b"\0"))
+        if not 0 < size <= len(code) - at - 8:
+            raise RuntimeError("no object code")
         found.append(code[at + 8 : at + 8 + size])
         at += 8 + size
     return found

@@ -49,7 +49,7 @@ def compile_spec(spec: Spec) -> Code:
         try:
             layout, code = found
             return Code(spec, layout, *link(code, target))
-        except RuntimeError:
+        except RuntimeError:  # sound, but not code for what runs here: it is made anew
             pass
     texts, layout = _translator().translate(spec, target)
     code = assemble(texts, target)
