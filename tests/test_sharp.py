@@ -191,7 +191,7 @@ def test_the_loops_name_their_branches_and_use_one_set_of_letters() -> None:
     strided = Op.of(cr.ops.conv2d.gradient(["x"]).definition).loops((16, 2, 9, 9), (3, 2, 3, 3), (3,), (16, 3, 4, 4), s=2)
     for nest in strided.split("phase"):
         bound = set(re.findall(r"(\S+) in ", nest.replace("(", " ")))  # of loops, and of what is written out
-        for body in re.findall(r"sum of (.*?)(?: where| \(| for a tile|$)", nest, re.M):
+        for body in re.findall(r"sum of (.*?)(?: where| \(| for a tile|  #|$)", nest, re.M):
             letters = {x for part in re.findall(r"\[(.*?)\]", body) for x in re.findall(r"[a-z]+\d*'?", part)}
             assert letters - {"n"} <= bound
 

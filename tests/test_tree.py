@@ -23,6 +23,7 @@ from chainrule.engines.native.translate import modules, nest
 from tests.cases import CASES, Case
 from tests.conftest import missing
 
+STRICT = ("-Wall", "-Wextra", "-pedantic", "-Werror")
 NARROW = Target("narrow", "", "", 16, 16)  # C is the same for every machine; short vectors make short texts, which compile faster
 COMPILER = next((found for name in ("cc", "gcc", "clang") if (found := shutil.which(name))), None)
 SAMPLES = 5
@@ -97,7 +98,7 @@ def dtypes(case: Case) -> tuple[type, ...]:
 def compiled(source: Path, text: str) -> subprocess.Popen[bytes]:
     """The compiler at work on a library beside its source."""
     source.write_text(text)
-    flags = ["-std=c99", "-O0", "-fPIC", "-ffp-contract=off", "-Werror=implicit-function-declaration", "-w"]
+    flags = ["-std=c11", "-O0", "-fPIC", "-ffp-contract=off", *STRICT]
     return subprocess.Popen([str(COMPILER), *flags, "-shared", str(source), "-o", str(source.with_suffix(".so")), "-lm"])
 
 
@@ -147,12 +148,40 @@ def test_any_name_of_the_language_makes_a_name_in_c(tmp_path: Path, request: pyt
         pytest.skip("no C compiler")
     (tmp_path / "f.c").write_text(text)
     for standard in ("c99", "gnu11"):
-        flags = [f"-std={standard}", "-O0", "-fPIC", "-Werror=implicit-function-declaration", "-w"]
+        flags = [f"-std={standard}", "-O0", "-fPIC", *STRICT]
         subprocess.run([COMPILER, *flags, "-shared", str(tmp_path / "f.c"), "-o", str(tmp_path / f"{standard}.so"), "-lm"], check=True)
         arrays = {name: np.arange(SAMPLES, dtype=np.float32) + k for k, name in enumerate(AWKWARD)}
         y = {"y": np.zeros(SAMPLES, np.float32)}
         run_c(tmp_path / f"{standard}.so", op.ready(arrays, {}).spec, arrays, y, "f")
         assert np.array_equal(y["y"], op(**arrays, engine="reference"))
+
+
+def test_c_refuses_what_is_no_batch_and_arrays_that_are_null(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    op = cr.op("f(x[n,D], w[D]) -> y[D]\n y[i] = sum[n](x[n,i]) * w[i]")
+    text = op.c((SAMPLES, 3), (3,))
+    assert "1 where there was no memory, an array is null, or n is none that a batch has" in text
+    if COMPILER is None:
+        missing(request, "against C: there is no cc, gcc or clang on this machine")
+        pytest.skip("no C compiler")
+    assert compiled(tmp_path / "f.c", text).wait() == 0
+    function = ctypes.CDLL(str(tmp_path / "f.so")).chainrule_f
+    x, w, y = np.ones((SAMPLES, 3), np.float32), np.ones(3, np.float32), np.full(3, 7, np.float32)
+    arrays = [ctypes.c_void_p(a.ctypes.data) for a in (x, w, y)]
+    for n in (0, -1, -SAMPLES, -(2**63), 2**31 + 1, 2**63 - 1):
+        assert function(ctypes.c_int64(n), *arrays) == 1 and (y == 7).all(), n
+    for k in range(3):
+        assert function(ctypes.c_int64(SAMPLES), *arrays[:k], None, *arrays[k + 1 :]) == 1 and (y == 7).all()
+    assert function(ctypes.c_int64(SAMPLES), *arrays) == 0 and (y == SAMPLES).all()
+    for n in (1, 2, SAMPLES - 1):
+        assert function(ctypes.c_int64(n), *arrays) == 0 and (y == n).all(), "any number of samples"
+
+
+@pytest.mark.parametrize("what", ["y[n] = sum[i](x[n,i]*w[i])", "y[n] = sum[i](x[n,i])*w[0]"])
+def test_a_sum_that_is_taken_in_parts_says_so(what: str) -> None:
+    op = cr.op(f"f(x[n,A], w[A]) -> y[n]\n {what}")
+    for text in (op.c((4, 5000), (5000,)), op.loops((4, 5000), (5000,))):
+        assert "  # in parts, each then added to the whole with what rounding takes" in text
+    assert "in parts" not in op.c((4, 20), (20,)) + op.loops((4, 20), (20,))
 
 
 def test_a_network_is_given_as_c_by_the_same_door(tmp_path: Path, request: pytest.FixtureRequest) -> None:
@@ -164,7 +193,7 @@ def test_a_network_is_given_as_c_by_the_same_door(tmp_path: Path, request: pytes
         pytest.skip("no C compiler")
     (tmp_path / "net.c").write_text(text)
     subprocess.run(
-        [COMPILER, "-std=c99", "-O0", "-fPIC", "-w", "-shared", str(tmp_path / "net.c"), "-o", str(tmp_path / "net.so"), "-lm"], check=True
+        [COMPILER, "-std=c99", "-O0", "-fPIC", *STRICT, "-shared", str(tmp_path / "net.c"), "-o", str(tmp_path / "net.so"), "-lm"], check=True
     )
     x = np.random.default_rng(0).normal(size=(SAMPLES, 3)).astype(np.float32)
     program = net.program(x.shape)

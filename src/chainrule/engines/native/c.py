@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable
 
 from ...language.program import identifiers
 from ..number import DOUBLE, INT64, Type
 from . import driver, vmath
+from .lower import MOST_SAMPLES
 from .nest import Block, Function, If, Ins, Loop, Note, Op, Operand, Over, Row, Step, Var, type_of
 from .phases import Slot, Unit, phase_name
 from .spec import Arrangement, Port, Spec
@@ -236,7 +238,20 @@ def function(f: Function) -> str:
     elif result:
         w.line(f"return {at(f.result)};")  # type: ignore[arg-type]  # there is a result
     kind = result.number.c if result and result.lanes == 1 else "void"
-    return "\n".join([f"static {kind} {f.name}({', '.join(params)})", "{", *w.lines, "}"])
+    w.lines = unused_left_out(w.lines)
+    used = set(re.findall(r"\w+", "\n".join(line.partition("//")[0] for line in w.lines)))
+    unread = [f"    (void){p.name};" for p in f.params if p.name not in used]  # every nest takes the same, and needs its part of it
+    return "\n".join([f"static {kind} {f.name}({', '.join(params)})", "{", *unread, *w.lines, "}"])
+
+
+def unused_left_out(lines: list[str]) -> list[str]:
+    """The lines but for addresses and numbers that nothing reads, which LLVM drops and C compilers warn of."""
+    while True:
+        count = Counter(re.findall(r"\w+", "\n".join(line.partition("//")[0] for line in lines)))
+        kept = [line for line in lines if not (found := re.fullmatch(r"\s*\w+ \*?(\w+) = .*;", line)) or count[found[1]] > 1]
+        if len(kept) == len(lines):
+            return lines
+        lines = kept
 
 
 # The whole program -------------------------------------------------------------------------------------------------------
@@ -259,14 +274,20 @@ def entry(unit: Unit, spec: Spec, name: str) -> str:
     params += ["const int64_t *order"] * order
     own = [k for k, s in enumerate(unit.slots) if s.name not in ports]
     size = len(unit.slots) + driver.WORDS
-    lines = [] if spec.sample is not None else ["    const int64_t n = 1;"]
-    lines += [f"    const int64_t blocks = (n + {unit.lanes - 1}) / {unit.lanes};", f"    char *frame[{size}] = {{0}};"]
+    used = {s.name for s in unit.slots}
+    asked = [f"n < 1 || n > INT64_C({MOST_SAMPLES})"] * (spec.sample is not None) + [f"!{names[p]}" for p in ports if p in used] + ["!order"] * order
+    lines = [f"    (void){names[p]};  // not read" for p in ports if p not in used]
+    lines += [f"    if ({' || '.join(asked)}) return 1;"] * bool(asked)
+    lines += [] if spec.sample is not None else ["    const int64_t n = 1;"]
+    if any(unit.slots[k].storage.layout is Arrangement.LANES for k in own):
+        lines.append(f"    const int64_t blocks = (n + {unit.lanes - 1}) / {unit.lanes};")
+    lines += [f"    char *frame[{size}] = {{0}};"]
     for k, s in enumerate(unit.slots):
         given = f"(char *){names[s.name]}" if s.name in ports else f"calloc({count(s, unit)} + 1, 1)"
         lines.append(f"    frame[{k}] = {given};  // {s.name}")
     arena = len(unit.slots) + driver.ARENA
     lines.append(f"    frame[{arena}] = malloc({unit.arena} + 1);")
-    lines += [f"    const int sound = blocks >= 0{''.join(f' && frame[{k}]' for k in [*own, arena])};"]
+    lines += [f"    const int sound = {' && '.join(f'frame[{k}] != NULL' for k in [*own, arena])};"]
     for level, tasks in enumerate(unit.tasks):
         call = f"{phase_name(level)}((char *)frame, 0, t, 0, n, {'(char *)order' if order else '0'})"
         lines.append(f"    for (int64_t t = 0; sound && t < {tasks}; t++) {call};")
@@ -274,7 +295,7 @@ def entry(unit: Unit, spec: Spec, name: str) -> str:
     said = f"// {', '.join(p.name for p in spec.outputs)} of {', '.join(p.name for p in spec.inputs)}, as NumPy has them in memory"
     samples = f"; n: samples ({spec.sample})" if spec.sample is not None else ""
     word = re.sub(r"\W", "_", name, flags=re.ASCII)
-    head = f"{said}{samples}. Gives 0, or 1 where there was no memory."
+    head = f"{said}{samples}. Gives 0; 1 where there was no memory, an array is null, or n is none that a batch has."
     return "\n".join([head, f"int chainrule_{word}({', '.join(params)})", "{", *lines, "    return !sound;", "}"])
 
 

@@ -142,7 +142,10 @@ class Reductions:
         tiled = [x for x, n in self.group.tile.items() if n > 1]
         what = f"{s.out}[{','.join(map(str, s.target))}] +=" if s.scatter else f"{s.kind} of"
         taps = f" ({', '.join(f'{x} in 0..{extent[x]}' for x in task.unrolled)} written out)" if task.unrolled else ""
-        return f"{what} {expression(spelled(s.body), {})}{taps}" + (f" for a tile of {','.join(tiled)}" if tiled else "")
+        tile = f" for a tile of {','.join(tiled)}" if tiled else ""
+        exact = any(len(slot) > 1 for slot in task.slots.values())
+        parts = f"  # in parts, each then added to the whole{' with what rounding takes' if exact else ''}" if task.cut else ""
+        return f"{what} {expression(spelled(s.body), {})}{taps}{tile}{parts}"
 
     def block(self, task: Task, inside: Callable[[], None]) -> None:
         """Sum up a block of terms apart, then add it with what rounding takes from the addition."""
