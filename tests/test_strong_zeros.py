@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule.language.functions import FUNCTIONS, RING, SINGULAR
 from chainrule.language.show import definition_text
 from tests.plain import REAL, evaluate
 
@@ -149,3 +150,20 @@ def test_a_sample_that_is_left_out_may_hold_anything(engine: str) -> None:
 def test_where_nothing_can_be_infinite_a_derivation_stays_as_it_is(line: str) -> None:
     f = cr.op(f"f(x[n,K], w[O,K]) -> y[n,O]\n z[n,o] = sum[k](w[o,k]*x[n,k])\n y[n,o] = {line}")
     assert cr.derive(f, "w").formula == "dw[o,k] = sum[n](dz[n,o] * x[n,k])"
+
+
+FINITE = [f.name for f in FUNCTIONS.values() if f.arity == 1 and not f.singular]
+POINTS = np.array([[-1e300, -800.0, -1.5, -1.0, -1e-300, 0.0, 1e-300, 0.5, 1.0, 800.0, 1e300]])
+
+
+@pytest.mark.parametrize("engine", ["native", "reference"])
+@pytest.mark.parametrize("name", FINITE)
+def test_what_the_table_does_not_call_singular_is_finite_with_its_derivative(name: str, engine: str) -> None:
+    """Else 0 times it would be NaN, where the calculus writes no condition for it."""
+    y, pullback = cr.vjp(cr.op(f"f(x[n,A]) -> y[n,A]\n y[n,i] = {name}(x[n,i])"), POINTS, engine=engine)
+    (dx,) = pullback(np.ones_like(POINTS))
+    assert np.isfinite(y).all() and np.isfinite(dx).all()
+
+
+def test_what_is_made_of_sums_and_products_is_not_singular() -> None:
+    assert {"+", "-", "*", "neg"} == RING and not RING & SINGULAR and {"/", "**", "log", "exp", "sqrt"} < SINGULAR

@@ -282,8 +282,10 @@ def _solve_linear(p: Poly, r: Poly, summed: dict[str, Poly], target: set[str], o
             negative = next(iter(coef.terms.values())) < 0
             num, den = (rest - r, -coef) if negative else (r - rest, coef)
             value, remainder = num // den, num % den
-        rank = (not unit, letter in others, -order.index(letter))
-        key = (int(rank[0]), int(rank[1]), rank[2])
+        # A coefficient of 1 leaves neither a quotient nor a remainder to test. Then a letter that no other index has: put in for, it would
+        # carry this index into that one, which might be solvable no more. Then the innermost, as by hand: of i + u = r
+        # the tap u = r - i is solved for, and the sum stays one over i, the place in the output.
+        key = (int(not unit), int(letter in others), -order.index(letter))
         if best is None or key < best[0]:
             best = (key, letter, value, remainder)
     if best is None:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..language.brackets import is_test
+from ..language.functions import RING
 from ..language.index import Poly
 from ..language.tree import (
     Call,
@@ -25,7 +26,6 @@ from ..language.tree import (
 
 LONGEST = 16  # factors of a product; the gradient for each holds all others
 DEEPEST = 8  # functions in one another; the gradient holds each of them with all that is in it
-FLAT = frozenset({"+", "-", "*", "neg"})  # what derives to none of its own values, or is cut as a product
 
 
 def prepared(d: Definition) -> Definition:
@@ -87,9 +87,9 @@ class _Split:
         if not isinstance(e, Call) or is_test(e):
             return e, 0
         args, depths = zip(*map(self.cut, e.args), strict=True) if e.args else ((), (0,))
-        if e.fn not in FLAT:
+        if e.fn not in RING:
             args = tuple(self.saved(a) if d >= DEEPEST else a for a, d in zip(args, depths, strict=True))
-        depth = max(0 if d >= DEEPEST and e.fn not in FLAT else d for d in depths) + (e.fn not in FLAT)
+        depth = max(0 if d >= DEEPEST and e.fn not in RING else d for d in depths) + (e.fn not in RING)
         return (e if args == e.args else Call(e.fn, args)), depth
 
     def saved(self, e: Expr) -> Read:

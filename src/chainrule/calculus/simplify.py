@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ..language.functions import RING
 from ..language.tree import ONE, ZERO, Call, Const, Expr, Index, Read, add, div, mul, neg, product, sub, walk
 
 
@@ -68,7 +69,7 @@ def _share(u: Expr, bottom: Expr, same: Callable[[Expr], Expr]) -> Expr | None:
 
 def _tame(e: Expr) -> bool:
     """No exponential, quotient or other function that could overflow by itself."""
-    return isinstance(e, (Const, Index, Read)) or (isinstance(e, Call) and e.fn in ("+", "-", "*", "neg"))
+    return isinstance(e, (Const, Index, Read)) or (isinstance(e, Call) and e.fn in RING)
 
 
 def only(test: Expr, taken: bool, body: Expr) -> Expr:

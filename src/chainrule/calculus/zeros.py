@@ -12,11 +12,10 @@ from collections.abc import Collection, Iterable, Mapping
 
 from ..language.brackets import is_test, product_of
 from ..language.digits import Facts, fits
-from ..language.functions import COUNTING, Kind
+from ..language.functions import COUNTING, SINGULAR, Kind
 from ..language.index import Poly
 from ..language.tree import ZERO, Call, Const, Definition, Expr, Line, Reduce, free_names, map_indices, reads, subs, walk
 
-SINGULAR = frozenset({"log", "log1p", "sqrt", "asin", "acos", "exp", "expm1", "sinh", "cosh", "tan", "softplus"})
 Condition = tuple[Expr, bool]  # a test, and whether it must hold or fail
 
 
