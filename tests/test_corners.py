@@ -270,3 +270,13 @@ def test_every_argument_of_a_layer_is_in_its_file(layer: nn.Module, shape: tuple
     net, x = nn.Sequential(layer).init(0), np.random.default_rng(0).normal(size=shape).astype(F)
     cr.save(net, tmp_path / "m")
     assert np.array_equal(cr.load(tmp_path / "m")(x), net(x))
+
+
+@pytest.mark.parametrize("value", [2**2000, -(2**62), 10**310])
+def test_a_whole_number_that_is_too_large_is_refused_at_every_call(value: int) -> None:
+    f = cr.op("f(x[n,D]; a=2.0) -> y[n,D]\n y[n,i] = a * x[n,i]")
+    x = np.ones((2, 2))
+    f(x, a=2.5), f(x, a=3)
+    for _ in range(2):
+        with pytest.raises(cr.ArgumentError, match=f"^a={str(value)[:20]}.*too large"):
+            f(x, a=value)

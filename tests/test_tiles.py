@@ -225,5 +225,39 @@ def test_digits_are_read_off_an_index() -> None:
     assert fits(b + a * B, B * Poly.name("A"), ranges) and not fits(a * B + b + 1, B * Poly.name("A"), ranges)
     r = Poly.name("r")
     assert fits((r % B) * C + r // B, B * C, {"r": C * B}) and not fits(r // C, B, {"r": B * C + 1})
-    assert ratio(B * C - B, B) == C - 1 and ratio(B + 1, B) is None and ratio(C, C // B) == B and ratio(B, C // B) is None
+    assert ratio(B * C - B, B) == C - 1 and ratio(B + 1, B) is None and ratio(C, C // B) is None and ratio(B, C // B) is None
+    assert ratio(C, C // B, trusting=True) == B == ratio(C, C // B, [(C // B * B, C)])
     assert ratio(6 * B, Poly.of(4)) is None
+
+
+RESTS = [
+    ("y[n,k,D//k]", "y[n,a,b] = x[n, a*(D//k)+b]**2"),
+    ("y[n,k]", "y[n,a] = sum[b:D//k](b * x[n, a*(D//k)+b]**2)"),
+    ("y[n,D//k,k]", "y[n,a,b] = x[n, a*k+b]**2"),
+    ("y[n,D//k*k]", "y[n,a*k+b] = x[n, a*k+b]**2"),
+    ("y[n,D//k*k]", "y[n,a*(D//k)+b] = x[n, a*(D//k)+b]**2"),
+    ("y[n,k]", "y[n,a] = sum[q:D//k](q * x[n, q*k+a])"),
+]
+
+
+@pytest.mark.parametrize("engine", ["native", "reference"])
+@pytest.mark.parametrize("out, line", RESTS, ids=[line for _, line in RESTS])
+@pytest.mark.parametrize("size, k", [(7, 3), (8, 3), (9, 3), (5, 4), (4, 4), (11, 2)])
+def test_blocks_may_leave_a_rest(out: str, line: str, size: int, k: int, engine: str) -> None:
+    """Places behind the last whole block belong to no block: they have no gradient, and nobody reads beyond the blocks for them."""
+    rng = np.random.default_rng(size)
+    f = cr.op(f"f(x[n,D]; k={k}) -> {out}\n {line}")
+    x = rng.normal(size=(2, size))
+    y, pullback = cr.vjp(f, x, engine=engine)
+    dy = rng.normal(size=y.shape)
+    (found,) = pullback(dy)
+    for place in np.ndindex(*x.shape):
+        moved = x.astype(complex)
+        moved[place] += 1e-20j
+        assert found[place] == pytest.approx((f(moved, engine="reference").imag * dy).sum() / 1e-20, abs=1e-12)
+
+
+def test_blocks_of_no_places_are_refused() -> None:
+    f = cr.op("f(x[n,D]; k=3) -> y[n,D]\n y[n,a*(D//k)+b] = x[n,a*(D//k)+b]")
+    with pytest.raises(cr.ShapeError, match=r"^y: axis 1 of f is not tiled, .*meets no place"):
+        f(np.ones((2, 2)))

@@ -206,7 +206,7 @@ def tiled(d: Definition, line: Line, shape: tuple[int, ...], values: Mapping[str
     ranges = dict(zip(line.letters, line.ranges, strict=True))
     for k, (p, size) in enumerate(zip(line.target or (), shape, strict=line.target is not None)):
         within = {x: ranges[x] for x in line.letters if x in p.names}
-        if p.letter:
+        if p.letter and ranges[p.letter] == Poly.of(size):
             continue
         if 0 not in (r.constant for r in within.values()):
             wrong = misfit(p, Poly.of(size), within)

@@ -30,15 +30,17 @@ def equal(a: Poly, b: Poly, facts: Facts = ()) -> bool:
     return a == b or (a, b) in facts or (b, a) in facts
 
 
-def ratio(num: Poly, den: Poly) -> Poly | None:
-    """num / den where the division is exact by its form (or taken to be: O / (O//g) is g); else None."""
+def ratio(num: Poly, den: Poly, facts: Facts = (), trusting: bool = False) -> Poly | None:
+    """num / den where the division is exact by its form, else None. O / (O//g) is g where the facts say so, or where it is proven later
+    (trusting): a rest would be places that no letter counts."""
     if den.constant == 1:
         return num
     if len(den.terms) != 1:
         return None
     ((atoms, c),) = den.terms.items()
     if len(atoms) == 1 and isinstance(atoms[0], Quotient) and c == 1 and not atoms[0].remainder and atoms[0].num == num:
-        return atoms[0].den
+        by = atoms[0].den
+        return by if trusting or equal(den * by, num, facts) else None
     out: dict[tuple[Atom, ...], int | float] = {}
     for m, k in num.terms.items():
         left = list(m)
@@ -61,7 +63,7 @@ def size_of(atom: Atom, ranges: Mapping[str, Poly], facts: Facts = ()) -> Poly |
     inner = size_of(next(iter(atom.num.terms))[0], ranges, facts) if _one(atom.num) else None
     known = [inner] if inner is not None else []
     known += [b if a == inner else a for a, b in facts if inner in (a, b)]
-    return next((r for size in known if (r := ratio(size, atom.den)) is not None), None)
+    return next((r for size in known if (r := ratio(size, atom.den, facts)) is not None), None)
 
 
 def _one(p: Poly) -> bool:
@@ -130,7 +132,7 @@ def lettered(p: Poly, letters: Collection[str], axis: Poly | None) -> tuple[dict
         return None
     above, said, rough = axis, {}, {}
     for letter, coef in coefs:
-        exact = ratio(above, coef) if above is not None else None
+        exact = ratio(above, coef, trusting=True) if above is not None else None
         if exact is not None:
             said[letter] = exact
         elif above is not None:

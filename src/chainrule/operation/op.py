@@ -22,7 +22,7 @@ from ..errors import ArgumentError, ShapeError
 from ..language.bind import bind, settings_of
 from ..language.families import Form
 from ..language.lazy import cached_property
-from ..language.program import Program
+from ..language.program import MOST, Program
 from ..language.ranges import define, outline
 from ..language.show import definition_text, header_text, latex_line
 from ..language.tree import Definition, reads
@@ -233,7 +233,7 @@ class Op:
             if type(v) is np.ndarray:
                 key += k, v.shape, v.dtype
             elif k in self.floats:
-                if type(v) not in (int, float) or not -math.inf < v < math.inf:
+                if type(v) not in (int, float) or not -math.inf < v < math.inf or (type(v) is int and abs(v) >= MOST):
                     return None
                 key += k, float
             elif type(v) is int or (type(v) is tuple and all(type(x) is int for x in v)):
