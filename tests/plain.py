@@ -184,9 +184,9 @@ def product(terms: list) -> object:
     return out
 
 
-def uniform(*args: int) -> float:
+def uniform(*args: float) -> float:
     z = 0
-    for a in args:
+    for a in map(int, args):
         z = ((z ^ a % 2**64) + 0x9E3779B97F4A7C15) % 2**64
         z = ((z ^ z >> 30) * 0xBF58476D1CE4E5B9) % 2**64
         z = ((z ^ z >> 27) * 0x94D049BB133111EB) % 2**64

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule import nn
 from tests.plain import REAL, evaluate
 
 TEXTS = [
@@ -134,3 +137,45 @@ def test_noise_is_normal() -> None:
     assert abs((z**3).mean()) < 5 * np.sqrt(15 / count) and abs((z**4).mean() - 3) < 5 * np.sqrt(96 / count)
     assert abs((np.abs(z) < 1).mean() - 0.6826894921) < 5 * np.sqrt(0.2166 / count)
     assert abs((z[:, 1:] * z[:, :-1]).mean()) < 5 / np.sqrt(count)
+
+
+ROUNDED = [
+    "f(x[n,D], s) -> y[n,D]\n y[n,i] = uniform(round(s), n, i) + 0*x[n,i]",
+    "f(x[n,D], s) -> y[n,D]\n y[n,i] = uniform(floor(3*x[n,i] + s), n, i)",
+    "f(x[n,D], s) -> y[n,D]\n y[n,i] = uniform(ceil(x[n,0]), i) + s",
+    "f(x[n,D], s) -> y[n,D]\n y[n,i] = uniform(round(i/2 - 1), round(2.4), round(s*i), n)*x[n,i]",
+]
+
+
+@pytest.mark.parametrize("text", ROUNDED)
+def test_what_is_rounded_counts(text: str) -> None:
+    x, s = np.random.default_rng(0).normal(size=(19, 5)), np.float64(6.7)
+    f = cr.op(text)
+    want = evaluate(f.definition, {"x": x, "s": s}, {}, REAL)["y"]
+    assert np.array_equal(f(x, s), want) and np.array_equal(f(x, s, engine="reference"), want)
+    assert np.allclose(f(x.astype(np.float32), np.float32(7)), f(x.astype(np.float32), np.float32(7), engine="reference"))
+
+
+def test_a_programs_text_with_a_computed_seed_reads_back() -> None:
+    """The seed is a step's number, which is counted in floats."""
+
+    class Noisy(nn.Module):
+        def __init__(self) -> None:
+            self.step, self.linear = nn.Buffer(np.zeros(()), whole=True), nn.Linear(4, 3)
+
+        def forward(self, x: Any) -> Any:
+            self.step = self.step + 1
+            return self.linear(cr.ops.dropout(x, self.step * 3 - 1, p=0.4))
+
+    net, x, t = Noisy().init(0, np.float64), np.random.default_rng(0).normal(size=(6, 4)), np.arange(6) % 3
+    step = cr.TrainStep(net, nn.CrossEntropyLoss(), cr.optim.SGD(0.1, 0.9), x, t, 6)
+    for program in (step.program, net.program((6, 4))):
+        again = cr.op(str(program))
+        rng = np.random.default_rng(1)
+        given = {
+            k.name: rng.integers(0, 3, 6) if k.whole else rng.normal(size=[int(p.constant or 6) for p in k.axes]) for k in again.definition.inputs
+        }
+        given = {k: np.round(9 * v) if "step" in k else v for k, v in given.items()}
+        values = [given[k] for k in again.inputs]
+        for a, b in zip(again(*values), again(*values, engine="reference"), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-12)

@@ -16,7 +16,7 @@ import numpy as np
 from ..errors import ElementTypeError, ShapeError
 from ..language.bind import countable
 from ..language.brackets import conditions
-from ..language.functions import ALL, COMPARISONS, COUNTING, STEPS, Kind
+from ..language.functions import ALL, COMPARISONS, COUNTING, ROUNDING, STEPS, Kind
 from ..language.index import Poly
 from ..language.program import Program
 from ..language.tree import Call, Const, Expr, Index, Read, Reduce, counted, direct_reads, lookup
@@ -131,6 +131,8 @@ class _Place:
                 return self.index(expr)
             case Read(tensor, index):  # what was computed, or is kept as floats, is cut to whole numbers as in machine code
                 return self.read(tensor, index, self.exact) if tensor in self.exact else _cut(self.read(tensor, index, self.tensors))
+            case Call(fn, _) if fn in ROUNDING:
+                return _cut(np.asarray(self.value(e)))
             case Call(fn, args):
                 return np.asarray(getattr(np, ALL[fn].numpy)(*map(self.whole, args)))
             case Reduce(_, (letter,), (size,), _) if found := lookup(e):

@@ -96,7 +96,8 @@ OPERATORS = _table(
 ALL = FUNCTIONS | OPERATORS
 COMPARISONS = frozenset({"==", "!=", "<", "<=", ">", ">=", "delta"})
 COUNTING = frozenset({"uniform"})  # functions of whole numbers alone, which are counted with and never rounded
-STEPS = frozenset({"floor", "ceil", "round", "sign"})  # flat but for their jumps
+ROUNDING = frozenset({"floor", "ceil", "round"})
+STEPS = frozenset({*ROUNDING, "sign"})  # flat but for their jumps
 SINGULAR = frozenset(f.name for f in ALL.values() if f.singular)
 RING = frozenset(f.name for f in ALL.values() if f.ring)
 REDUCTIONS = tuple(Kind)

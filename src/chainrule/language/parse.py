@@ -17,7 +17,7 @@ from typing import TypeVar
 from ..errors import DefinitionError
 from . import habits
 from .families import USUAL, Form, Outline, items_of
-from .functions import ALL, CONSTANTS, COUNTING, FOLDS, FUNCTIONS, PAIRS, REDUCING, Kind
+from .functions import ALL, CONSTANTS, COUNTING, FOLDS, FUNCTIONS, PAIRS, REDUCING, ROUNDING, Kind
 from .header import Part
 from .index import Atom, Poly
 from .names import Names
@@ -381,8 +381,9 @@ class _Parser:
             e = self.value(a)
             broken = {x for x, v in self.settings.items() if isinstance(v, float)} & index_names(e)
             large = any(isinstance(x, Const) and abs(x.value) >= 1 << 62 for x in walk(e))
-            if not whole(e, self.whole.__contains__) or broken or large:
-                self.fail(a, f"{word!r} counts with whole numbers", "letters, sizes, whole settings, numbers below 2**62, inputs declared ': int'")
+            if not ((whole(e, self.whole.__contains__) and not broken) or (isinstance(e, Call) and e.fn in ROUNDING)) or large:
+                known = "letters, sizes, whole settings, numbers below 2**62, inputs declared ': int', and what is rounded: round(x)"
+                self.fail(a, f"{word!r} counts with whole numbers", known)
             args.append(e)
         if not args:
             self.fail(node, f"{word!r} of nothing is always one number", f"'{word}(seed, n, i)': a number for each value of its arguments")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import weakref
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import Any
@@ -18,6 +18,7 @@ import numpy as np
 
 from ..errors import ShapeError
 from ..language import tree
+from ..language.functions import COUNTING
 from ..language.index import Poly
 from ..language.program import Program, whole_numbers
 from ..language.source import make_room
@@ -73,7 +74,7 @@ class Graph:
             name = full[line.tensor]
             if name in self.known or (only is not None and line.tensor not in only):
                 continue
-            expr = rename_tensors(line.expr, full)
+            expr = counted(rename_tensors(line.expr, full), self.known)
             ranges = line.ranges
             if free and d.sample_size != SAMPLES:
                 change = {d.sample_size: Poly.name(SAMPLES)}
@@ -124,10 +125,24 @@ class Graph:
 
         sample = SAMPLES if self.free else ""
         given = tuple(map(tensor, dict.fromkeys(inputs)))
+        made = tuple(replace(tensor(t), whole=None) for t in outputs)
         return Program(
-            name, given, tuple(map(tensor, outputs)), tuple(self.lines), dict(self.shapes), sample, self.samples, tuple(self.scalars.items()),
+            name, given, made, tuple(self.lines), dict(self.shapes), sample, self.samples, tuple(self.scalars.items()),
             tuple(update.items()),
         )  # fmt: skip
+
+
+def counted(e: tree.Expr, computed: Collection[str]) -> tree.Expr:
+    """e with what random numbers are counted by, where it is computed, as the whole number that is meant."""
+
+    def rounded(a: tree.Expr) -> tree.Expr:
+        if isinstance(a, tree.Read):
+            return tree.Call("round", (a,)) if a.tensor in computed else a
+        return tree.rebuild(a, rounded)
+
+    if isinstance(e, tree.Call) and e.fn in COUNTING:
+        return tree.Call(e.fn, tuple(map(rounded, e.args)))
+    return tree.rebuild(e, lambda a: counted(a, computed))
 
 
 def _numbers(op: Op) -> set[str]:

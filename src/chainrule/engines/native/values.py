@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterable
 
-from ...language.functions import COUNTING
+from ...language.functions import COUNTING, ROUNDING
 from ...language.index import Poly
 from ...language.program import MOST
 from ...language.tree import Call, Const, Expr, Index, Read, product_factors
@@ -209,6 +209,17 @@ class Values:
             case Call(fn, args) if fn == FOUND:
                 flag, there = self.located(args, spot)
                 return self.wholes.choose(flag, self.integer(args[1], there), 0)
+            case Call(fn, _) if fn in ROUNDING:
+                rounded = self.value(e, spot)
+                if isinstance(rounded, Row):
+                    return Row(tuple(map(int, rounded.values)), self.wholes.type)
+                return (
+                    self.wholes.converted(rounded)
+                    if isinstance(rounded, Var)
+                    else int(rounded.value or 0)
+                    if isinstance(rounded, Number)
+                    else rounded
+                )
             case Call("neg", (a,)):
                 return self.wholes.binary(Op.WRAP_SUB, 0, self.integer(a, spot))
             case Call(fn, (a, b)):
