@@ -39,6 +39,8 @@ SLIPS: list[tuple[str, str, str, Meaning]] = [
     (HEAD, "y[n,i] = sum[j:2](x[n,2j])", "y[n,i] = sum[j:2](x[n,2*j])", lambda: (X[:, :1] + X[:, 2:3]) * np.ones(4)),
     (HEAD, "y[n,i] = ln(abs(x[n,i]))", "y[n,i] = log(abs(x[n,i]))", lambda: np.log(np.abs(X))),
     (HEAD, "y[n,i] = |x[n,i]| + √w[0]", "y[n,i] = abs(x[n,i]) + sqrt(w[0])", lambda: np.abs(X) + np.sqrt(2)),
+    (HEAD, "y[n,i] = ln w[0]", "y[n,i] = log(w[0])", lambda: np.log(2) * np.ones_like(X)),
+    (HEAD, "y[n,i] = PI*x[n,i]", "y[n,i] = pi*x[n,i]", lambda: np.pi * X),
     (HEAD, "y[n,i] = relu(x[n,i])", "y[n,i] = maximum(x[n,i], 0)", lambda: np.maximum(X, 0)),
     (HEAD, "y[n,i] = np.exp(x[n,i])", "y[n,i] = exp(x[n,i])", lambda: np.exp(X)),
     (HEAD, "y[n,i] = torch.relu(x[n,i])", "y[n,i] = maximum(x[n,i], 0)", lambda: np.maximum(X, 0)),
@@ -227,7 +229,9 @@ HEADERS = [
 ]
 
 
-@pytest.mark.parametrize("text", ["y[n,i] = x[n,i-1]", "y[n,i] = x[n,2*i]", "y = x @ w", "y[n,i] = oops(x[n,i])", "f(x[n,D]): return x"])
+@pytest.mark.parametrize(
+    "text", ["y[n,i] = x[n,i-1]", "y[n,i] = x[n,2*i]", "y = x @ x", "y = softmax(x)", "y[n,i] = oops(x[n,i])", "f(x[n,D]): return x"]
+)
 def test_no_header_is_offered_that_would_be_refused(text: str) -> None:
     assert told(text) == "'name(inputs; settings) -> outputs'"
 
@@ -304,8 +308,34 @@ def test_what_is_wrong_besides_a_slip_is_said_in_its_place() -> None:
     assert told(HEAD + "z[n,i] = 2x[n,i]\n    y[n,i] = oops[n,i]") == "z[n,i] = 2*x[n,i]"
 
 
-@pytest.mark.parametrize("sign", ["+=", ":="])
-def test_a_second_line_for_a_tensor_is_said_to_be_one(sign: str) -> None:
+@pytest.mark.parametrize("sign, right", [("+=", "x[n,i] + w[i] - 1"), ("-=", "x[n,i] - (w[i] - 1)")])
+def test_what_is_added_to_a_line_is_put_into_it(sign: str, right: str) -> None:
+    meant = HEAD + f"y[n,i] = {right}"
+    assert told(HEAD + f"y[n,i] = x[n,i]\n    y[n,i] {sign} w[i] - 1") == meant
+    cr.op(meant)
+
+
+PRODUCTS = [
+    ("y = x @ w + b", "f(x[n,K], w[K,O], b[O]) -> y[n,O]\n    y[n,o] = sum[k](x[n,k] * w[k,o]) + b[o]"),
+    ("y = (x + z) @ w.T", "f(x[n,K], z[n,K], w[O,K]) -> y[n,O]\n    y[n,o] = sum[k]((x[n,k] + z[n,k]) * w[o,k])"),
+    (
+        "y = tanh(x @ w1 + b1) @ w2 - 1",
+        "f(x[n,L], w1[L,K], b1[K], w2[K,O]) -> y[n,O]\n    y[n,o] = sum[k](tanh(sum[l](x[n,l] * w1[l,k]) + b1[k]) * w2[k,o]) - 1",
+    ),
+]
+
+
+@pytest.mark.parametrize("slip, meant", PRODUCTS)
+def test_products_of_matrices_are_written_out(slip: str, meant: str) -> None:
+    assert told(slip) == meant
+    f, rng = cr.op(meant), np.random.default_rng(0)
+    sizes = dict(zip("KLO", (3, 4, 5), strict=True))
+    given = {t.name: rng.normal(size=[sizes.get(str(p), 2) for p in t.axes]) for t in f.definition.inputs}
+    y = eval(slip.partition("= ")[2], {"tanh": np.tanh}, given)
+    np.testing.assert_allclose(f(**given), y, rtol=1e-12)
+
+
+def test_a_second_line_for_a_tensor_is_said_to_be_one(sign: str = ":=") -> None:
     with pytest.raises(cr.DefinitionError) as e:
         cr.op(HEAD + f"y[n,i] = x[n,i]\n    y[n,i] {sign} w[i]")
     assert str(e.value).split("\n")[2:] == ["line 3: tensor 'y' is defined twice", "accepted: each tensor defined once"]

@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from .functions import FUNCTIONS, REDUCTIONS
+from .matrices import multiplied
 from .slips import KNOWN_AS
 from .source import split_top
 
@@ -19,6 +20,8 @@ def headed(statements: Sequence[str]) -> str | None:
     """The definition that a text without a header means: f(a, b) = …, or a line whose inputs are what it reads; None: it has one, or none is known."""
     rows = [" ".join(s.split()) for s in statements]
     try:
+        if product := multiplied(rows):
+            return product
         call = _call(rows[0])
         if "->" in rows[0]:
             return _with_arrow(rows, call) if call else None
@@ -27,9 +30,11 @@ def headed(statements: Sequence[str]) -> str | None:
         if call and call.rest in ("", ":") and len(rows) > 1:
             inputs = _square(call.inputs)
             return _lines(rows[1:], f"{call.name}({inputs})", _axes(inputs))
+        if call and len(rows) == 1 and re.match("=(?!=)", call.rest):
+            call = _Call(call.name, call.inputs, _beside_names(call))
         if call and len(rows) == 1 and re.match("=(?!=)", call.rest) and not _is_left(call):
             return _one_line(call, call.rest[1:].strip())
-        return _lines(rows)
+        return None if len(rows) == 1 and "[" not in rows[0] and _unknown(rows[0]) else _lines(rows)
     except SyntaxError:
         return None
 
@@ -51,6 +56,20 @@ def _call(row: str) -> _Call | None:
         if head and depth == 0:
             return _Call(head[1], row[head.end() : k].strip(), row[k + 1 :].strip())
     return None
+
+
+def _beside_names(call: _Call) -> str:
+    """What stands behind f(x): x(1-x) there is a product, where x is one of its inputs."""
+    names = [x.strip() for x in call.inputs.split(",") if re.fullmatch(r"\s*[^\W\d]\w*\s*", x)]
+    rest = call.rest
+    for x in names:
+        rest = re.sub(rf"(?<!\w){x}\s*\((?=[^()]*[-+*/])", f"{x}*(", rest)
+    return rest
+
+
+def _unknown(row: str) -> bool:
+    """Whether a row calls a function that the language has under no name."""
+    return any(name not in {*WORDS, "after"} and len(name) > 1 for name in re.findall(r"([^\W\d]\w*)\s*\(", row.partition("=")[2]))
 
 
 def _is_left(call: _Call) -> bool:

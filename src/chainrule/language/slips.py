@@ -49,7 +49,8 @@ TYPED: tuple[Row, ...] = (
     ("[∏Π](?=\\s*[\\[(])", "prod", "'∏' is written 'prod'"),
     ("√(?=\\s*\\()", "sqrt", "'√' is written 'sqrt'"),
     (r"√\s*(\w+(?:\[[^\[\]]*\])?)", r"sqrt(\1)", "'√' is written 'sqrt'"),
-    (r"\bln\b(?=\s*\()", "log", "there is no function 'ln'"),
+    (r"\bln\b(?=\s*\(|\s+[^\W\d])", "log", "there is no function 'ln'"),
+    (r"\b(?:PI|Pi)\b(?!\s*[\[(])", "pi", "'pi' is written in small letters"),
     (rf"({HEAD}[^\[\]]*?\b\w)\s*=\s*0\s*:", r"\1:", "a range begins at 0"),
     (r"\|\|", " or ", "'||' is written 'or'"),
     (r"\|([^|]+)\|", r"abs(\1)", "the absolute value is written 'abs'"),
@@ -112,12 +113,15 @@ def typed_first(text: str, what: Callable[[str], T]) -> T:
         if not slip:
             raise
     row, column, problem, meant = slip
-    raise Slip(wrong(legible(text), row + 1, column, problem), meant, row + 1)
+    whole = meant.count("\n") < text.count("\n")  # lines are joined: all of it is shown
+    raise Slip(wrong(legible(text), row + 1, column, problem), meant, 0 if whole else row + 1)
 
 
 def typed(text: str) -> tuple[int, int, str, str] | None:
     """(row, column, what is wrong, the text as it is meant) for the first slip that the characters give away."""
     rows = text.split("\n")
+    if joined := _added(rows):
+        return joined
     first = None
     head = next((k for k, row in enumerate(rows) if re.search("->|→|=>|⟶|↦", row.partition("#")[0])), -1)  # the header's last row
     for k, row in enumerate(rows):
@@ -137,6 +141,22 @@ def typed(text: str) -> tuple[int, int, str, str] | None:
         rows[k] = code + mark + comment
     meant = "\n".join(rows)
     return (*first, meant) if first and meant != text else None
+
+
+def _added(rows: list[str]) -> tuple[int, int, str, str] | None:
+    """The same for the first `y[i] += …` behind a line that defines y[i]: both are one line."""
+    for k, row in enumerate(rows):
+        more = re.match(r"\s*([^\W\d]\w*(?:\[[^\]]*\])?)\s*([+-])=(?!=)\s*([^#]+)", row)
+        if not more:
+            continue
+        left = re.escape(more[1])
+        for j in range(k):
+            begun = re.match(rf"(\s*{left}\s*)(?:[+:]?=)(?!=)\s*([^#]+)$", rows[j])
+            if begun:
+                added = more[3].strip() if more[2] == "+" else f"({more[3].strip()})"
+                joined = f"{begun[1].rstrip()} = {begun[2].strip()} {more[2]} {added}"
+                return k, more.start(2), "a line defines its tensor, once and whole", "\n".join([*rows[:j], joined, *rows[j + 1 : k], *rows[k + 1 :]])
+    return None
 
 
 def _beside(closing: re.Match[str]) -> str:
