@@ -17,7 +17,7 @@ from chainrule import Op, op, ops
 class Case:
     """An operation with shapes of its inputs ("N" is the number of samples) and settings.
 
-    classes: inputs that are class numbers below the given count. positive: inputs that must be above 0.
+    classes: inputs that are class numbers below the given count. positive: inputs that must be above 0. shifted: between 0 and 1.
     """
 
     id: str
@@ -26,6 +26,7 @@ class Case:
     settings: dict[str, object] = field(default_factory=dict)
     classes: dict[str, int] = field(default_factory=dict)
     positive: frozenset[str] = frozenset()
+    shifted: frozenset[str] = frozenset()
 
     def arrays(self, samples: int, seed: int = 0, dtype: type = np.float64) -> dict[str, np.ndarray]:
         rng = np.random.default_rng([seed, samples])
@@ -36,7 +37,8 @@ class Case:
                 out[name] = rng.integers(0, self.classes[name], full)
             else:
                 a = rng.normal(size=full)
-                out[name] = (np.abs(a) + 0.3 if name in self.positive else a).astype(dtype)
+                inside = 1 / (1 + np.exp(-a)) if name in self.shifted else a
+                out[name] = (np.abs(a) + 0.3 if name in self.positive else inside).astype(dtype)
         return out
 
     @property
@@ -110,6 +112,69 @@ LIBRARY = [
     Case("noise", ops.noise.at({"x": 3}), {"x": ("N", 3, 2), "seed": ()}, classes={"seed": 100}),
     Case("mse", ops.mse, {"y": ("N", 5), "t": ("N", 5)}),
     Case("half_square", ops.half_square, {"y": ("N", 5), "t": ("N", 5)}),
+]
+
+# Operations of one input, element by element, and of predictions and targets: all alike.
+POINTWISE = ("identity", "leaky_relu", "elu", "celu", "selu", "gelu", "gelu_tanh", "silu", "mish", "smooth_relu", "softsign", "log_sigmoid", "hardtanh",
+             "hardsigmoid", "hardswish", "threshold", "hardshrink", "softshrink", "tanhshrink")  # fmt: skip
+LIBRARY += [Case(k, getattr(ops, k), {"x": ("N", 5)}) for k in POINTWISE]
+ERRORS = ("squared_error", "absolute_error", "huber", "smooth_l1", "soft_margin", "hinge", "hinge_embedding", "poisson_nll", "kl_divergence_of_logs",
+          "half_squares")  # fmt: skip
+LIBRARY += [Case(k, getattr(ops, k), {"y": ("N", 5), "t": ("N", 5)}) for k in ERRORS]
+LIBRARY += [
+    Case("log_softmax", ops.log_softmax, {"z": ("N", 5)}),
+    Case("prelu", ops.prelu.at({"x": 2}), {"x": ("N", 3), "w": (3,)}),
+    Case("prelu-pixels", ops.prelu.at({"x": 4}), {"x": ("N", 3, 2, 4), "w": (3,)}),
+    Case("glu", ops.glu, {"x": ("N", 6)}),
+    Case("glu-pixels", ops.glu.at({"x": 4}), {"x": ("N", 4, 2, 3)}),
+    Case("mean_loss", ops.mean_loss, {"l": ("N", 5)}),
+    Case("sum_loss", ops.sum_loss, {"l": ("N", 5)}),
+    Case("weighted_mean", ops.weighted_mean, {"l": ("N", 5), "v": ("N", 5)}, positive=frozenset({"v"})),
+    Case("cross_entropy_of_probabilities", ops.cross_entropy_of_probabilities, {"y": ("N", 5), "t": ("N", 5)}, positive=frozenset({"y"})),
+    Case("binary_cross_entropy", ops.binary_cross_entropy, {"y": ("N", 3), "t": ("N", 3)}, shifted=frozenset({"y"})),
+    Case("binary_cross_entropy_with_logits", ops.binary_cross_entropy_with_logits.at({"z": 2}, without=("w",)), {"z": ("N", 5), "t": ("N", 5)}),
+    Case("binary_cross_entropy_with_logits-weights", ops.binary_cross_entropy_with_logits, {"z": ("N", 5), "t": ("N", 5), "w": ("N", 5)}),
+    Case("kl_divergence", ops.kl_divergence, {"y": ("N", 5), "t": ("N", 5)}, positive=frozenset({"t"})),
+    Case("entropy", ops.entropy, {"t": ("N", 5)}, positive=frozenset({"t"})),
+    Case("gaussian_nll", ops.gaussian_nll, {"y": ("N", 5), "t": ("N", 5), "v": ("N", 5)}, positive=frozenset({"v"})),
+    Case("poisson_nll_of_means", ops.poisson_nll_of_means, {"y": ("N", 5), "t": ("N", 5)}, positive=frozenset({"y"})),
+    Case("stirling", ops.stirling, {"t": ("N", 5)}),
+    Case("margin_ranking", ops.margin_ranking, {"x": ("N", 5), "z": ("N", 5), "t": ("N", 5)}),
+    Case("cosine_embedding", ops.cosine_embedding, {"x": ("N", 5), "z": ("N", 5), "t": ("N",)}),
+    Case("triplet_margin", ops.triplet_margin, {"a": ("N", 5), "p": ("N", 5), "q": ("N", 5)}),
+    Case("multi_margin", ops.multi_margin, {"y": ("N", 5), "t": ("N",), "w": (5,)}, {"p": 2}, classes={"t": 5}),
+    Case("multi_label_margin", ops.multi_label_margin, {"y": ("N", 5), "t": ("N", 5)}, classes={"t": 5}),
+    Case("nll", ops.nll, {"y": ("N", 5), "t": ("N",), "w": (5,)}, {"skip": 2}, classes={"t": 5}),
+    Case("smoothed_cross_entropy", ops.smoothed_cross_entropy, {"z": ("N", 5), "t": ("N",), "w": (5,)}, {"e": 0.1, "skip": 2}, classes={"t": 5}),
+    Case("soft_cross_entropy", ops.soft_cross_entropy, {"z": ("N", 5), "t": ("N", 5), "w": (5,)}, {"e": 0.1}),
+    Case("bilinear", ops.bilinear, {"x": ("N", 3), "z": ("N", 4), "w": (5, 3, 4), "b": (5,)}),
+    Case("embedding", ops.embedding, {"t": ("N", 3), "w": (5, 4)}, classes={"t": 5}),
+    Case("conv_transpose", ops.conv_transpose.at({"x": 4}), {"x": ("N", 2, 4, 5), "w": (2, 3, 3, 2), "b": (3,)}, {"s": 2, "p": 1, "q": 1}),
+    Case("conv_transpose1d-dilation", ops.conv_transpose.at({"x": 3}, without=("b",)), {"x": ("N", 2, 5), "w": (2, 3, 3)}, {"s": 3, "d": 2}),
+    Case("grouped_conv_transpose", ops.grouped_conv_transpose.at({"x": 4}), {"x": ("N", 4, 3, 4), "w": (4, 3, 2, 3), "b": (6,)}, {"g": 2, "s": 2}),
+    Case("convolve", ops.convolve.at({"x": 4}), {"x": ("N", 2, 6, 5), "w": (3, 2, 3, 2), "b": (3,)}, {"a": 1, "z": 1, "s": 2}),
+    Case("cell_bias", ops.cell_bias, {"x": ("N", 2, 3, 4), "b": (2, 3, 4)}),
+    Case("pad", ops.pad.at({"x": 4}), {"x": ("N", 2, 3, 4)}, {"p": 1, "q": 2, "value": 0.5}),
+    Case("pad_reflect", ops.pad_reflect, {"x": ("N", 2, 5, 3)}, {"p": 2, "q": 4}),
+    Case("pad_replicate", ops.pad_replicate, {"x": ("N", 2, 3, 2)}, {"p": 2, "q": 4}),
+    Case("pad_circular", ops.pad_circular, {"x": ("N", 2, 5, 2)}, {"p": 2, "q": 4}),
+    Case("max_pool-more", ops.max_pool.at({"x": 4}), {"x": ("N", 2, 6, 8)}, {"k": 3, "s": 2, "more": 1}),
+    Case("max_pool_winner", ops.max_pool_winner.at({"x": 4}), {"x": ("N", 2, 6, 8)}, {"k": 3, "s": 2, "p": 1}),
+    Case("window_place", ops.window_place, {"a": ("N", 2, 3, 4)}, {"w": 3, "k": 2}, classes={"a": 6}),
+    Case("sum_pool", ops.sum_pool, {"x": ("N", 2, 7, 8)}, {"k": 3, "s": 2, "p": 1}),
+    Case("avg_pool_inside", ops.avg_pool_inside, {"x": ("N", 2, 6, 8)}, {"k": 3, "s": 2, "p": 1, "more": 1}),
+    Case("lp_pool", ops.lp_pool, {"x": ("N", 2, 7, 8)}, {"k": 3, "s": 2}),
+    Case("adaptive_avg_pool", ops.adaptive_avg_pool.at({"x": 4}, apart=("o",)), {"x": ("N", 2, 7, 5)}, {"o": 3, "p": 4}),
+    Case("adaptive_max_pool", ops.adaptive_max_pool.at({"x": 4}, apart=("o",)), {"x": ("N", 2, 7, 5)}, {"o": 3, "p": 4}),
+    Case("upsample_nearest", ops.upsample_nearest, {"x": ("N", 2, 3, 4)}, {"o": 7, "a": 3, "b": 7}),
+    Case("upsample_linear", ops.upsample_linear, {"x": ("N", 2, 5, 3)}, {"o": 7, "r": 10, "t": -2, "e": 14}),
+    Case("nearest_exact", ops.nearest_exact, {"x": ("N", 2, 5, 3)}, {"o": 7, "a": 5, "b": 7}),
+    Case("layer_norm", ops.layer_norm.at({"x": 3, "w": 1}), {"x": ("N", 3, 5), "w": (5,), "b": (5,)}),
+    Case("layer_norm-two", ops.layer_norm.at({"x": 3, "w": 2}, without=("b",)), {"x": ("N", 3, 5), "w": (3, 5)}),
+    Case("rms_norm", ops.rms_norm.at({"x": 3, "w": 1}), {"x": ("N", 3, 5), "w": (5,)}),
+    Case("group_norm", ops.group_norm.at({"x": 4}), {"x": ("N", 6, 3, 2), "w": (6,), "b": (6,)}, {"g": 3}),
+    Case("local_response_norm", ops.local_response_norm.at({"x": 4}), {"x": ("N", 6, 3, 2)}, {"k": 3, "alpha": 0.3}),
+    Case("dropout_channels", ops.dropout_channels, {"x": ("N", 5, 3), "seed": ()}, {"p": 0.3}, classes={"seed": 100}),
 ]
 
 OWN = [

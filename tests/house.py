@@ -35,19 +35,22 @@ PLAIN = {plain(n): n for n in sorted(NAMES)}
 TEXTS = {
     "tanh": {"language/functions.py", "engines/native/vmath.py"},  # functions of the language
     "sigmoid": {"language/functions.py", "language/slips.py", "engines/reference.py", "engines/native/vmath.py"},
-    "relu": {"language/slips.py"},  # what people type for a function of the language
+    **{k: {"language/slips.py"} for k in ("relu", "silu", "gelu", "leaky_relu", "softplus")},  # what people type for a function of the language
     "hyperbolic_tangent": {"calculus/forward.py"},  # "…_tangent": the forward-mode twin of any definition
 }
 IDENTIFIERS = {
     "sigmoid": {"engines/reference.py", "engines/native/vmath.py"},
     "tanh": {"engines/reference.py", "engines/native/vmath.py"},
+    "Softplus": {"engines/native/vmath.py"},
     "Formula": {"calculus/", "language/", "operation/"},  # what a step shows
     "linear": {"language/index.py", "language/digits.py", "calculus/collapse.py", "engines/native/"},  # an index that is linear in its letters
     "flatten": {"engines/native/target.py"},  # llvmlite's name
     "scale": {"engines/native/vmath.py"},  # a power of two
 }
 
-FUNCTIONS_OF_THE_LANGUAGE = frozenset({"tanh", "sigmoid", "mean", "plain"})  # texts that mean something else: words of formulas, a layout
+FUNCTIONS_OF_THE_LANGUAGE = frozenset(
+    {"tanh", "sigmoid", "softplus", "sign", "mean", "plain"}
+)  # texts that mean something else: words of formulas, a layout
 
 # What each folder may import from the package; folders point one way only.
 MAY = {

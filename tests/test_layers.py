@@ -35,7 +35,7 @@ MISTAKES: list[tuple[Callable[[], object], str]] = [
     (lambda: nn.Conv2d(1, 2, 3, padding_mode=np.ones(3)), "padding_mode=array"),
     (lambda: nn.MaxPool2d(2, dilation=0), "dilation=0"),
     (lambda: nn.MaxPool2d(2, stride=2.0), "stride=2.0"),
-    (lambda: nn.MaxPool2d(2, ceil_mode=True), "ceil_mode=True"),
+    (lambda: nn.MaxPool2d(2, ceil_mode=2), "ceil_mode=2"),
     (lambda: nn.MaxPool2d(2, return_indices="yes"), "return_indices='yes'"),
     (lambda: nn.AvgPool2d(-1), "kernel_size=-1"),
     (lambda: nn.Softmax(dim=True), "dim=True"),

@@ -80,7 +80,7 @@ FITS: list[tuple[dict[str, object], str]] = [
     ({"train": (X, T.astype(np.uint64) - np.uint64(1))}, r"^target\[\d+\] = 18446744073709551615"),
     ({"train": (X, T.astype(str))}, "^target with dtype <U"),
     ({"train": (X[:, :2], T)}, r"layer 0 \(linear\)"),
-    ({"loss": nn.MSELoss()}, r"layer loss \(mse\)"),
+    ({"loss": nn.MSELoss()}, r"layer loss \(MSELoss\)"),
     ({"loss": "mse"}, "^'mse': not a loss"),
     ({"opt": 0.1}, "^optimizer=0.1"),
     ({"transform": 255}, "^transform=255"),

@@ -12,25 +12,11 @@ import numpy as np
 
 from ..errors import ArgumentError, ChainruleError, DataError
 from ..operation.op import op
+from . import layers
 from .containers import ModuleList, Row, Sequential
 from .inputs import Input
-from .layers import (
-    AdaptiveAvgPool2d,
-    AvgPool2d,
-    BatchNorm1d,
-    BatchNorm2d,
-    Conv2d,
-    Flatten,
-    Formula,
-    Identity,
-    Linear,
-    MaxPool2d,
-    ReLU,
-    Sigmoid,
-    Softmax,
-    Tanh,
-)
-from .models import BasicBlock, ResNet
+from .layers import Formula, Layer
+from .models import BasicBlock, ResNet, TransformerBlock, VisionTransformer
 from .module import Module
 
 KEY = "chainrule"  # of the metadata
@@ -148,10 +134,9 @@ def _place(net: Module, path: str) -> tuple[Module, str]:
 
 KNOWN: dict[str, Callable[..., Module]] = {
     c.__name__: c
-    for c in (
-        AdaptiveAvgPool2d, AvgPool2d, BasicBlock, BatchNorm1d, BatchNorm2d, Conv2d, Flatten, Identity, Linear, MaxPool2d, ReLU, ResNet, Sigmoid, Softmax, Tanh,
-    )
-}  # fmt: skip
+    for c in (*(getattr(layers, k) for k in layers.__all__), BasicBlock, ResNet, TransformerBlock, VisionTransformer)
+    if issubclass(c, Layer) and c not in (Layer, Formula)
+}
 OWN = "own"  # a class that is not the library's
 ROWS: dict[str, type[Row]] = {"Sequential": Sequential, "ModuleList": ModuleList}
 

@@ -24,7 +24,7 @@ from .compiled import Native, Runs, runner
 from .graph import Graph, declared_whole, whole_arrays
 from .inputs import Input, as_transform, prepared, whole_floats
 from .network import Network, numbered, own_arrays, own_types, written
-from .values import Shape, Stored
+from .values import Shape, Stored, stored
 
 if TYPE_CHECKING:
     from .module import Module
@@ -68,8 +68,10 @@ def call(net: Module, inputs: Sequence[object], threads: int | None, transform: 
     threads = threads_asked(threads)
     names = numbered("input", len(inputs))
     arrays = [to_array(x, name) for x, name in zip(inputs, names, strict=True)]
+    if arrays and all(a.ndim and not len(a) for a in arrays):
+        return _empty(arrays, net, transform)
     ready = _ready(net, arrays, transform, engine)
-    samples = len(arrays[0])
+    samples = ready.network.samples
     given = as_read(ready.network, ready.graph, arrays, ready.dtype) if ready.checked else dict(zip(names, map(contiguous, arrays), strict=True))
     out = {name: aligned(ready.graph.shapes[name], ready.dtype) for name in ready.network.outputs}
     total = samples if ready.graph.free else 1
@@ -89,7 +91,11 @@ def _ready(net: Module, arrays: Sequence[np.ndarray], transform: Op | None, engi
     found = net._cache.get(kind)
     if found is not None and found.fits(net):
         return found
-    batches(arrays)
+    if not arrays:
+        raise ArgumentError("no inputs: there is nothing to compute; accepted: arrays, samples first")
+    for a, name in zip(arrays, numbered("input", len(arrays)), strict=True):
+        if 0 in a.shape:
+            raise ShapeError(f"{name} with shape {a.shape}: has no numbers; accepted: axes of at least 1 behind the samples")
     own = transform_for(net, arrays, transform)
     network = written(net, [a.shape for a in arrays], False, own)
     dtype = type_of(net, arrays)
@@ -99,7 +105,7 @@ def _ready(net: Module, arrays: Sequence[np.ndarray], transform: Op | None, engi
     used = {n for c in network.calls for n in c.inputs}
     states = tuple((name, s) for name, s in network.states.items() if name in used)
     ports = types | {n: t for n, t in own_types(network, g, dtype).items() if n in used}
-    runs = runner(g, ports, network.outputs, dtype, len(arrays[0]), engine=engine)
+    runs = runner(g, ports, network.outputs, dtype, network.samples, engine=engine)
     checked = (
         any(declared_whole(network.calls, n) for n in types) or any(a.dtype != types[n] for n, a in zip(types, arrays, strict=True)) or bool(g.bound)
     )
@@ -118,21 +124,23 @@ def places(runs: Runs, own: Mapping[str, np.ndarray], brought: Sequence[str]) ->
     return tuple((at[n], address(a)) for n, a in {**runs.numbers, **own}.items() if n in at), read, tuple(at[n] for n in read)
 
 
-def batches(arrays: Sequence[np.ndarray], names: Sequence[str] = ()) -> None:
-    """Refuse what are no batches of as many samples each."""
-    if not arrays:
-        raise ArgumentError("no inputs: there is nothing to compute; accepted: arrays of samples")
-    for a, name in zip(arrays, names or numbered("input", len(arrays)), strict=True):
-        if a.ndim < 1 or 0 in a.shape:
-            raise ShapeError(f"{name} with shape {a.shape}: not a batch; accepted: samples first, at least one")
-        if len(a) != len(arrays[0]):
-            raise ShapeError(f"{name} with shape {a.shape}: not as many samples as the first input's {len(arrays[0])}; accepted: as many of each")
+def _empty(arrays: Sequence[np.ndarray], net: Module, transform: Op | None) -> Any:
+    """The outputs for no samples: their shapes are those for one."""
+    one = [np.zeros((1, *a.shape[1:]), a.dtype) for a in arrays]
+    out = call(net, one, None, transform, "native")
+    return tuple(y[:0] for y in out) if isinstance(out, tuple) else out[:0]
 
 
 def type_of(net: Module, arrays: Sequence[np.ndarray]) -> np.dtype:
     """The number type to compute in: the parameters', or the inputs' where there are none."""
+    states = net._all_states()
+    if any(s.kept for s in states):
+        return net.dtype
     found = next((a.dtype for a in arrays if a.dtype in FLOATS), np.dtype(np.float32))
-    return net.dtype if net._all_states() else found
+    for name, s in net.named_states():  # counters alone go along
+        if s.settled(found).dtype != found:
+            s.memory = stored(name, s.shape, found, lambda s=s: s.array)  # type: ignore[misc]  # a lambda with the state it is for
+    return found
 
 
 def read_type(network: Network, name: str, a: np.ndarray, dtype: np.dtype) -> np.dtype:

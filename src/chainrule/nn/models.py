@@ -5,11 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ..errors import ArgumentError
 from . import functional as F
 from .arguments import whole
 from .containers import Sequential
-from .layers import BatchNorm2d, Conv2d, Flatten, Layer, Linear, MaxPool2d, ReLU, Sigmoid
+from .layers import (
+    GELU,
+    AdaptiveAvgPool2d,
+    BatchNorm2d,
+    Conv2d,
+    Flatten,
+    Layer,
+    LayerNorm,
+    Linear,
+    MaxPool2d,
+    MultiheadAttention,
+    ReLU,
+    Sigmoid,
+)
 from .module import Module
+from .values import Parameter
 
 
 def lenet5(classes: int = 10) -> Sequential:
@@ -87,4 +102,83 @@ def resnet20(classes: int = 10, channels_in: int = 3) -> ResNet:
     return ResNet(3, classes, 16, channels_in)
 
 
-MODELS: dict[str, Callable[[], Module]] = {"lenet5": lenet5, "document001": document001, "mlp": mlp}
+def _conv_norm(channels_in: int, channels: int, kernel: int, stride: int = 1, groups: int = 1) -> list[Module]:
+    padding = kernel // 2
+    return [Conv2d(channels_in, channels, kernel, stride, padding, groups=groups, bias=False), BatchNorm2d(channels), ReLU()]
+
+
+def vgg_small(classes: int = 10, channels_in: int = 3, width: int = 32) -> Sequential:
+    """Three pairs of 3 x 3 convolutions with batch normalisation, of 1, 2 and 4 times `width` channels, for small images.
+
+    Source: Simonyan and Zisserman, 2015 (VGG), made smaller; a mean over places in place of its first fully connected layers.
+    """
+    layers, before = list[Module](), channels_in
+    for channels in (width, 2 * width, 4 * width):
+        layers += [*_conv_norm(before, channels, 3), *_conv_norm(channels, channels, 3), MaxPool2d(2)]
+        before = channels
+    return Sequential(*layers, AdaptiveAvgPool2d(1), Flatten(), Linear(before, classes))
+
+
+def mobilenet_small(classes: int = 10, channels_in: int = 3, width: int = 32) -> Sequential:
+    """Depthwise and 1 x 1 convolutions in turn, from `width` to 8 times as many channels, for small images.
+
+    Source: Howard et al., 2017 (MobileNet), made smaller.
+    """
+    layers, before = _conv_norm(channels_in, width, 3), width
+    for channels, stride in ((2 * width, 1), (4 * width, 2), (4 * width, 1), (8 * width, 2), (8 * width, 1)):
+        layers += [*_conv_norm(before, before, 3, stride, groups=before), *_conv_norm(before, channels, 1)]
+        before = channels
+    return Sequential(*layers, AdaptiveAvgPool2d(1), Flatten(), Linear(before, classes))
+
+
+class TransformerBlock(Layer):
+    """Attention and two fully connected layers, each on its normalised input and beside a shortcut. Source: Vaswani et al., 2017."""
+
+    arguments = ("width", "heads", "hidden")
+
+    def __init__(self, width: int, heads: int, hidden: int):
+        self.width, self.heads, self.hidden = whole(width, "width"), whole(heads, "heads"), whole(hidden, "hidden")
+        self.norm1, self.attention = LayerNorm(width), MultiheadAttention(width, heads, batch_first=True)
+        self.norm2, self.mlp = LayerNorm(width), Sequential(Linear(width, hidden), GELU(), Linear(hidden, width))
+
+    def forward(self, x: Any) -> Any:
+        y = self.norm1(x)
+        x = x + self.attention(y, y, y, need_weights=False)[0]
+        return x + self.mlp(self.norm2(x))
+
+
+class VisionTransformer(Layer):
+    """Squares of an image as words: a linear map of each, its place, blocks of attention, and the mean of all words to classes.
+
+    Source: Dosovitskiy et al., 2021 (with a mean in place of the class token, as in Beyer et al., 2022).
+    """
+
+    arguments = ("size", "patch", "channels_in", "width", "depth", "heads")
+
+    def __init__(self, size: int = 32, patch: int = 4, classes: int = 10, channels_in: int = 3, width: int = 64, depth: int = 4, heads: int = 4):
+        self.size, self.patch, self.channels_in = whole(size, "size"), whole(patch, "patch"), whole(channels_in, "channels_in")
+        self.width, self.depth, self.heads = whole(width, "width"), whole(depth, "depth"), whole(heads, "heads")
+        if size % patch:
+            raise ArgumentError(f"patch={patch}: does not divide size={size}; accepted: a divisor of it")
+        self.embed = Conv2d(channels_in, width, patch, patch)
+        self.place = Parameter((1, (size // patch) ** 2, width), deviation=0.02)
+        self.blocks = Sequential(*(TransformerBlock(width, heads, 2 * width) for _ in range(depth)))
+        self.norm, self.head = LayerNorm(width), Linear(width, classes)
+
+    def forward(self, x: Any) -> Any:
+        words = F.flatten(self.embed(x), 2).transpose(1, 2) + self.place
+        return self.head(self.norm(self.blocks(words)).mean(1))
+
+    def config(self) -> dict[str, object]:
+        return {**(super().config() or {}), "classes": self.head.out_features}
+
+
+def vit_small(classes: int = 10, channels_in: int = 3, size: int = 32) -> VisionTransformer:
+    """A small vision transformer: 4 blocks of 64 numbers a word, words of 4 x 4 pixels. Source: Dosovitskiy et al., 2021."""
+    return VisionTransformer(size, 4, classes, channels_in)
+
+
+MODELS: dict[str, Callable[..., Module]] = {
+    "lenet5": lenet5, "document001": document001, "mlp": mlp, "resnet20": resnet20, "vgg_small": vgg_small, "mobilenet_small": mobilenet_small,
+    "vit_small": vit_small,
+}  # fmt: skip

@@ -240,14 +240,14 @@ class Module:
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """Copies of parameters and states, by PyTorch's names; within forward and losses the tensors themselves."""
-        return {name: s.shown() if tracing() is None else as_seen(s) for name, s in self._every_state()}
+        return {name: s.shown() if tracing() is None else as_seen(s) for name, s in self._every_state() if s.kept}
 
     def load_state_dict(self: M, state: Mapping[str, object], strict: bool = True) -> M:
         """Take over parameters and states; names and shapes must match, and their number type becomes the network's.
 
         strict=False passes over names that are missing or unexpected. All of it fits, or none is taken.
         """
-        self._take(state, dict(self._every_state()), strict)
+        self._take(state, {name: s for name, s in self._every_state() if s.kept}, strict)
         return self
 
     def _take(self, state: Mapping[str, object], wanted: Mapping[str, Stored], strict: bool) -> None:

@@ -48,7 +48,7 @@ class Network:
 
     @property
     def samples(self) -> int:
-        return next(iter(self.inputs.values()))[0]
+        return together(tuple(self.inputs.values())) or 1
 
     @property
     def parameters(self) -> dict[str, Stored]:
@@ -62,7 +62,8 @@ class Network:
         """The forward formulas of what these tensors depend on."""
         calls = needed(self.calls, wanted)
         given = {**self.inputs, **self.targets}
-        g = Graph(self.samples, ready_for_lanes(calls, given) if free is None else free)
+        open_ = bool(together(tuple(self.inputs.values())))
+        g = Graph(self.samples, open_ and ready_for_lanes(calls, given) if free is None else free)
         for name, shape in given.items():
             g.declare(name, shape, g.free)
         for name, s in self.states.items():
@@ -92,6 +93,12 @@ def numbered(word: str, count: int) -> tuple[str, ...]:
     return (word,) if count == 1 else tuple(f"{word}{k}" for k in range(count))
 
 
+def together(inputs: Sequence[Shape]) -> int:
+    """How many samples the inputs have, one behind the other on the first axis; 0 where they have not as many each."""
+    first = {s[0] if s else 0 for s in inputs}
+    return first.pop() if len(first) == 1 else 0
+
+
 def written(
     net: Module,
     inputs: Sequence[Shape],
@@ -100,11 +107,11 @@ def written(
     loss: Callable[[tuple[Symbol, ...], tuple[Symbol, ...]], Symbol] | None = None,
     targets: Sequence[Shape] = (),
 ) -> Network:
-    """Run forward (and the loss) on symbols of these full shapes, samples first."""
-    samples = inputs[0][0]
-    trace = Trace(net, training, samples)
+    """Run forward (and the loss) on symbols of these full shapes, samples first where they have as many each."""
+    samples = together(inputs)
+    trace = Trace(net, training, samples or 1)
     with trace.running():
-        symbols = [trace.input(name, shape) for name, shape in zip(numbered("input", len(inputs)), inputs, strict=True)]
+        symbols = [trace.input(name, shape, bool(samples)) for name, shape in zip(numbered("input", len(inputs)), inputs, strict=True)]
         if transform is not None:
             if len(symbols) > 1:
                 raise ArgumentError(f"transform={transform!r}: for a network of {len(symbols)} inputs; accepted: a network of one input, or None")

@@ -106,10 +106,10 @@ class Trace:
             self.sampled.add(name)
         return Symbol(self, name, shape)
 
-    def input(self, name: str, shape: tuple[int, ...]) -> Symbol:
-        """A tensor of samples that is given at each call."""
+    def input(self, name: str, shape: tuple[int, ...], sampled: bool = True) -> Symbol:
+        """A tensor that is given at each call; sampled: its first axis are the samples."""
         self.inputs[name] = shape
-        return self.declared(name, shape, True)
+        return self.declared(name, shape, sampled)
 
     def state(self, s: Stored) -> Symbol:
         """A parameter or buffer as it stands at this place of forward."""

@@ -56,6 +56,10 @@ class Stored:
     not depend on who asks first.
     """
 
+    deviation = 0.0  # of the normal distribution it starts from, where there is one
+    blank: int | None = None  # a row that starts at 0
+    kept = True  # whether it is in state_dict
+
     def __init__(self, shape: Shape, bound: float = 0.0, initial: np.ndarray | None = None, whole: bool = False):
         self.shape, self.bound, self.initial, self.whole, self.key = shape, bound, initial, whole, ""
         self.memory: np.ndarray | None = None
@@ -75,10 +79,16 @@ class Stored:
     def drawn(self, rng: np.random.Generator, name: str, kind: np.dtype) -> np.ndarray:
         """New memory with the numbers it starts from."""
 
-        def start() -> np.ndarray:
-            return rng.uniform(-self.bound, self.bound, self.shape) if self.initial is None else self.initial
+        return stored(name, self.shape, kind, lambda: self.start(rng))
 
-        return stored(name, self.shape, kind, start)
+    def start(self, rng: np.random.Generator) -> np.ndarray:
+        """Numbers to start from."""
+        if self.initial is not None:
+            return self.initial
+        drawn = rng.normal(0, self.deviation, self.shape) if self.deviation else rng.uniform(-self.bound, self.bound, self.shape)
+        if self.blank is not None:
+            drawn[self.blank] = 0
+        return drawn
 
     def taken(self, value: object, name: str) -> None:
         """Take numbers over, into its own memory and number type."""
@@ -105,15 +115,17 @@ class Stored:
 class Parameter(Stored):
     """A tensor that training changes; an attribute of a module.
 
-    Made from an array to start from, or from a shape: then uniform in ±1/sqrt(product of all axes but the first).
+    Made from an array to start from, or from a shape: then uniform in ±1/sqrt(product of all axes but the first), or normal with a
+    deviation; blank: a row that starts at 0.
 
     >>> Parameter((3, 4)).bound
     0.5
     """
 
-    def __init__(self, value: object, bound: float | None = None):
+    def __init__(self, value: object, bound: float | None = None, deviation: float = 0.0, blank: int | None = None):
         shape, initial = started(value, "Parameter")
         super().__init__(shape, 0.0, initial)
+        self.deviation, self.blank = deviation, blank
         if initial is None:
             self.bound = 1 / math.sqrt(max(1, math.prod(shape[1:]))) if bound is None else bound
 
@@ -127,6 +139,18 @@ class Buffer(Stored):
     def __init__(self, value: object, whole: bool = False):
         a = to_array(value, "Buffer")
         super().__init__(a.shape, 0.0, fitting(a, "Buffer", a.shape).copy(), whole)
+
+
+class Counter(Buffer):
+    """The number of a step, from a number that is drawn: what random numbers in forward are a function of. Not in state_dict."""
+
+    kept = False
+
+    def __init__(self) -> None:
+        super().__init__(np.zeros(()), whole=True)
+
+    def start(self, rng: np.random.Generator) -> np.ndarray:
+        return np.asarray(float(rng.integers(1 << 20)))  # and 15 million steps more are counted exactly in single precision
 
 
 def started(value: object, name: str) -> tuple[Shape, np.ndarray | None]:

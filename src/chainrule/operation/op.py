@@ -192,8 +192,8 @@ class Op:
             raise ArgumentError(f"{d.name}: {', '.join(missing)} not given; accepted: {header_text(d)}")
         return {k: to_array(arrays[k], k) for k in names}, settings
 
-    def __call__(self, *args: Any, engine: str = "native", threads: int | None = None, **given: Any) -> np.ndarray | tuple[np.ndarray, ...]:
-        """The outputs for arrays and settings.
+    def __call__(self, *args: Any, engine: str = "native", threads: int | None = None, **given: Any) -> Any:
+        """The outputs for arrays and settings: an array, or a tuple of arrays where there are several.
 
         >>> import numpy as np
         >>> double = op("double(x[n,D]; k=2) -> y[n,D]\\n y[n,i] = k * x[n,i]")

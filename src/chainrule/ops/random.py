@@ -16,3 +16,9 @@ noise(x[n,*A], seed: int; std=0.1) -> y[n,*A]
     y[n,*a] = x[n,*a] + std * sqrt(-2 * log(1 - uniform(seed, n, *a, 0))) * cos(2 * pi * uniform(seed, n, *a, 1))
 """)
 noise.doc = """x plus normal numbers of standard deviation std, by Box and Muller's transform. Source: Box and Muller, 1958."""
+
+dropout_channels = later("""
+dropout_channels(x[n,C,*A], seed: int; p=0.5) -> y[n,C,*A]
+    y[n,c,*a] = (uniform(seed, n, c) >= p) * x[n,c,*a] / (1 - p)
+""")
+dropout_channels.doc = """Dropout of whole channels (PyTorch's Dropout1d, Dropout2d, Dropout3d). Source: Tompson et al., 2015."""

@@ -7,14 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .. import ops
-from ..errors import ArgumentError
-from ..language.index import Poly
-from ..language.tree import Call, Expr, Index, Read, Reduce, children
-from ..operation.op import Op
-from . import trace
-from .module import Module
-from .tensors import Symbol
+from ...errors import ArgumentError
+from ...language.index import Poly
+from ...language.tree import Call, Expr, Index, Read, Reduce, children
+from ...operation.op import Op
+from .. import trace
+from ..module import Module
+from ..tensors import Symbol
 
 
 @dataclass(frozen=True)
@@ -28,18 +27,13 @@ class Total:
 
 
 class Loss(Module):
-    """A loss; `op` has the inputs (prediction, target) and one number as output. Losses may be added, and weighted by numbers."""
-
-    op: Op
+    """A loss of predictions and targets. Losses may be added, and weighted by numbers; of arrays it gives numbers at once."""
 
     def __call__(self, *inputs: Any, **given: Any) -> Any:
         if trace.tracing() is not None:
             return super().__call__(*inputs, **given)
-        prediction, target = inputs
-        return float(self.op(prediction, target))  # type: ignore[arg-type]  # a loss has one scalar output
-
-    def forward(self, prediction: Any, target: Any) -> Any:
-        return self.op(prediction, target)
+        found = self.forward(*inputs, **given)
+        return found if getattr(found, "ndim", 0) else float(found)
 
     def __mul__(self, factor: float) -> Weighted:
         return Weighted(((factor, self),))
@@ -75,24 +69,6 @@ class Weighted(Loss):
 
     def __add__(self, other: Loss) -> Weighted:
         return Weighted((*self.parts, *(other.parts if isinstance(other, Weighted) else ((1.0, other),))))
-
-
-class CrossEntropyLoss(Loss):
-    """Softmax and cross-entropy from logits, with class numbers as targets."""
-
-    op = ops.cross_entropy
-
-
-class MSELoss(Loss):
-    """The mean of squared differences."""
-
-    op = ops.mse
-
-
-class HalfSquareLoss(Loss):
-    """Half the sum of squares, a mean over samples (the documents' loss)."""
-
-    op = ops.half_square
 
 
 def as_loss(value: object) -> Total:
