@@ -11,6 +11,7 @@ import re
 import tokenize
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from chainrule import nn, ops
@@ -29,6 +30,7 @@ def plain(text: str) -> str:
     return re.sub(r"[^a-z0-9]", "", text.lower())
 
 
+SPOKEN = re.compile(rf"(?<!\w)({'|'.join(sorted(NAMES, key=len, reverse=True))})(?!\w)")
 PLAIN = {plain(n): n for n in sorted(NAMES)}
 
 # Words that are more than an operation's name: where a text, or an identifier, means the other thing.
@@ -244,6 +246,13 @@ def compared_in_part(tree: ast.AST) -> Iterator[tuple[ast.AST, str]]:
                 yield node, found
 
 
+@cache
+def spelled_in(name: str) -> frozenset[str]:
+    """The operations whose names are a part of an identifier."""
+    here = plain(name)
+    return frozenset(n for p, n in PLAIN.items() if (p in here if len(p) > 5 else here.endswith(p) and name != name.lower()))
+
+
 def operations_below(root: Path) -> list[str]:
     """No text and no identifier of language/, calculus/ and engines/ speaks of an operation or layer of the library."""
     found = []
@@ -251,12 +260,12 @@ def operations_below(root: Path) -> list[str]:
         if f.top not in BELOW:
             continue
         for node, made in texts(f.tree):
-            spoken = {n for n in NAMES if isinstance(node, ast.Constant) and re.search(rf"(?<!\w){n}(?!\w)", node.value)}
+            spoken = set(SPOKEN.findall(node.value)) if isinstance(node, ast.Constant) else set()
             for name in sorted(known(made, NAMES) | spoken):
                 if not meant_otherwise(f, name, TEXTS):
                     found.append(f.fault(node, f"speaks of {name}"))
         for node, name in identifiers(f.tree):
-            spelled = {n for p, n in PLAIN.items() if (p in plain(name) if len(p) > 5 else plain(name).endswith(p) and name != name.lower())}
+            spelled = spelled_in(name)
             for word in sorted((words(name) & NAMES) | spelled):
                 if not meant_otherwise(f, word, IDENTIFIERS):
                     found.append(f.fault(node, f"{name} is named after {word}"))

@@ -132,7 +132,7 @@ ARCHITECTURES = {
 }
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", ARCHITECTURES)
 def test_known_models_are_what_their_sources_say(name: str) -> None:
     net = MODELS[name]()
     count, kinds = ARCHITECTURES[name]

@@ -9,7 +9,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import nn
-from chainrule.nn.models import MODELS, lenet5
+from chainrule.nn.models import MODELS, known, lenet5
 
 
 def tiny() -> nn.Sequential:
@@ -159,7 +159,9 @@ MISTAKES = [
     (lambda: nn.Conv2d(1, 2, 0), "kernel_size=0"),
     (lambda: nn.Conv2d(1, 2, 3, padding=-1), "padding=-1"),
     (lambda: nn.Conv2d(1, 2, 3, padding="full"), "padding='full'"),
-    (lambda: nn.Conv2d(1, 2, 3, groups=2), "groups=2"),
+    (lambda: nn.Conv2d(1, 2, 3, groups=2), "in_channels=1: 2 groups"),
+    (lambda: known("resnet"), "'resnet': no such model"),
+    (lambda: known("lenet5", (3, 32, 32)), "'lenet5' for images of"),
     (lambda: nn.Linear(0, 2), "in_features=0"),
     (lambda: nn.MaxPool2d(2, padding=2), "padding=2"),
     (lambda: nn.Sequential(3), "3: not a layer"),
@@ -167,7 +169,7 @@ MISTAKES = [
     (lambda: cr.optim.SGD(lr=-1), "lr=-1"),
     (lambda: cr.optim.SGD(lr=float("nan")), "lr=nan"),
     (lambda: tiny().init(0, np.float16), "dtype="),
-    (lambda: tiny()(np.ones((2, 3, 8, 9), np.float32)), r"layer 0 \(conv\)"),
+    (lambda: tiny()(np.ones((2, 3, 8, 9), np.float32)), r"layer 0 \(Conv2d\)"),
     (lambda: tiny()(np.ones((2, 2, 8, 9))), "input with dtype float64"),
     (lambda: lenet5()(np.ones((1, 1, 4, 4), np.float32)), "layer 3"),
 ]
@@ -204,9 +206,11 @@ def test_known_models_learn(name: str) -> None:
     from chainrule.train.data import sample
 
     data = sample()
-    net = MODELS[name]().init(0)
-    x, t = data.train[0][:600], data.train[1][:600]
-    history = cr.fit(net, nn.CrossEntropyLoss(), cr.optim.SGD(0.01, 0.9), (x, t), data.test, epochs=8, batch_size=16, transform=cr.ops.scale)
+    net = known(name).init(0)
+    large = sum(v.size for v in net.values.values()) < 300_000 and len(net.values) > 12  # of many layers
+    count, epochs = (64, 3) if large else (600, 8)
+    x, t = data.train[0][:count], data.train[1][:count]
+    history = cr.fit(net, nn.CrossEntropyLoss(), cr.optim.SGD(0.01, 0.9), (x, t), epochs=epochs, batch_size=16, transform=cr.ops.scale)
     assert history[-1].train_loss < history[0].train_loss < 3
 
 

@@ -500,7 +500,7 @@ OPS_MUTANTS = [
     Mutant("uniform-lanes", "engines/native/values.py", "Row(tuple(split[0].constant * k for k in range(self.width)), self.wholes.type)", "Row(tuple(0 * k for k in range(self.width)), self.wholes.type)", UNIFORM, "lanes are one apart"),
     Mutant("uniform-round", "engines/native/vmath.py", "turned(z, 27), _word(0x94D049BB133111EB)", "z, _word(0x94D049BB133111EB)", UNIFORM, "other bits"),
     Mutant("uniform-copies", "engines/native/roles.py", "e.fn in COMPARISONS | COUNTING", "e.fn in COMPARISONS", UNIFORM, "seeds of samples are rounded"),
-    Mutant("uniform-real", "language/parse.py", "__contains__) and not broken or (isinstance", "__contains__) or (isinstance", UNIFORM, "a broken setting is counted with"),
+    Mutant("uniform-real", "language/parse.py", "__contains__) and not broken) or (isinstance", "__contains__)) or (isinstance", UNIFORM, "a broken setting is counted with"),
     Mutant("ops-dropout", "ops/random.py", "* x[n,*a] / (1 - p)", "* x[n,*a]", LIBRARY + UNIFORM, "dropout lowers the mean"),
     Mutant("ops-noise", "ops/random.py", "-2 * log", "-log", LIBRARY + UNIFORM, "noise of half the variance"),
     Mutant("ops-shuffle", "ops/shape.py", "y[n, c, *(r*i+u)] = x[n, c*prod(*r)+sum(*(u*after(r))), *i]", "y[n, c, *(r*i+u)] = x[n, c+prod(*r)*0+sum(*(u*after(r)))*C//prod(*r), *i]",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -176,6 +177,30 @@ class VisionTransformer(Layer):
 def vit_small(classes: int = 10, channels_in: int = 3, size: int = 32) -> VisionTransformer:
     """A small vision transformer: 4 blocks of 64 numbers a word, words of 4 x 4 pixels. Source: Dosovitskiy et al., 2021."""
     return VisionTransformer(size, 4, classes, channels_in)
+
+
+def known(name: str, shape: tuple[int, ...] = (1, 28, 28), classes: int = 10) -> Module:
+    """A known model for images of a shape [channels, rows, columns] and so many classes.
+
+    >>> type(known("lenet5")).__name__
+    'Sequential'
+    """
+    if name not in MODELS:
+        raise ArgumentError(f"{name!r}: no such model; accepted: {', '.join(MODELS)}")
+    make = MODELS[name]
+    open_to = inspect.signature(make).parameters
+    if "channels_in" not in open_to:
+        if tuple(shape) != (1, 28, 28):
+            raise ArgumentError(f"{name!r} for images of {list(shape)}: it takes grey ones of 28 x 28; accepted: {', '.join(_open())}")
+        return make(classes)
+    if len(shape) != 3 or ("size" in open_to and shape[1] != shape[2]):
+        raise ArgumentError(f"{name!r} for inputs of {list(shape)}: accepted: [channels, rows, columns], as many rows as columns")
+    return make(classes, channels_in=shape[0], **({"size": shape[1]} if "size" in open_to else {}))
+
+
+def _open() -> list[str]:
+    """Models for images of any size."""
+    return [k for k, make in MODELS.items() if "channels_in" in inspect.signature(make).parameters]
 
 
 MODELS: dict[str, Callable[..., Module]] = {

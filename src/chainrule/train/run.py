@@ -14,10 +14,10 @@ import numpy as np
 
 from .. import ops
 from ..engines.processors import processors as processors
-from ..errors import ArgumentError, ChainruleError, DataError, ShapeError
+from ..errors import ChainruleError, DataError, ShapeError
 from ..nn.files import save
 from ..nn.losses import CrossEntropyLoss
-from ..nn.models import MODELS
+from ..nn.models import known
 from ..nn.module import Module
 from .data import Dataset, image_size, read_images
 from .fit import Epoch, Progress, fit
@@ -50,9 +50,7 @@ class Outcome:
 
 
 def new_model(name: str, seed: int) -> Module:
-    if name not in MODELS:
-        raise ArgumentError(f"{name!r}: no such model; accepted: {', '.join(MODELS)}")
-    return MODELS[name]().init(seed)
+    return known(name).init(seed)
 
 
 def train(
