@@ -114,6 +114,8 @@ LIBRARY = [
     Case("half_square", ops.half_square, {"y": ("N", 5), "t": ("N", 5)}),
 ]
 
+COMMON = len(LIBRARY)
+
 # Operations of one input, element by element, and of predictions and targets: all alike.
 POINTWISE = ("identity", "leaky_relu", "elu", "celu", "selu", "gelu", "gelu_tanh", "silu", "mish", "smooth_relu", "softsign", "log_sigmoid", "hardtanh",
              "hardsigmoid", "hardswish", "threshold", "hardshrink", "softshrink", "tanhshrink")  # fmt: skip
@@ -214,3 +216,4 @@ OWN = [
 ]  # fmt: skip
 
 CASES = LIBRARY + OWN
+CORE = [c for c in CASES if c not in LIBRARY[COMMON:]]  # for tests that take long for each: the forms that formulas have, each of them

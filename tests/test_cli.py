@@ -135,7 +135,7 @@ REFUSED = [
     (("train", "--lr", "-1"), "error: lr=-1.0"),
     (("train", "--epochs", "x"), "'x' is not a valid integer"),
     (("predict", "/no/model", "/no/image"), "error: /no/model"),
-    (("derive", "convolute"), "error: 'convolve': no such operation"),
+    (("derive", "convolute"), "error: 'convolute': no such operation"),
     (("loops", "relu", "Q=3"), "error: 'Q=3'"),
 ]
 

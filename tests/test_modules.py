@@ -7,6 +7,7 @@ import pickle
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -775,3 +776,67 @@ def test_other_numbers_of_an_optimiser_compile_nothing(monkeypatch: pytest.Monke
     trained(cr.optim.Adam(cr.optim.Cosine(0.1, steps=10)))
     monkeypatch.setattr(translate, "translate", lambda *a: pytest.fail("compiled again"))
     trained(cr.optim.Adam(cr.optim.Cosine(0.2, steps=77, least=0.01), betas=(0.5, 0.6), eps=1e-3))
+
+
+class Both(nn.Module):
+    def __init__(self) -> None:
+        self.linear = nn.Linear(4, 4)
+
+    def forward(self, a: Any, b: Any) -> Any:
+        return self.linear(a) + b
+
+
+class Doubled(nn.Linear):
+    def forward(self, x: Any) -> Any:
+        return super().forward(x) * 2
+
+
+NOT_TAKEN = [
+    (lambda: nn.Module("x"), r"^'x': Module takes no arguments"),
+    (lambda: Both().init(0, D)(X), r"^1 input: not what Both takes .*accepted: Both\(a"),
+    (lambda: nn.Linear(4, 4).init(0, D)(X, X), r"^2 inputs: not what Linear takes"),
+    (lambda: nn.MSELoss()(X), r"^1 input: not what MSELoss takes"),
+    (lambda: nn.MSELoss()(X, X, X), r"^3 inputs: not what MSELoss takes"),
+    (lambda: cr.value_and_grad(Both().init(0, D), nn.MSELoss())(X, T), r"^1 input: not what Both takes"),
+    (lambda: cr.value_and_grad(3, nn.MSELoss()), r"^net=3: not a network"),
+    (lambda: cr.fit(3, nn.MSELoss(), cr.optim.SGD(0.1), (X, T)), r"^net=3: not a network"),
+    (lambda: cr.evaluate("a", nn.MSELoss(), (X, T)), r"^net='a': not a network"),
+    (lambda: cr.evaluate(nn.Linear(4, 4), nn.MSELoss(), X), r"^data=ndarray: not inputs and targets"),
+    (lambda: cr.TrainStep(3, nn.MSELoss(), cr.optim.SGD(0.1), X, T, 2), r"^net=3: not a network"),
+    (lambda: nn.Module().register_parameter("a", np.ones(2)), r"^a=array.*not a parameter"),
+    (lambda: nn.Module().add_module("a", 3), r"^a=3: not a module"),
+    (lambda: nn.MSELoss() + 3, r"^a loss \+ 3: not a loss"),
+    (lambda: 3 + nn.MSELoss(), r"^3 \+ a loss: not a loss"),
+]
+
+
+@pytest.mark.parametrize("call, problem", NOT_TAKEN, ids=[p for _, p in NOT_TAKEN])
+def test_what_is_not_taken_is_answered(call: Callable[[], object], problem: str) -> None:
+    with pytest.raises(cr.ChainruleError, match=problem):
+        call()
+
+
+def test_a_class_of_ones_own_is_no_layer_of_the_library(tmp_path: Path) -> None:
+    """It may compute something else: its file does not say that the library's class is meant."""
+    net = Doubled(4, 3).init(0, D)
+    cr.save(net, tmp_path / "own.safetensors")
+    with pytest.raises(cr.DataError, match="Doubled"):
+        cr.load(tmp_path / "own.safetensors")
+    assert np.array_equal(cr.load(tmp_path / "own.safetensors", into=Doubled(4, 3))(X), net(X))
+
+
+def test_sizes_of_symbols_are_asked_for_both_ways() -> None:
+    net = own(lambda m, x: x.reshape(x.size(0), 1, -1, 1).squeeze() * x.size + x.size()[1])
+    assert np.array_equal(net(X), X * X.size + 4)
+
+
+def test_lists_take_the_networks_number_type() -> None:
+    net = nn.Linear(2, 3).init(0)
+    assert net([[1.0, 2.0]]).dtype == np.float32
+
+
+def test_inputs_need_not_have_as_many_samples() -> None:
+    """What goes together is a matter of the formulas: rows of one input may be added to all of another."""
+    net = own(lambda m, x, *z: x + z[0])
+    assert np.array_equal(net(X, X[:1]), X + X[:1]) and np.array_equal(net(X[0], X), X[0] + X)
+    assert nn.ReLU()(np.float64(-2.0)) == 0 and nn.Linear(4, 2)(np.ones((0, 4), np.float32)).shape == (0, 2)

@@ -15,7 +15,7 @@ from chainrule.engines.native.group import Group
 from chainrule.engines.native.schedule import Plan
 from chainrule.engines.native.target import current
 from chainrule.engines.session import chunks_for
-from tests.cases import CASES, Case, own
+from tests.cases import CORE, Case, own
 
 
 def planned(spec: program.Spec, monkeypatch: pytest.MonkeyPatch) -> tuple[Plan, str]:
@@ -51,7 +51,7 @@ DEEP = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("case", [*DEEP, *CASES], ids=lambda c: c.id)
+@pytest.mark.parametrize("case", [*DEEP, *CORE], ids=lambda c: c.id)
 def test_groups_of_one_phase_do_not_depend_on_each_other(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     arrays = case.arrays(3)
     gradient = case.op.gradient(case.wrt)
@@ -165,7 +165,7 @@ ALIKE = [
         "shifts(x[n,D]) -> y[n,D]\n a[n,i:D] = sum(x[n,i+1])\n b[n,i:D] = sum(x[n,i+2])\n c[n,i:D] = sum(x[n,i-1])\n y[n,i] = a[n,i]*b[n,i]*c[n,i]",
         x=("N", 9),
     ),
-    *(c for c in CASES if c.id in ("conv2d-stride3", "conv2d-stride2-dilation3", "attention", "bilinear")),
+    *(c for c in CORE if c.id in ("conv2d-stride3", "conv2d-stride2-dilation3", "attention", "bilinear")),
 ]
 
 

@@ -20,7 +20,7 @@ from chainrule.engines.native.phases import Unit
 from chainrule.engines.native.spec import Spec
 from chainrule.engines.native.target import Target, current
 from chainrule.engines.native.translate import modules, nest
-from tests.cases import CASES, Case
+from tests.cases import CORE, Case
 from tests.conftest import missing
 
 STRICT = ("-Wall", "-Wextra", "-pedantic", "-Werror")
@@ -50,7 +50,7 @@ def units(case: Case) -> Iterator[tuple[Unit, Spec]]:
         yield nest(spec, current()), spec
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda c: c.id)
+@pytest.mark.parametrize("case", CORE, ids=lambda c: c.id)
 def test_every_loop_and_every_condition_is_in_all_three(case: Case) -> None:
     for unit, spec in units(case):
         text = c.source(unit, spec, "f")
@@ -76,7 +76,7 @@ def test_every_loop_and_every_condition_is_in_all_three(case: Case) -> None:
                 assert step.words in said
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda c: c.id)
+@pytest.mark.parametrize("case", CORE, ids=lambda c: c.id)
 def test_the_same_program_makes_the_same_tree_and_the_same_texts(case: Case) -> None:
     for first, spec in units(case):
         second = nest(spec, current())
@@ -102,7 +102,7 @@ def compiled(source: Path, text: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen([str(COMPILER), *flags, "-shared", str(source), "-o", str(source.with_suffix(".so")), "-lm"])
 
 
-@pytest.mark.parametrize("case, dtype", [pytest.param(case, d, id=f"{case.id}-{d.__name__}") for case in CASES for d in dtypes(case)])
+@pytest.mark.parametrize("case, dtype", [pytest.param(case, d, id=f"{case.id}-{d.__name__}") for case in CORE for d in dtypes(case)])
 def test_c_computes_what_both_engines_compute(case: Case, dtype: type, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     if COMPILER is None:
         missing(request, "against C: there is no cc, gcc or clang on this machine")

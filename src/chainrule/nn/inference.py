@@ -67,7 +67,7 @@ def call(net: Module, inputs: Sequence[object], threads: int | None, transform: 
         inputs = inputs[0]
     threads = threads_asked(threads)
     names = numbered("input", len(inputs))
-    arrays = [to_array(x, name) for x, name in zip(inputs, names, strict=True)]
+    arrays = [_given(net, x, name) for x, name in zip(inputs, names, strict=True)]
     if arrays and all(a.ndim and not len(a) for a in arrays):
         return _empty(arrays, net, transform)
     ready = _ready(net, arrays, transform, engine)
@@ -83,6 +83,14 @@ def call(net: Module, inputs: Sequence[object], threads: int | None, transform: 
         ready.runs.quick({**values, **every}, total, threads)
     rows = tuple(a if a.shape else a[()] for a in out.values())
     return rows[0] if ready.network.alone else rows
+
+
+def _given(net: Module, x: object, name: str) -> np.ndarray:
+    """An input as an array; lists and numbers have no type of their own and take the network's."""
+    a = to_array(x, name)
+    if a.dtype == np.float64 and not hasattr(x, "dtype") and any(s.kept for s in net._all_states()):
+        return a.astype(net.dtype)
+    return a
 
 
 def _ready(net: Module, arrays: Sequence[np.ndarray], transform: Op | None, engine: str) -> Inference:

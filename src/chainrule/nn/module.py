@@ -54,6 +54,10 @@ class Module:
     _classes: tuple[str, ...] | None
 
     def __new__(cls, *args: object, **given: object) -> Any:
+        if (args or given) and cls.__init__ is object.__init__:
+            raise ArgumentError(
+                f"{', '.join([*map(repr, args), *given])[:80]}: {cls.__name__} takes no arguments; accepted: a class with 'def __init__(self, …)'"
+            )
         self = super().__new__(cls)
         self.__dict__.update(_states={}, _children={}, _version=0, _cache=session.recent(), _input=None, _classes=None)
         return self
@@ -146,9 +150,13 @@ class Module:
         setattr(self, name, value if value is None or isinstance(value, Buffer) else Buffer(value))
 
     def register_parameter(self, name: str, value: Parameter | None) -> None:
+        if value is not None and not isinstance(value, Parameter):
+            raise ArgumentError(f"{name}={value!r:.60}: not a parameter; accepted: nn.Parameter(array or shape), or None")
         setattr(self, name, value)
 
-    def add_module(self, name: str, module: Module) -> None:
+    def add_module(self, name: str, module: Module | None) -> None:
+        if module is not None and not isinstance(module, Module):
+            raise ArgumentError(f"{name}={module!r:.60}: not a module; accepted: a module of chainrule.nn, or None")
         setattr(self, name, module)
 
     @property
@@ -352,6 +360,13 @@ class Module:
 
     def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state)
+
+
+def as_module(value: object, what: str = "net") -> Module:
+    """A module, or an error that says what it is instead."""
+    if not isinstance(value, Module):
+        raise ArgumentError(f"{what}={value!r:.60}: not a network; accepted: a module of chainrule.nn")
+    return value
 
 
 def _states_under(m: Module, path: str, above: tuple[Module, ...]) -> Iterator[tuple[str, Stored]]:

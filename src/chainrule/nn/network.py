@@ -13,7 +13,7 @@ from ..operation.op import Op
 from . import patterns
 from .graph import Graph, forward, needed, ready_for_lanes, whole_arrays
 from .tensors import Symbol
-from .trace import Call, Trace, inner_name
+from .trace import Call, Trace, inner_name, suited
 from .values import Parameter, Shape, Stored
 from .watch import Watched, classes_of, watched
 
@@ -119,6 +119,7 @@ def written(
             made = trace.apply(transform, (symbols[0],), {})
             trace.path = ""
             symbols = [made]  # type: ignore[list-item]  # a transform has one output
+        suited(net, symbols)
         try:
             out, alone = trace.results(trace.enter(net, symbols, {}), type(net).__name__)
         except RecursionError:

@@ -19,6 +19,20 @@ if TYPE_CHECKING:
 Axis = int | tuple[int, ...] | None
 
 
+class Size(int):
+    """The number of places of a shape."""
+
+    shape: tuple[int, ...]
+
+    def __new__(cls, shape: tuple[int, ...]) -> Size:
+        self = super().__new__(cls, math.prod(shape))
+        self.shape = shape
+        return self
+
+    def __call__(self, dim: int | None = None) -> Any:
+        return self.shape if dim is None else self.shape[patterns.axes_of(dim, len(self.shape))[0]]
+
+
 class Symbol:
     """A tensor that forward computes with: a name, a shape and no numbers yet.
 
@@ -41,8 +55,9 @@ class Symbol:
         return len(self.shape)
 
     @property
-    def size(self) -> int:
-        return math.prod(self.shape)
+    def size(self) -> Size:
+        """How many numbers, as in NumPy; called, the shape or one of its sizes, as in PyTorch."""
+        return Size(self.shape)
 
     def dim(self) -> int:
         return len(self.shape)
@@ -179,8 +194,10 @@ class Symbol:
         first, last = patterns.axes_of(start_dim, self.ndim)[0], patterns.axes_of(end_dim, self.ndim)[0]
         return self._reshaped((*self.shape[:first], math.prod(self.shape[first : last + 1]), *self.shape[last + 1 :]))
 
-    def squeeze(self, dim: int) -> Symbol:
-        """Without an axis of size 1."""
+    def squeeze(self, dim: int | None = None) -> Symbol:
+        """Without an axis of size 1, or without all of them."""
+        if dim is None:
+            return self[tuple(0 if s == 1 else slice(None) for s in self.shape)]
         (k,) = patterns.axes_of(dim, self.ndim)
         if self.shape[k] != 1:
             raise ShapeError(f"squeeze({dim}): axis {k} of {list(self.shape)} has {self.shape[k]} places; accepted: an axis of size 1")

@@ -5,6 +5,7 @@ forward(symbols) -> calls: [operation, names of its tensors, settings]
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -62,6 +63,16 @@ class Call:
     @property
     def who(self) -> str:
         return f"layer {self.path} ({self.op.name})" if self.path else self.op.name
+
+
+def suited(module: Module, args: Sequence[object], given: Mapping[str, object] | None = None) -> None:
+    """Refuse inputs that are more or fewer than forward takes."""
+    try:
+        signature = inspect.signature(module.forward)
+        signature.bind(*args, **(given or {}))
+    except TypeError as e:
+        who = type(module).__name__
+        raise ArgumentError(f"{len(args)} input{'s' * (len(args) != 1)}: not what {who} takes ({e}); accepted: {who}{signature}") from None
 
 
 def inner_name(name: str) -> str:

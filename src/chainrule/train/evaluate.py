@@ -11,10 +11,10 @@ from ..nn.compiled import Runs, runner
 from ..nn.graph import Graph
 from ..nn.inference import type_of
 from ..nn.losses import Total, as_loss
-from ..nn.module import Module
+from ..nn.module import Module, as_module
 from ..nn.network import LOSS, Network, own_arrays, own_types, written
 from ..operation.op import Op
-from .check import Data, alike, alike_kinds, all_finite, as_trained, classes_of, data_of, types, within
+from .check import Data, alike, alike_kinds, all_finite, as_trained, classes_of, data_of, pair, types, within
 from .step import own_transform
 
 TEST_BATCH = 2000  # samples that are measured at a time
@@ -106,8 +106,8 @@ def evaluate(
 
     Errors: those of fit for data that network and loss do not take.
     """
-    x, t = data
-    return Evaluation(net, as_loss(loss), x, t, transform, threads, engine=engine, batch=whole(batch_size, "batch_size")).run()
+    x, t = pair(data, "data")
+    return Evaluation(as_module(net), as_loss(loss), x, t, transform, threads, engine=engine, batch=whole(batch_size, "batch_size")).run()
 
 
 def accuracy(net: Module, x: np.ndarray, t: np.ndarray, transform: Op | None = None, threads: int | None = None, batch: int = TEST_BATCH) -> float:

@@ -13,7 +13,7 @@ from ..errors import ArgumentError, NumericsError
 from ..nn.arguments import whole
 from ..nn.inputs import as_classes
 from ..nn.losses import as_loss
-from ..nn.module import Module
+from ..nn.module import Module, as_module
 from ..operation.op import Op
 from .check import pair
 from .evaluate import Evaluation
@@ -110,7 +110,7 @@ def fit(
     """
     epochs, batch_size, seed = whole(epochs, "epochs", 0), whole(batch_size, "batch_size", 1), whole(seed, "seed", 0)
     threads = threads_asked(threads)
-    names, which = net.classes if classes is None else as_classes(classes), as_loss(loss)
+    names, which = as_module(net).classes if classes is None else as_classes(classes), as_loss(loss)
     held = None if val is None else pair(val, "val")
     step = TrainStep(net, which, opt, *pair(train, "train"), batch_size, transform, threads, engine)
     count = len(step.data)

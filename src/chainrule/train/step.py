@@ -19,7 +19,7 @@ from ..nn.graph import signature
 from ..nn.inference import type_of
 from ..nn.inputs import Input, as_transform, kind_of
 from ..nn.losses import as_loss
-from ..nn.module import Module
+from ..nn.module import Module, as_module
 from ..nn.network import LOSS, own_arrays, public
 from ..operation.op import Op
 from .bind import SEED, Built, build
@@ -55,6 +55,7 @@ def value_and_grad(net: Module, loss: object) -> Callable[..., tuple[float, dict
     >>> sorted(grads)
     ['0.bias', '0.weight', 'input']
     """
+    as_module(net)
     total = as_loss(loss)
     known: Recent[tuple[Runs, Built, np.dtype]] = session.recent()
 
@@ -109,7 +110,7 @@ class TrainStep:
         threads: int | None = None,
         engine: str = "native",
     ):
-        self.net, self.loss, self.engine = net, as_loss(loss), engine
+        self.net, self.loss, self.engine = as_module(net), as_loss(loss), engine
         self.optimizer: Optimizer = named(optimizer, Optimizer, "optimizer", "optim.SGD(lr=…)")
         self.threads = threads_asked(threads)
         self.data = data_of(x, t)

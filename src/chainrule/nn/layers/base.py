@@ -19,12 +19,20 @@ class Layer(Module):
 
     arguments: tuple[str, ...] = ()  # names of attributes that are its arguments
 
+    def __init_subclass__(cls) -> None:
+        if not _ours(cls) and "config" not in cls.__dict__:  # a class of one's own: a file cannot make it again
+            cls.config = Module.config  # type: ignore[method-assign]  # as modules that say nothing of themselves
+
     def config(self) -> dict[str, object] | None:
         return {"type": type(self).__name__} | {k: getattr(self, k) for k in self.arguments}
 
     def told(self, **usual: object) -> str:
         """name=value for each attribute that is not as usual."""
         return "".join(f", {k}={getattr(self, k)}" for k, v in usual.items() if getattr(self, k) != v)
+
+
+def _ours(cls: type) -> bool:
+    return cls.__module__.partition(".")[0] == __name__.partition(".")[0]
 
 
 class Identity(Layer):

@@ -32,6 +32,7 @@ class Loss(Module):
     def __call__(self, *inputs: Any, **given: Any) -> Any:
         if trace.tracing() is not None:
             return super().__call__(*inputs, **given)
+        trace.suited(self, inputs, given)
         found = self.forward(*inputs, **given)
         return found if getattr(found, "ndim", 0) else float(found)
 
@@ -42,6 +43,11 @@ class Loss(Module):
 
     def __add__(self, other: Loss) -> Weighted:
         return Weighted(((1.0, self),)) + other
+
+    def __radd__(self, other: object) -> Loss:
+        if other == 0:  # as sum() begins
+            return self
+        raise ArgumentError(f"{other!r:.60} + a loss: not a loss; accepted: losses, and numbers in front of them")
 
 
 class Weighted(Loss):
@@ -68,6 +74,8 @@ class Weighted(Loss):
     __rmul__ = __mul__
 
     def __add__(self, other: Loss) -> Weighted:
+        if not isinstance(other, Loss):
+            raise ArgumentError(f"a loss + {other!r:.60}: not a loss; accepted: losses, and numbers in front of them")
         return Weighted((*self.parts, *(other.parts if isinstance(other, Weighted) else ((1.0, other),))))
 
 
