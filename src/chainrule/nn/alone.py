@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ..errors import ArgumentError, ChainruleError
 from ..language.bind import fixed
 from ..operation.op import Op
+from .arguments import is_whole
 from .tensors import Symbol
 from .trace import Trace
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from .module import Module
 
 RANKS = (2, 4, 3, 1, 5)  # axes that a layer's input may have, the usual ones first
+MANY = 60  # places along an axis of which nothing is known: enough for windows, and many numbers divide it
 
 
 class _Probe(Trace):
@@ -33,19 +35,28 @@ class _Probe(Trace):
 
 def operation_of(m: Module) -> tuple[Op, dict[str, str]]:
     """(operation, its input for each name in state_dict and for `input`)."""
-    for rank in RANKS:
+    for shape in _shapes(m):
         probe = _Probe(m, True, 1)
         with probe.running():
-            x = probe.input("input", (1,) * rank)
+            x = probe.input("input", shape)
             try:
                 y = m.forward(x)
             except ChainruleError:
                 continue
         if probe.found is None or not isinstance(y, Symbol) or y.name != f".{probe.found[0].definition.outputs[0].name}":
-            break
+            continue
         op, symbols, numbers = probe.found
         public = {probe.names[s]: name for name, s in m.named_states()} | {"input": "input"}
         return Op.of(fixed(op.definition, numbers), op.doc), {public[s.name]: k for k, s in symbols.items() if s.name in public}
     raise ArgumentError(
         f"{type(m).__name__}: not one operation of its input and parameters; accepted: its program for inputs of a shape, as in net.program((64, 3, 32, 32))"
     )
+
+
+def _shapes(m: Module) -> Iterator[tuple[int, ...]]:
+    """Shapes that forward may take: layers ask for as many channels, or last places, as their parameters have."""
+    told = [v for v in vars(m).values() if is_whole(v) and 0 < v <= 1 << 20]  # its arguments, as in_channels
+    sizes = dict.fromkeys([MANY, *(k for s in m._all_states() for k in s.shape), *told])
+    for rank in RANKS:
+        for size in sizes:
+            yield from dict.fromkeys([(1, size, *(MANY,) * (rank - 2))[:rank], (1, *(size,) * (rank - 1))])

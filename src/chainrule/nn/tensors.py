@@ -185,6 +185,8 @@ class Symbol:
 
     def _reshaped(self, shape: tuple[int, ...]) -> Symbol:
         here = self
+        if shape == self.shape:
+            return self
         for text in patterns.reshaped(self.trace.pattern(self), shape):
             here = self.trace.made(text, here)
         return here
