@@ -155,6 +155,16 @@ LIBRARY += [
     Case("conv_transpose1d-dilation", ops.conv_transpose.at({"x": 3}, without=("b",)), {"x": ("N", 2, 5), "w": (2, 3, 3)}, {"s": 3, "d": 2}),
     Case("grouped_conv_transpose", ops.grouped_conv_transpose.at({"x": 4}), {"x": ("N", 4, 3, 4), "w": (4, 3, 2, 3), "b": (6,)}, {"g": 2, "s": 2}),
     Case("convolve", ops.convolve.at({"x": 4}), {"x": ("N", 2, 6, 5), "w": (3, 2, 3, 2), "b": (3,)}, {"a": 1, "z": 1, "s": 2}),
+    Case(
+        "convolve-rect",
+        ops.convolve.at({"x": 4}, apart=("s", "d")),
+        {"x": ("N", 2, 9, 8), "w": (3, 2, 3, 2), "b": (3,)},
+        {"s": 2, "t": 3, "a": -1, "z": 3, "d": 2, "e": 3},
+    ),
+    Case("convolve-unflipped", ops.convolve.at({"x": 4}), {"x": ("N", 2, 6, 7), "w": (3, 2, 3, 2), "b": (3,)}, {"a": 2, "z": 1, "s": 2, "flip": 0}),
+    Case(
+        "grouped_convolve", ops.grouped_convolve.at({"x": 3}), {"x": ("N", 4, 9), "w": (6, 2, 3), "b": (6,)}, {"g": 2, "a": 1, "z": 2, "s": 2, "d": 2}
+    ),
     Case("cell_bias", ops.cell_bias, {"x": ("N", 2, 3, 4), "b": (2, 3, 4)}),
     Case("pad", ops.pad.at({"x": 4}), {"x": ("N", 2, 3, 4)}, {"p": 1, "q": 2, "value": 0.5}),
     Case("pad_reflect", ops.pad_reflect, {"x": ("N", 2, 5, 3)}, {"p": 2, "q": 4}),

@@ -44,6 +44,44 @@ def test_convolution_is_the_sum_over_each_window(s: tuple[int, int], p: tuple[in
         np.testing.assert_allclose(ops.conv2d_plain(x, w, s=s[0], p=p[0], d=d[0]), want, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("flip", [0, 1])
+@pytest.mark.parametrize(
+    "s, first, more, d", [((1, 1), (0, 0), (0, 0), (1, 1)), ((2, 3), (-1, -2), (3, 1), (1, 2)), ((1, 2), (1, -4), (-1, 2), (2, 1))]
+)
+def test_a_kernels_indices_run_over_any_numbers_both_ways(
+    flip: int, s: tuple[int, int], first: tuple[int, int], more: tuple[int, int], d: tuple[int, int]
+) -> None:
+    """y[i] = sum over a from `first` on of w[a] x[s*i - d*a], or x[s*i + d*a]: document 001, which writes the kernel's index from -oo to +oo."""
+    x, w, kernel = RNG.normal(size=(2, 4, 9, 11)), RNG.normal(size=(6, 4, 3, 2)), (3, 2)
+    begin = [-d[k] * (first[k] if not flip else -(first[k] + kernel[k] - 1)) for k in (0, 1)]  # what stands before x[0] at the first place
+    out = [(x.shape[2 + k] - d[k] * (kernel[k] - 1) - 1 + begin[k] + more[k]) // s[k] + 1 for k in (0, 1)]
+    sign = -1 if flip else 1
+
+    def at(n: int, c: int, i: int, j: int) -> float:
+        return float(x[n, c, i, j]) if 0 <= i < 9 and 0 <= j < 11 else 0.0
+
+    taps = [(u, v) for u in range(3) for v in range(2)]
+    want = np.zeros((2, 6, *out))
+    for n, o, i, j in np.ndindex(want.shape):
+        for c, (u, v) in ((c, uv) for c in range(4) for uv in taps):
+            row, column = s[0] * i + sign * d[0] * (u + first[0]), s[1] * j + sign * d[1] * (v + first[1])
+            want[n, o, i, j] += w[o, c, u, v] * at(n, c, row, column)
+    settings = {"s": s, "a": tuple(begin), "z": more, "d": d, "flip": flip}
+    np.testing.assert_allclose(ops.convolve(x, w, **settings), want, rtol=1e-12, atol=1e-12)
+    halves = [ops.convolve(x[:, 2 * k : 2 * k + 2], w[3 * k : 3 * k + 3, :2], **settings) for k in (0, 1)]
+    np.testing.assert_allclose(ops.grouped_convolve(x, w[:, :2], g=2, **settings), np.concatenate(halves, 1), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("flip", [0, 1])
+def test_the_flip_moves_from_backward_to_forward(flip: int) -> None:
+    """What is pushed back through a convolution is a cross-correlation of dy, and the other way round: document 001's last remark."""
+    x, w, dy = RNG.normal(size=(2, 3, 6, 7)), RNG.normal(size=(4, 3, 3, 2)), RNG.normal(size=(2, 4, 4, 6))
+    y, pullback = cr.vjp(ops.convolve, x, w, flip=flip)
+    assert y.shape == dy.shape
+    back = ops.convolve(dy, w.transpose(1, 0, 2, 3), a=(2, 1), z=(2, 1), flip=1 - flip)
+    np.testing.assert_allclose(pullback(dy)[0], back, rtol=1e-12, atol=1e-12)
+
+
 @pytest.mark.parametrize("k, s, p, d", [((2, 2), (2, 2), (0, 0), (1, 1)), ((3, 3), (2, 2), (1, 1), (1, 1)), ((2, 3), (3, 2), (1, 0), (2, 1))])
 def test_pooling_is_the_largest_and_the_mean_of_each_window(k: tuple[int, int], s: tuple[int, int], p: tuple[int, int], d: tuple[int, int]) -> None:
     x = RNG.normal(size=(2, 3, 9, 10)) - 3  # all negative: padding must not win

@@ -1,4 +1,4 @@
-"""Convolution (cross-correlation, as every framework computes it)."""
+"""Convolution (cross-correlation, as every framework computes it, and convolution in the mathematical sense)."""
 
 from ..operation.op import later
 
@@ -37,11 +37,19 @@ grouped_conv_transpose(x[n,C,*H], w[C,Q,*K], b[g*Q]=0; g=1, *s=1, *p=0, *d=1, *q
 grouped_conv_transpose.doc = """The same in g groups of channels: each group of C/g channels in makes its own Q channels out."""
 
 convolve = later("""
-convolve(x[n,C,*H], w[O,C,*K], b[O]=0; *s=1, *a=0, *z=0) -> y[n, O, *((H-K+a+z)//s+1)]
-    y[n,o,*i] = b[o] + sum[c,*u](w[o,c,*u] * x[n, c, *(s*i-u+K-1-a)])
+convolve(x[n,C,*H], w[O,C,*K], b[O]=0; *s=1, *a=0, *z=0, *d=1, flip=1) -> y[n, O, *((H-d*(K-1)-1+a+z)//s+1)]
+    y[n,o,*i] = b[o] + sum[c,*u](w[o,c,*u] * x[n, c, *(s*i-a+d*(flip*(K-1)+(1-2*flip)*u))])
 """)
-convolve.doc = """Convolution in the mathematical sense, in which the kernel runs against x: y[i] = sum_u w[u] x[i-u]. a and z: places that the output
-goes beyond the valid ones at the beginning and at the end, so that the kernel's first index may be any number. Source: document 001."""
+convolve.doc = """Convolution in the mathematical sense, in which the kernel runs against x: y[i] = sum_u w[u] x[s*i-u]; with flip=0 cross-correlation,
+y[i] = sum_u w[u] x[s*i+u]. a and z: places that the output goes beyond the valid ones at the beginning and at the end (fewer where negative).
+So the kernel's indices may run over any numbers: where index 0 is its place r, a = r for cross-correlation and a = d*(K-1)-r for convolution put
+x[s*i] under it. Source: document 001."""
+
+grouped_convolve = later("""
+grouped_convolve(x[n,g*Q,*H], w[O,Q,*K], b[O]=0; g=1, *s=1, *a=0, *z=0, *d=1, flip=1) -> y[n, O, *((H-d*(K-1)-1+a+z)//s+1)]
+    y[n, e*(O//g)+m, *i] = b[e*(O//g)+m] + sum[c,*u](w[e*(O//g)+m, c, *u] * x[n, e*Q+c, *(s*i-a+d*(flip*(K-1)+(1-2*flip)*u))])
+""")
+grouped_convolve.doc = """The same in g groups of channels: each group of O/g channels out sees its own Q channels in."""
 
 cell_bias = later(
     """
