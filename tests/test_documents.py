@@ -1,0 +1,48 @@
+"""Every printed formula of the five documents against what is derived: those that agree agree, those that are wrong differ, and are mended."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from tests.documents import ROWS
+from tests.documents.row import Row, Verdict
+
+SEEDS = (0, 1)
+
+
+def differs(row: Row, lines: str) -> float:
+    """The largest difference of a claim and the calculus, in parts of the largest number; inf where one of them is no number."""
+    worst = 0.0
+    for seed in SEEDS:
+        claim, derived = row.by_claim(lines, seed), row.by_calculus(lines, seed)
+        assert claim.shape == derived.shape, "a claim gives what the formula gives"
+        assert np.isfinite(derived).all() and np.abs(derived).max() > 0, "something is compared"
+        difference = np.abs(claim - derived).max() / np.abs(derived).max()
+        worst = max(worst, float(difference) if np.isfinite(difference) else np.inf)
+    return worst
+
+
+@pytest.mark.filterwarnings("ignore:invalid value")
+@pytest.mark.parametrize("row", ROWS, ids=lambda r: r.id)
+def test_row(row: Row) -> None:
+    if row.verdict is Verdict.EMPTY:
+        assert not row.formula
+        return
+    if row.verdict is Verdict.REFUSED:
+        with pytest.raises(cr.DefinitionError):
+            row.claimed(row.claim)
+    elif row.verdict is Verdict.WRONG:
+        assert differs(row, row.claim) > 1e-3
+    else:
+        assert differs(row, row.claim) < 1e-12
+    if row.verdict in (Verdict.WRONG, Verdict.REFUSED):
+        assert differs(row, row.right) < 1e-12
+    if row.elsewhere is not None:
+        assert differs(row.drawn(row.elsewhere), row.claim) > 1e-3
+    assert bool(row.why) == (row.verdict is not Verdict.AGREES)
+
+
+def test_no_two_rows_have_one_place() -> None:
+    assert len({r.id for r in ROWS}) == len(ROWS)
