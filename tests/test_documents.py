@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from tests.documents import ROWS
+from tests.documents import ROWS, TITLES
+from tests.documents.page import PAGE, page
 from tests.documents.row import Row, Verdict
 
 SEEDS = (0, 1)
@@ -46,3 +47,18 @@ def test_row(row: Row) -> None:
 
 def test_no_two_rows_have_one_place() -> None:
     assert len({r.id for r in ROWS}) == len(ROWS)
+    assert {r.document for r in ROWS} == set(TITLES)
+
+
+def test_every_numbered_equation_has_its_row() -> None:
+    assert {r.place for r in ROWS if r.document == "003"} == {f"({k})" for k in range(1, 56)}
+
+
+def test_the_page_is_what_the_table_makes() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page(), "make it anew: python -m tests.documents"
+
+
+def test_a_wrong_claim_is_found() -> None:
+    """The check itself, held by a claim that is wrong in one sign, and one whose right form is wrong."""
+    good = next(r for r in ROWS if r.id == "003 (44)")
+    assert differs(good, good.claim.replace("- y[k]", "+ y[k]")) > 1e-3
