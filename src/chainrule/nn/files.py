@@ -14,6 +14,7 @@ from ..errors import ArgumentError, ChainruleError, DataError
 from ..operation.op import op
 from . import layers
 from .containers import ModuleList, Row, Sequential
+from .documents import CellBias, Convolve2d
 from .inputs import Input
 from .layers import Formula, Layer
 from .models import BasicBlock, ResNet, TransformerBlock, VisionTransformer
@@ -134,7 +135,7 @@ def _place(net: Module, path: str) -> tuple[Module, str]:
 
 KNOWN: dict[str, Callable[..., Module]] = {
     c.__name__: c
-    for c in (*(getattr(layers, k) for k in layers.__all__), BasicBlock, ResNet, TransformerBlock, VisionTransformer)
+    for c in (*(getattr(layers, k) for k in layers.__all__), BasicBlock, CellBias, Convolve2d, ResNet, TransformerBlock, VisionTransformer)
     if issubclass(c, Layer) and c not in (Layer, Formula)
 }
 OWN = "own"  # a class that is not the library's

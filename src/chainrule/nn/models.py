@@ -10,6 +10,7 @@ from ..errors import ArgumentError
 from . import functional as F
 from .arguments import whole
 from .containers import Sequential
+from .documents import document001
 from .layers import (
     GELU,
     AdaptiveAvgPool2d,
@@ -22,7 +23,6 @@ from .layers import (
     MaxPool2d,
     MultiheadAttention,
     ReLU,
-    Sigmoid,
 )
 from .module import Module
 from .values import Parameter
@@ -34,15 +34,6 @@ def lenet5(classes: int = 10) -> Sequential:
         Conv2d(1, 6, 5, padding=2), ReLU(), MaxPool2d(2),
         Conv2d(6, 16, 5), ReLU(), MaxPool2d(2),
         Flatten(), Linear(400, 120), ReLU(), Linear(120, 84), ReLU(), Linear(84, classes),
-    )  # fmt: skip
-
-
-def document001(classes: int = 10) -> Sequential:
-    """The network of document 001's own system, for 28 x 28 grey images; its softmax is in the loss."""
-    return Sequential(
-        Conv2d(1, 2, 3), ReLU(), MaxPool2d(2, stride=2, padding=1),
-        Conv2d(2, 5, 2, stride=2, padding=1), Sigmoid(),
-        Flatten(), Linear(320, 1000), Sigmoid(), Linear(1000, classes),
     )  # fmt: skip
 
 

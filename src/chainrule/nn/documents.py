@@ -1,0 +1,132 @@
+"""The networks of the documents, and the two layers that they have and PyTorch has not: CellBias and Convolve2d.
+
+A bias for each place (documents 000 and 003) is a layer of its own and not an argument of Conv2d: its shape is known only where the
+size of the input is, which a convolution does not ask for.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+from .. import ops
+from ..errors import ArgumentError, ShapeError
+from .arguments import flag, several, whole
+from .containers import Sequential
+from .layers import AvgPool2d, Conv2d, Flatten, Layer, Linear, MaxPool2d, ReLU, Sigmoid, Softmax, Tanh
+from .layers.base import bias_of
+from .values import Parameter
+
+
+class CellBias(Layer):
+    """A bias for each place (ops.cell_bias): of maps, for each channel, row and column.
+
+    Parameter bias of the shape that one sample has, zeros at first. Source: documents 000 and 003.
+
+    >>> CellBias((2, 5, 4)).bias.shape
+    (2, 5, 4)
+    """
+
+    arguments = ("shape",)
+
+    def __init__(self, shape: Sequence[int] | int):
+        sizes = shape if isinstance(shape, (tuple, list)) else (shape,)
+        self.shape = tuple(whole(k, "shape") for k in sizes)
+        if not self.shape:
+            raise ArgumentError(f"shape={shape!r}: no axes; accepted: the sizes of one sample, as (channels, rows, columns)")
+        self.bias = Parameter(self.shape, 0.0)
+
+    def forward(self, x: Any) -> Any:
+        if tuple(x.shape[1:]) != self.shape:
+            raise ShapeError(f"CellBias of {list(x.shape)}: its biases have shape {list(self.shape)}; accepted: [samples, *{list(self.shape)}]")
+        return ops.cell_bias(x, self.bias)
+
+    def extra_repr(self) -> str:
+        return f"{self.shape}"
+
+
+class Convolve2d(Layer):
+    """2-d convolution in the mathematical sense, whose kernel runs against x (ops.convolve); Conv2d is cross-correlation.
+
+    Parameters as Conv2d's: with every kernel turned round (weight[:, :, ::-1, ::-1]) the two are the same. Source: document 001.
+    """
+
+    arguments = ("in_channels", "out_channels", "kernel_size", "stride", "padding")
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0, bias: bool = True):
+        self.in_channels, self.out_channels = whole(in_channels, "in_channels"), whole(out_channels, "out_channels")
+        self.kernel_size, self.stride = several(kernel_size, "kernel_size", 1, 2), several(stride, "stride", 1, 2)
+        self.padding = several(padding, "padding", 0, 2)
+        has_bias = flag(bias, "bias")
+        bound = 1 / math.sqrt(self.in_channels * math.prod(self.kernel_size))
+        self.weight = Parameter((self.out_channels, self.in_channels, *self.kernel_size), bound)
+        bias_of(self, self.out_channels, bound, has_bias)
+
+    def forward(self, x: Any) -> Any:
+        if x.ndim != 4 or x.shape[1] != self.in_channels:
+            raise ShapeError(f"Convolve2d of {list(x.shape)}; accepted: [samples, {self.in_channels}, rows, columns]")
+        return ops.convolve(x, self.weight, self.bias, s=self.stride, a=self.padding, z=self.padding)
+
+    def config(self) -> dict[str, object]:
+        return {**(super().config() or {}), "bias": self.bias is not None}
+
+    def extra_repr(self) -> str:
+        text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}" + self.told(padding=(0, 0))
+        return text + ("" if self.bias is not None else ", bias=False")
+
+
+def document000(classes: int = 10) -> Sequential:
+    """Document 000's LeNet for 28 x 28 grey images: a bias for each place, average pooling, softmax; its loss is HalfSquareLoss.
+
+    Its activation is any: tanh, as LeCun's.
+    """
+    return Sequential(
+        Conv2d(1, 6, 5, padding=2, bias=False), CellBias((6, 28, 28)), Tanh(), AvgPool2d(2),
+        Conv2d(6, 16, 5, bias=False), CellBias((16, 10, 10)), Tanh(), AvgPool2d(2),
+        Flatten(), Linear(400, 120), Tanh(), Linear(120, 84), Tanh(), Linear(84, classes), Softmax(1),
+    )  # fmt: skip
+
+
+def document001(classes: int = 10, flip: bool = False) -> Sequential:
+    """The network of document 001's own system, for 28 x 28 grey images; its softmax is in the loss.
+
+    flip: with convolutions in the mathematical sense, else with cross-correlations.
+    """
+    kind = Convolve2d if flag(flip, "flip") else Conv2d
+    return Sequential(
+        kind(1, 2, 3), ReLU(), MaxPool2d(2, stride=2, padding=1),
+        kind(2, 5, 2, stride=2, padding=1), Sigmoid(),
+        Flatten(), Linear(320, 1000), Sigmoid(), Linear(1000, classes),
+    )  # fmt: skip
+
+
+def document002(inputs: int = 784, hidden: int = 4, outputs: int = 3) -> Sequential:
+    """Document 002's network of two sigmoid layers (4 and 3 wide in its picture); its loss is HalfSquareLoss."""
+    return Sequential(Flatten(), Linear(inputs, hidden), Sigmoid(), Linear(hidden, outputs), Sigmoid())
+
+
+def document003(classes: int = 10, rows: int = 28, columns: int = 28, kernel: int = 5) -> Sequential:
+    """Document 003's network, equations (10) to (15): its loss is ProbabilityCrossEntropyLoss.
+
+    A convolution that reaches beyond all edges, a bias for each place, ReLU, max-pooling, a second such bias, ReLU, a fully connected
+    layer, softmax; one map, as in the document.
+    """
+    high, wide = rows + kernel - 1, columns + kernel - 1
+    return Sequential(
+        Convolve2d(1, 1, kernel, padding=kernel - 1, bias=False), CellBias((1, high, wide)), ReLU(), MaxPool2d(2),
+        CellBias((1, high // 2, wide // 2)), ReLU(),
+        Flatten(), Linear((high // 2) * (wide // 2), classes), Softmax(1),
+    )  # fmt: skip
+
+
+def document004(*sizes: int) -> Sequential:
+    """Document 004's chain: a matrix and an activation (here tanh) for each two neighbours of these sizes; without biases.
+
+    >>> len(document004(5, 4, 3))
+    4
+    """
+    if len(sizes) < 2:
+        raise ArgumentError(f"document004{sizes}: no matrix in it; accepted: two sizes or more")
+    return Sequential(*(m for a, b in pairwise(sizes) for m in (Linear(a, b, bias=False), Tanh())))

@@ -1,0 +1,125 @@
+"""The networks of the documents have the gradients that the documents print, where these are right."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule import nn
+from chainrule.nn import documents
+from tests.documents import ROWS
+from tests.documents.row import Row, Verdict
+
+RNG = np.random.default_rng(0)
+ROW = {r.id: r for r in ROWS}
+NETWORKS = {
+    "000": (documents.document000, nn.HalfSquareLoss()),
+    "001": (documents.document001, nn.CrossEntropyLoss()),
+    "001 flipped": (lambda: documents.document001(flip=True), nn.CrossEntropyLoss()),
+    "002": (lambda: documents.document002(outputs=10), nn.HalfSquareLoss()),
+    "003": (documents.document003, nn.ProbabilityCrossEntropyLoss()),
+    "004": (lambda: nn.Sequential(nn.Flatten(), *documents.document004(784, 20, 10)), nn.HalfSquareLoss()),
+}
+
+
+def made(net: nn.Sequential, seed: int = 0) -> nn.Sequential:
+    """A network in double precision, no parameter of it at 0."""
+    rng = np.random.default_rng(seed)
+    net.init(seed, dtype="float64")
+    net.load_state_dict({k: rng.normal(size=v.shape) / np.sqrt(max(v.size // v.shape[0], 4)) for k, v in net.state_dict().items()})
+    return net
+
+
+def claimed(row: Row, **arrays: np.ndarray) -> np.ndarray:
+    """What a document's formula gives (or its mended form where it is wrong)."""
+    lines = row.right if row.verdict is Verdict.WRONG else row.claim
+    return np.asarray(row.claimed(lines)(**arrays, engine="reference")[-1])
+
+
+@pytest.mark.parametrize("engine", ["native", "reference"])
+def test_document_003s_parameters_have_the_gradients_of_its_section_3(engine: str) -> None:
+    net = made(documents.document003(3, 5, 4, 3))
+    x, t = RNG.normal(size=(4, 1, 5, 4)), np.eye(3)[[0, 2, 1, 2]]
+    _, grads = cr.value_and_grad(net, nn.ProbabilityCrossEntropyLoss())(x, t, engine=engine)
+    p = net.state_dict()
+    parameters = {"W": p["0.weight"][0, 0], "b1": p["1.bias"][0], "b2": p["4.bias"][0], "V": p["7.weight"].reshape(3, 3, 3), "b3": p["7.bias"]}
+    places = {"V": ("(35)", "7.weight"), "W": ("(40)", "0.weight"), "b3": ("(45)", "7.bias"), "b2": ("(49)", "4.bias"), "b1": ("(54)", "1.bias")}
+    for place, name in places.values():
+        each = [claimed(ROW[f"003 {place}"], x=x[n, 0], t=t[n], **parameters) for n in range(4)]
+        np.testing.assert_allclose(grads[name], np.mean(each, 0).reshape(grads[name].shape), rtol=1e-10, atol=1e-12, err_msg=place)
+
+
+def test_document_001s_network_is_one_in_both_conventions() -> None:
+    straight, flipped = made(documents.document001()), documents.document001(flip=True).init(0, dtype="float64")
+    turned = {k: v[:, :, ::-1, ::-1] if v.ndim == 4 else v for k, v in straight.state_dict().items()}
+    flipped.load_state_dict(turned)
+    x, t = RNG.normal(size=(3, 1, 28, 28)), np.array([1, 0, 9])
+    (loss, grads), (loss2, grads2) = (cr.value_and_grad(net, nn.CrossEntropyLoss())(x, t) for net in (straight, flipped))
+    assert loss == pytest.approx(loss2, rel=1e-12)
+    for k, g in grads.items():
+        again = grads2[k][:, :, ::-1, ::-1] if g.ndim == 4 and k != "input" else grads2[k]
+        np.testing.assert_allclose(g, again, rtol=1e-9, atol=1e-12, err_msg=k)
+
+
+def test_document_002s_deltas_are_its_networks_gradients() -> None:
+    net = made(documents.document002(5, 4, 3))
+    x, t = RNG.normal(size=(1, 5)), RNG.normal(size=(1, 3))
+    _, grads = cr.value_and_grad(net, nn.HalfSquareLoss())(x, t)
+    p = net.state_dict()
+    arrays = {"x": x[0], "t": t[0], "v": p["1.weight"].T, "c": p["1.bias"], "w": p["3.weight"].T, "b": p["3.bias"]}
+    ones = np.ones(())
+    np.testing.assert_allclose(grads["3.weight"].T, claimed(ROW["002 last layer, 7b"], **arrays, dE=ones), rtol=1e-10)
+    np.testing.assert_allclose(grads["1.weight"].T, claimed(ROW["002 inner layer, 7"], **arrays, dE=ones), rtol=1e-10)
+    cr.fit(net, nn.HalfSquareLoss(), cr.optim.SGD(0.1), (x, t), epochs=1, batch_size=1)
+    for k, now in net.state_dict().items():
+        np.testing.assert_allclose(now, p[k] - 0.1 * grads[k], rtol=1e-12, err_msg="x1 = x0 - eta df/dx")
+
+
+def test_document_004s_matrices_give_the_chains_gradient() -> None:
+    """∂o/∂y' = diag(φ'(y')) W ∂o/∂y, from layer to layer, with W [in, out]."""
+    net = made(documents.document004(5, 4, 6, 3))
+    x, t = RNG.normal(size=(1, 5)), RNG.normal(size=(1, 3))
+    _, grads = cr.value_and_grad(net, nn.HalfSquareLoss())(x, t)
+    w = [net.state_dict()[f"{k}.weight"].T for k in (0, 2, 4)]
+    outputs = [x[0]]
+    for m in w:
+        outputs.append(np.tanh(outputs[-1] @ m))
+    slopes = [np.diag(1 - o**2) for o in outputs[1:]]
+    delta = slopes[2] @ (outputs[3] - t[0])
+    for k in (2, 1, 0):
+        np.testing.assert_allclose(grads[f"{2 * k}.weight"].T, np.outer(outputs[k], delta), rtol=1e-10)
+        delta = (slopes[k - 1] if k else np.eye(5)) @ w[k] @ delta
+    np.testing.assert_allclose(grads["input"][0], delta, rtol=1e-10)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_both_engines_agree_and_a_file_keeps_the_network(name: str, tmp_path: Path) -> None:
+    make, loss = NETWORKS[name]
+    net = made(make(), 1)
+    x = RNG.normal(size=(2, 1, 28, 28))
+    t: np.ndarray = np.array([3, 9]) if isinstance(loss, nn.CrossEntropyLoss) else np.eye(10)[[3, 9]]
+    first, grads = cr.value_and_grad(net, loss)(x, t)
+    second, slow = cr.value_and_grad(net, loss)(x, t, engine="reference")
+    assert first == pytest.approx(second, rel=1e-12)
+    for k in grads:
+        np.testing.assert_allclose(grads[k], slow[k], rtol=1e-8, atol=1e-12, err_msg=k)
+    cr.save(net, tmp_path / "net.safetensors")
+    assert np.array_equal(cr.load(tmp_path / "net.safetensors")(x), net(x))
+
+
+def test_what_the_layers_cannot_do_is_answered() -> None:
+    for call, problem in (
+        (lambda: nn.CellBias(()), r"shape=\(\)"),
+        (lambda: nn.CellBias((2, 0)), "shape=0"),
+        (lambda: nn.Sequential(nn.CellBias((2, 3))).init(0)(np.ones((4, 3, 2))), r"CellBias of \[4, 3, 2\]"),
+        (lambda: nn.Convolve2d(1, 2, 3, padding=-1), "padding=-1"),
+        (lambda: nn.Sequential(nn.Convolve2d(2, 2, 3)).init(0)(np.ones((4, 3, 5, 5))), r"Convolve2d of \[4, 3, 5, 5\]"),
+        (lambda: documents.document004(3), "document004"),
+        (lambda: documents.document001(flip="yes"), "flip='yes'"),  # type: ignore[arg-type]  # what is refused
+    ):
+        with pytest.raises(cr.ChainruleError, match=problem) as e:
+            call()
+        assert "accepted: " in str(e.value)
