@@ -513,7 +513,7 @@ NETWORK_MUTANTS = [
     Mutant("nn-same", "nn/functional/convolution.py", "return tuple(t // 2 for t in totals)", "return tuple(t // 2 for t in totals[::-1])", LIBRARY, "padding 'same' of rows and columns swapped"),
     Mutant("nn-pool-stride", "nn/functional/pooling.py", "s = k if stride is None", "s = (1,) * d if stride is None", MODULES, "a pool moves by one place"),
     Mutant("nn-loss", "nn/functional/loss.py", "return ops.mse(a, b)", "return ops.half_square(a, b)", LIBRARY, "MSELoss is half the sum of squares"),
-    Mutant("nn-model", "nn/models.py", "Conv2d(2, 5, 2, stride=2, padding=1), Sigmoid()", "Conv2d(2, 5, 2, stride=2, padding=1), ReLU()", LIBRARY, "another activation in a known model"),
+    Mutant("nn-model", "nn/documents.py", "kind(2, 5, 2, stride=2, padding=1), Sigmoid()", "kind(2, 5, 2, stride=2, padding=1), ReLU()", LIBRARY, "another activation in a known model"),
     Mutant("nn-init", "nn/values.py", "uniform(-self.bound, self.bound", "uniform(0, self.bound", LIBRARY, "no negative weight at first"),
     Mutant("nn-seed", "nn/module.py", 'np.random.default_rng(whole(seed, "seed", 0))', "np.random.default_rng(0)", MODULES, "the seed is ignored"),
     Mutant("graph-only-last", "nn/graph.py", "for c, _, made, names in reversed(steps):", "for c, _, made, names in steps:", NETWORKS, "gradients are computed front to back"),
