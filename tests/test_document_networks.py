@@ -110,12 +110,23 @@ def test_both_engines_agree_and_a_file_keeps_the_network(name: str, tmp_path: Pa
     assert np.array_equal(cr.load(tmp_path / "net.safetensors")(x), net(x))
 
 
+@pytest.mark.parametrize("more", [{}, {"stride": (2, 1), "padding": (1, 2), "dilation": (1, 2)}, {"groups": 2, "bias": False, "padding": 1}])
+def test_a_convolution_is_a_cross_correlation_with_its_kernels_turned(more: dict[str, object]) -> None:
+    straight = nn.Sequential(nn.Conv2d(4, 6, (3, 2), **more)).init(0, dtype="float64")  # type: ignore[arg-type]  # settings of both
+    turned = nn.Sequential(nn.Convolve2d(4, 6, (3, 2), **more)).init(1, dtype="float64")  # type: ignore[arg-type]  # settings of both
+    turned.load_state_dict({k: v[:, :, ::-1, ::-1] if v.ndim == 4 else v for k, v in straight.state_dict().items()})
+    x = RNG.normal(size=(2, 4, 7, 8))
+    np.testing.assert_allclose(turned(x), straight(x), rtol=1e-12, atol=1e-12)
+    assert str(turned[0]).removeprefix("Convolve2d") == str(straight[0]).removeprefix("Conv2d")
+
+
 def test_what_the_layers_cannot_do_is_answered() -> None:
     for call, problem in (
         (lambda: nn.CellBias(()), r"shape=\(\)"),
         (lambda: nn.CellBias((2, 0)), "shape=0"),
         (lambda: nn.Sequential(nn.CellBias((2, 3))).init(0)(np.ones((4, 3, 2))), r"CellBias of \[4, 3, 2\]"),
         (lambda: nn.Convolve2d(1, 2, 3, padding=-1), "padding=-1"),
+        (lambda: nn.Convolve2d(2, 3, 3, groups=2), "out_channels=3: 2 groups"),
         (lambda: nn.Sequential(nn.Convolve2d(2, 2, 3)).init(0)(np.ones((4, 3, 5, 5))), r"Convolve2d of \[4, 3, 5, 5\]"),
         (lambda: documents.document004(3), "document004"),
         (lambda: documents.document001(flip="yes"), "flip='yes'"),  # type: ignore[arg-type]  # what is refused
@@ -123,3 +134,66 @@ def test_what_the_layers_cannot_do_is_answered() -> None:
         with pytest.raises(cr.ChainruleError, match=problem) as e:
             call()
         assert "accepted: " in str(e.value)
+
+
+# Losses and softmax ------------------------------------------------------------------------------------------------------
+
+
+def probabilities(*shape: int) -> np.ndarray:
+    a = RNG.random(shape) + 0.05
+    return a / a.sum(-1, keepdims=True)
+
+
+def test_the_cross_entropy_is_the_entropy_and_the_divergence() -> None:
+    """H(p,q) = H(p) + KL(p,q): document 002, by the library's own operations, for values and for gradients of both."""
+    p, q = probabilities(4, 5), probabilities(4, 5)
+    divergence = cr.ops.kl_divergence(np.log(q), p).sum(1)
+    np.testing.assert_allclose(cr.ops.cross_entropy_of_probabilities(q, p), cr.ops.entropy(p) + divergence, rtol=1e-12)
+    _, cross = cr.vjp(cr.ops.cross_entropy_of_probabilities, q, p)
+    _, entropy = cr.vjp(cr.ops.entropy, p)
+    _, kl = cr.vjp(cr.ops.kl_divergence, np.log(q), p)
+    dy = RNG.normal(size=4)
+    (dq, dp), (dp_entropy,), (dlog, dp_kl) = cross(dy), entropy(dy), kl(np.repeat(dy[:, None], 5, 1))
+    np.testing.assert_allclose(dq, dlog / q, rtol=1e-12)
+    np.testing.assert_allclose(dp, dp_entropy + dp_kl, rtol=1e-10, atol=1e-12)
+
+
+DISTANCES = {
+    "half squares": (cr.ops.half_squares, lambda y, t: y - t),
+    "cross-entropy": (cr.ops.cross_entropy_of_probabilities, lambda y, t: -t / y),
+    "absolute": (cr.ops.absolute_error, lambda y, t: np.sign(y - t)),
+    "binary cross-entropy": (cr.ops.binary_cross_entropy, lambda y, t: (y - t) / (y * (1 - y))),
+}
+
+
+@pytest.mark.parametrize("name", DISTANCES)
+def test_softmaxs_whole_jacobian_stands_under_any_loss(name: str) -> None:
+    """∂E/∂x_i = sum over k of ∂E/∂y_k ∂y_k/∂x_i, with y_i (1 - y_i) for i = k and -y_i y_k else: document 001."""
+    loss, slope = DISTANCES[name]
+    z, t = RNG.normal(size=(3, 5)), probabilities(3, 5)
+
+    class Both(nn.Module):
+        def forward(self, z: object) -> object:
+            return nn.functional.softmax(z, 1)
+
+    _, grads = cr.value_and_grad(Both(), lambda y, t: loss(y, t).sum())(z, t)
+    y = np.exp(z) / np.exp(z).sum(1, keepdims=True)
+    same = np.eye(5, dtype=bool)
+    jacobian = np.where(same, (y * (1 - y))[:, :, None], -y[:, :, None] * y[:, None])  # [n, k, i]
+    np.testing.assert_allclose(grads["input"], np.einsum("nk,nki->ni", slope(y, t), jacobian), rtol=1e-9, atol=1e-12)
+    _, pullback = cr.vjp(cr.ops.softmax, z)
+    for k in range(5):
+        np.testing.assert_allclose(pullback(np.tile(same[k], (3, 1)).astype(float))[0], jacobian[:, k], rtol=1e-12, atol=1e-15)
+
+
+def test_the_documents_losses_have_every_reduction_and_either_kind_of_target() -> None:
+    y, classes = probabilities(4, 3), np.array([2, 0, 1, 2])
+    t = np.eye(3)[classes]
+    each = -np.log(y[np.arange(4), classes])
+    squares = ((y - t) ** 2).sum(1) / 2
+    for reduction, put in (("none", lambda a: a), ("mean", np.mean), ("sum", np.sum)):
+        by_numbers = nn.ProbabilityCrossEntropyLoss(reduction=reduction)(y, classes)
+        np.testing.assert_allclose(by_numbers, put(each), rtol=1e-12)
+        np.testing.assert_allclose(nn.ProbabilityCrossEntropyLoss(reduction=reduction)(y, t), put(each), rtol=1e-12)
+        np.testing.assert_allclose(nn.CrossEntropyLoss(reduction=reduction)(np.log(y), classes), put(each), rtol=1e-12)
+        np.testing.assert_allclose(nn.HalfSquareLoss(reduction=reduction)(y, t), put(squares), rtol=1e-12)

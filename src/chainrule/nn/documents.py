@@ -50,30 +50,50 @@ class CellBias(Layer):
 class Convolve2d(Layer):
     """2-d convolution in the mathematical sense, whose kernel runs against x (ops.convolve); Conv2d is cross-correlation.
 
-    Parameters as Conv2d's: with every kernel turned round (weight[:, :, ::-1, ::-1]) the two are the same. Source: document 001.
+    Parameters and arguments as Conv2d's: with every kernel turned round (weight[:, :, ::-1, ::-1]) the two are the same. Source: document 001.
     """
 
-    arguments = ("in_channels", "out_channels", "kernel_size", "stride", "padding")
+    arguments = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups")
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0, bias: bool = True):
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        dilation: Any = 1,
+        groups: int = 1,
+        bias: bool = True,
+    ):
         self.in_channels, self.out_channels = whole(in_channels, "in_channels"), whole(out_channels, "out_channels")
         self.kernel_size, self.stride = several(kernel_size, "kernel_size", 1, 2), several(stride, "stride", 1, 2)
-        self.padding = several(padding, "padding", 0, 2)
+        self.padding, self.dilation = several(padding, "padding", 0, 2), several(dilation, "dilation", 1, 2)
+        self.groups = whole(groups, "groups")
+        for name in ("in_channels", "out_channels"):
+            if getattr(self, name) % self.groups:
+                raise ArgumentError(f"{name}={getattr(self, name)}: {self.groups} groups do not divide it; accepted: a multiple of groups")
         has_bias = flag(bias, "bias")
-        bound = 1 / math.sqrt(self.in_channels * math.prod(self.kernel_size))
-        self.weight = Parameter((self.out_channels, self.in_channels, *self.kernel_size), bound)
+        shape = (self.out_channels, self.in_channels // self.groups, *self.kernel_size)
+        bound = 1 / math.sqrt(math.prod(shape[1:]))
+        self.weight = Parameter(shape, bound)
         bias_of(self, self.out_channels, bound, has_bias)
 
     def forward(self, x: Any) -> Any:
         if x.ndim != 4 or x.shape[1] != self.in_channels:
             raise ShapeError(f"Convolve2d of {list(x.shape)}; accepted: [samples, {self.in_channels}, rows, columns]")
-        return ops.convolve(x, self.weight, self.bias, s=self.stride, a=self.padding, z=self.padding)
+        settings: dict[str, Any] = {"s": self.stride, "a": self.padding, "z": self.padding, "d": self.dilation}
+        if self.groups > 1:
+            return ops.grouped_convolve(x, self.weight, self.bias, g=self.groups, **settings)
+        return ops.convolve(x, self.weight, self.bias, **settings)
 
     def config(self) -> dict[str, object]:
         return {**(super().config() or {}), "bias": self.bias is not None}
 
     def extra_repr(self) -> str:
-        text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}" + self.told(padding=(0, 0))
+        text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}" + self.told(
+            padding=(0, 0), dilation=(1, 1), groups=1
+        )
         return text + ("" if self.bias is not None else ", bias=False")
 
 
