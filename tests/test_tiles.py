@@ -216,6 +216,13 @@ def test_what_depends_on_sizes_is_said_with_the_sizes(text: str, shapes: Shapes,
     assert str(e.value).startswith(problem) and "; accepted: " in str(e.value)
 
 
+@pytest.mark.parametrize("engine", ["native", "reference"])
+def test_blocks_of_no_place_between_the_lines_tile_nothing(engine: str) -> None:
+    op = cr.op("f(x[n,D]; k=2) -> y[n,D]\n    z[n,a*(D//k)+b:k*(D//k)] = x[n,a*(D//k)+b]\n    y[n,r] = x[n,r] + sum[i](z[n,i])")
+    with pytest.raises(cr.ShapeError, match=r"^z: axis 1 of f is not tiled, b meets no place with k=3, N=1, D=2"):
+        op(np.ones((1, 2)), k=3, engine=engine)
+
+
 def test_digits_are_read_off_an_index() -> None:
     a, b, B, C = (Poly.name(x) for x in "abBC")
     ranges = {"a": Poly.name("A"), "b": B}

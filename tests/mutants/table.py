@@ -484,7 +484,7 @@ OPS_MUTANTS = [
     Mutant("digits-rest", "language/digits.py", "return found is not None and not found[1].terms and", "return found is not None and", TILES, "a shifted index tiles its axis"),
     Mutant("digits-first", "language/digits.py", "part % d.size if k else part", "part % d.size", TILES, "the leading digit wraps around"),
     Mutant("tiles-gap", "language/digits.py", 'gap = (product - axis).constant if axis is not None else 0', "gap = 0", TILES, "letters that meet more places than the axis has"),
-    Mutant("tiles-bind", "language/bind.py", "tiled(d, replace(made, ranges=sized), found[line.tensor], values)", "pass", TILES, "tiles are not checked when sizes are known"),
+    Mutant("tiles-bind", "language/bind.py", "tiled(d, replace(made, ranges=sized), line.index, found[line.tensor], values)", "pass", TILES, "tiles are not checked when sizes are known"),
     Mutant("tiles-stated", "language/ranges.py", "if declared is None and axis is not None and met != axis:", "if False:", TILES, "an intermediate may lie about its size"),
     Mutant("part-open", "language/ranges.py", "((found >= limit) & (not open_end))", "(found >= limit)", TILES, "a part of an axis must fit the smallest axis"),
     Mutant("part-below", "language/ranges.py", "wrong = found[(found < 0) |", "wrong = found[((found < 0) & (not open_end)) |", TILES, "reading before an axis of another name"),

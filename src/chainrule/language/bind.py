@@ -125,7 +125,7 @@ def bind(
         ranges = tuple(p.subs(swap) for p in line.ranges)
         sized = tuple(Poly.of(_number(d, p, values, line.tensor)) for p in line.ranges)
         made = replace(line, ranges=ranges, expr=expr, target=line.target and tuple(p.subs(swap) for p in line.target))
-        tiled(d, replace(made, ranges=sized), found[line.tensor], values)
+        tiled(d, replace(made, ranges=sized), line.index, found[line.tensor], values)
         prove(d, replace(made, ranges=sized), found, values)
         spans = {x: (0, int(r.constant or 0) - 1) for x, r in zip(line.letters, sized, strict=True)}
         small(d, expr, spans, found, int(values.get(d.sample_size, 1)), sides)
@@ -201,12 +201,12 @@ def with_scalars(e: Expr, names: Collection[str]) -> Expr:
     return rebuild(e, lambda a: with_scalars(a, names)) if names else e
 
 
-def tiled(d: Definition, line: Line, shape: tuple[int, ...], values: Mapping[str, int | float]) -> None:
-    """The letters of a left side meet every place of the axes once."""
+def tiled(d: Definition, line: Line, written: tuple[Poly, ...], shape: tuple[int, ...], values: Mapping[str, int | float]) -> None:
+    """The letters of a left side, as it was written, meet every place of the axes once: 0*a+b has two letters still."""
     ranges = dict(zip(line.letters, line.ranges, strict=True))
-    for k, (p, size) in enumerate(zip(line.target or (), shape, strict=line.target is not None)):
-        within = {x: ranges[x] for x in line.letters if x in p.names}
-        if p.letter and ranges[p.letter] == Poly.of(size):
+    for k, (p, full, size) in enumerate(zip(line.target or (), written, shape, strict=False)):
+        within = {x: ranges[x] for x in line.letters if x in full.names}
+        if full.letter:
             continue
         if 0 not in (r.constant for r in within.values()):
             wrong = misfit(p, Poly.of(size), within)
@@ -215,7 +215,7 @@ def tiled(d: Definition, line: Line, shape: tuple[int, ...], values: Mapping[str
                     f"{line.tensor}: axis {k} of {d.name} is not tiled, {wrong} with {_listed(values)}; accepted: sizes and settings for which "
                     f"{' * '.join(str(r) for r in within.values())} is {size}, as {header_text(d)} says"
                 )
-        elif size:
+        else:
             raise ShapeError(f"{line.tensor}: axis {k} of {d.name} is not tiled, {p} meets no place with {_listed(values)}; accepted: larger sizes")
 
 
