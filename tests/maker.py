@@ -221,7 +221,8 @@ class Maker:
             name, indices = self.fresh(scope, inside)
         self.used.add(name)
         text = f"{name}[{', '.join(indices)}]" if indices else name
-        return f"sum({text})" if not inside and r.random() < 0.08 and indices else text
+        dropped = not inside and r.random() < 0.08 and any(x not in scope for x in indices)  # a sum of what stands at letters alone is refused
+        return f"sum({text})" if dropped else text
 
     def onto(self, size: str, scope: Mapping[str, str], inside: bool) -> str:
         """An index for an axis of a tensor that exists."""

@@ -156,6 +156,14 @@ SLIPS: list[tuple[str, str, str, Meaning]] = [
     (LOSS, "L = mean[n](sum((z[n,o] - sum(v*x))**2))", "L = mean[n](sum[o]((z[n,o] - sum[d](v[o,d] * x[n,d]))**2))",
      lambda: np.asarray(((X @ V.T - Z) ** 2).sum(1).mean())),
     (EACH, "y[n] = max(x)", "y[n] = max[d](x[n,d])", lambda: X.max(1)),
+    (HEAD, "y[n,i] = sum(x[n,i]*w[i])", "y[n,i] = sum[j](x[n,j] * w[j])", lambda: (X @ W)[:, None] * np.ones(4)),
+    (HEAD, "y[n,i] = exp(x[n,i])/sum(exp(x[n,i]))", "y[n,i] = exp(x[n,i]) / sum[j](exp(x[n,j]))", lambda: np.exp(X) / np.exp(X).sum(1, keepdims=True)),
+    (HEAD, "y[n,i] = exp(x[n,i])/sum[i](exp(x[n,i]))", "y[n,i] = exp(x[n,i]) / sum[j](exp(x[n,j]))", lambda: np.exp(X) / np.exp(X).sum(1, keepdims=True)),
+    (HEAD, "y[n,i] = x[n,i] - mean(x[n,i])", "y[n,i] = x[n,i] - mean[j](x[n,j])", lambda: X - X.mean(1, keepdims=True)),
+    (HEAD, "y[n,i] = w[i] + max(x[n,i]) + argmin(w[i])", "y[n,i] = w[i] + max[j](x[n,j]) + argmax[k](-w[k])", lambda: W + X.max(1, keepdims=True) + 1),
+    (HEAD, "y[n,i] = sum[j](w[j]*sum[j](x[n,j]))", "y[n,i] = sum[j](w[j] * sum[k](x[n,k]))", lambda: W.sum() * X.sum(1, keepdims=True) * np.ones(4)),
+    (HEAD, "y[n,i] = sum(sum(x)) + w[i]", "y[n,i] = sum[d](x[n,d]) + w[i]", lambda: X.sum(1, keepdims=True) + W),
+    (ROWS, "y[n,o] = sum(sum(x*v))", "y[n,o] = sum[d](x[n,d] * v[o,d])", lambda: X @ V.T),
 ]  # fmt: skip
 
 
@@ -238,7 +246,7 @@ def test_no_header_is_offered_that_would_be_refused(text: str) -> None:
 
 @pytest.mark.parametrize("slip, meant", HEADERS)
 def test_a_header_is_answered_with_the_header_that_is_meant(slip: str, meant: str) -> None:
-    body = "\n    y[n,i] = sum(x[n,i])"
+    body = "\n    y[n,i] = sum(x[n,i-1])"
     assert told(slip + body) == meant
     define(meant + body)
 
@@ -351,6 +359,7 @@ def test_where_the_line_cannot_be_known_none_is_shown() -> None:
     assert told(ROWS + "y[n,o] = x[n,o]*sum(v)") == vague  # over d, or over all of it?
     assert told(ROWS + "y[n,o] = x") == told(ROWS + "y = 2*x") == told("f(x[n,D]) -> L\n    L = x**2") == vague  # a sum, or a mean?
     assert told(ROWS + "y[n,o] = x[n,0]*sum(sum(v))") == vague
+    assert told("f(x[n,*A]) -> y[n,*A]\n    y[n,*a] = exp(x[n,*a])/sum(exp(x[n,*a]))") == vague
     assert told("f(x[n,D], u[D,D]) -> y[n,D]\n    y = x @ u") == vague  # of u or of its transpose?
     assert told("f(x[n,C,*A], b[C]) -> y[n,C,*A]\n    y[n,c,*a] = x[n,c,*a] + b") == vague  # a line for one rank is no line for all
     for text in ("1/2s", "x[n,i]**2s", "1/s x[n,i]", "1/w[i] x[n,i]"):  # a half of s, or 1 by 2 s?

@@ -490,7 +490,7 @@ OPS_MUTANTS = [
     Mutant("part-below", "language/ranges.py", "wrong = found[(found < 0) |", "wrong = found[((found < 0) & (not open_end)) |", TILES, "reading before an axis of another name"),
     Mutant("collapse-digits", "calculus/collapse.py", "() if exact else ((found[0][1], row[0].size),)", "()", TILES, "the leading digit has no bracket"),
     Mutant("lower-target", "engines/native/lower.py", "target = line.index", "target = tuple(map(Poly.name, line.letters))", TILES, "values are put where their letters say"),
-    Mutant("strong-bind", "language/bind.py", "expr = strong(with_scalars(subs(line.expr, swap), d.floats))", "expr = with_scalars(subs(line.expr, swap), d.floats)", STRONG, "comparisons of data are factors like any other"),
+    Mutant("strong-bind", "language/bind.py", "expr = strong(with_scalars(expr, d.floats))", "expr = with_scalars(expr, d.floats)", STRONG, "comparisons of data are factors like any other"),
     Mutant("strong-divided", "language/brackets.py", "return Call(\"/\", (_apart(e.args[0], summed, tests, conditions), strong(e.args[1])))", "return e", STRONG,
            "a test above a line of division is weak"),
     Mutant("strong-or", "language/brackets.py", '(e.fn in ("maximum", "minimum", "*") and all(map(is_test, e.args)))', "False", STRONG, "'or' is no test"),

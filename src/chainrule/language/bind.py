@@ -17,6 +17,7 @@ from .functions import COMPARISONS, Kind
 from .index import Poly
 from .program import MOST, Program, Reach
 from .show import header_text, tensor_text
+from .single import plain, reached
 from .tree import Call, Const, Definition, Expr, Index, Line, Read, Reduce, Tensor, direct_reads, reads, rebuild, subs, walk, whole
 
 Side = tuple[Expr, Mapping[str, tuple[int, int]]]  # of a comparison, with the ranges of the names around it
@@ -115,14 +116,16 @@ def bind(
     free = free_samples and any(d.sample_size in p.names for axes in d.axes.values() for p in axes)
     swap = {k: v for k, v in values.items() if not (free and k == d.sample_size) and k not in d.floats}
     found = shapes_of(d, shapes, values) | dict.fromkeys(d.floats, ())
+    axes = {name: tuple(p.subs(swap) for p in full) for name, full in d.axes.items()}
     lines = []
     sides: list[Side] = []
     for line in d.lines:
         try:
-            expr = strong(with_scalars(subs(line.expr, swap), d.floats))
+            ranges = tuple(p.subs(swap) for p in line.ranges)
+            expr = plain(subs(line.expr, swap), dict(zip(line.letters, ranges, strict=True)), axes, reached)
+            expr = strong(with_scalars(expr, d.floats))
         except ZeroDivisionError as e:
             raise ArgumentError(f"{d.name}: {e} with {_listed(values)}; accepted: settings that do not divide by zero") from None
-        ranges = tuple(p.subs(swap) for p in line.ranges)
         sized = tuple(Poly.of(_number(d, p, values, line.tensor)) for p in line.ranges)
         made = replace(line, ranges=ranges, expr=expr, target=line.target and tuple(p.subs(swap) for p in line.target))
         tiled(d, replace(made, ranges=sized), line.index, found[line.tensor], values)
@@ -169,6 +172,8 @@ def fixed(d: Definition, values: Mapping[str, int | float]) -> Definition:
             )
             for x in d.lines
         )
+        axes = {name: tuple(p.subs(whole) for p in full) for name, full in d.axes.items()}
+        lines = tuple(replace(x, expr=plain(x.expr, dict(zip(x.letters, x.ranges, strict=True)), axes)) for x in lines)
         settings = tuple((k, v) for k, v in d.settings if k not in values)
         made = d.with_lines(inputs=tuple(map(sized, d.inputs)), settings=settings, outputs=tuple(map(sized, d.outputs)), lines=lines)
     except ZeroDivisionError as e:

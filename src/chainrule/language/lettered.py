@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from .functions import Kind
 from .index import Poly
-from .meant import read_at, reduced, summed
+from .meant import another, read_at, reduced, summed
 from .raw import UNKNOWN
-from .tree import Call, Expr, Read, Reduce, children, free_names, fresh_name, index_names, letters_of, reads, rebuild, walk
+from .tree import Call, Expr, Read, Reduce, children, direct_reads, free_names, fresh_name, index_names, letters_of, reads, rebuild, subs, walk
 
 Axes = Mapping[str, tuple[Poly, ...]]
 Scope = dict[Poly, list[str]]  # the letters that stand for each size
@@ -180,11 +180,29 @@ class _Filling:
             if letters or not self.free(e.body):
                 break
         self.scope = before
+        if not letters and all(p.letter for r in direct_reads(e.body) for p in self.indices(r)):
+            self.used = used
+            return self.again(e.kind, e.body)
         if not letters and any(not r.index and self.axes.get(r.tensor) for r in reads(e.body)):
             raise Unclear
         if not apart and not own:
             self.sure(e.body, before)
         return reduced(e.kind, body, letters) if letters else Reduce(e.kind, (), (), body)
+
+    def indices(self, r: Read) -> tuple[Poly, ...]:
+        """What a tensor is read at; where that is not written, no letters."""
+        return r.index or (Poly.of(0),) * len(self.axes.get(r.tensor, ()))
+
+    def again(self, kind: Kind, body: Expr) -> Expr:
+        """A reduction of what is read at the line's own letters: over all of them but the sample's, or of nothing."""
+        own = [x for x in read_at(body) if x != "n"]
+        if not set(own) <= set(self.letters):
+            raise Unclear
+        new = {x: another(self.used) for x in own}
+        changed = self.within(new.values(), subs(body, {x: Poly.name(y) for x, y in new.items()}))
+        if isinstance(body, Reduce) and len({r.tensor for r in reads(body)}) == 1 and free_names(changed) & set(self.letters) - {"n"}:
+            raise Unclear  # sum(sum(v)) at one of v's letters: over the rest, or over all?
+        return reduced(kind, changed, new.values()) if new else changed
 
     def sure(self, body: Expr, around: Scope) -> None:
         """A tensor alone under a sum, of whose axes some have letters: whether it is read there or summed whole, only the other tensors tell."""

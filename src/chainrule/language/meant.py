@@ -21,6 +21,7 @@ from .tree import (
     children,
     div,
     free_names,
+    fresh_name,
     mul,
     neg,
     number_of,
@@ -29,6 +30,7 @@ from .tree import (
     reads,
     rebuild,
     sub,
+    subs,
 )
 
 
@@ -134,3 +136,22 @@ def _bounded(e: Reduce, letter: str, size: Poly) -> Expr:
         return div(Reduce(Kind.SUM, e.letters, ranges, mul(e.body, inside)), number_of(size))
     other = NEUTRAL[e.kind]
     return replace(e, ranges=ranges, body=mul(e.body, inside) if other is None else Call("where", (inside, e.body, other)))
+
+
+LETTERS = "jklmqruv"  # for what is reduced, where the letter that was written is in use
+
+
+def another(used: set[str]) -> str:
+    """A letter that is not in use; it is from now on."""
+    found = next((x for x in LETTERS if x not in used), None) or fresh_name("j", used)
+    used.add(found)
+    return found
+
+
+def own_letters(e: Expr, around: set[str], used: set[str]) -> Expr:
+    """e with other letters for reductions that bind a letter of those around them again."""
+    if not isinstance(e, Reduce):
+        return rebuild(e, lambda a: own_letters(a, around, used))
+    new = {x: another(used) if x in around else x for x in e.letters}
+    body = subs(e.body, {x: Poly.name(y) for x, y in new.items() if x != y})
+    return Reduce(e.kind, tuple(new.values()), e.ranges, own_letters(body, around | set(new.values()), used))

@@ -105,8 +105,9 @@ class _Parser:
             )
 
         reads = tuple(zip(fixed(left), (value for _, value in self.left_out.values()), strict=True))
-        settings, looked_up, starred = tuple(self.settings.items()), tuple(self.lookups), bool(self.families.members)
-        return Raw(self.head.name, fixed(inputs), settings, fixed(outputs), lines, self.source, sample, looked_up, reads, starred)
+        settings, looked_up, members = tuple(self.settings.items()), tuple(self.lookups), self.families.members
+        starred, empty = bool(members), not all(members.values())
+        return Raw(self.head.name, fixed(inputs), settings, fixed(outputs), lines, self.source, sample, looked_up, reads, starred, empty)
 
     def header(self, form: Form) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
         for s in self.head.settings:

@@ -21,11 +21,12 @@ from .families import USUAL, Form, Outline, without
 from .functions import Kind
 from .index import Poly, related
 from .lettered import filled
-from .meant import bounded, line_of, read_at
+from .meant import bounded, line_of, own_letters, read_at
 from .parse import outline as parse_outline
 from .parse import parse
 from .raw import UNKNOWN, Raw, RawLine
 from .show import expression
+from .single import idle, plain
 from .slips import typed_first
 from .source import PLAIN, Piece, complain_at, correct_at, mended, nearest
 from .tree import (
@@ -38,6 +39,8 @@ from .tree import (
     Reduce,
     Tensor,
     direct_reads,
+    index_names,
+    letters_of,
     rebuild,
     walk,
 )
@@ -114,8 +117,6 @@ class _Resolver:
         for node in walk(line.expr):
             if isinstance(node, Call) and node.fn == "@":
                 self.correct(line, "@", "'@' is not in the language: say which letters are summed")
-            if isinstance(node, Reduce) and len(node.ranges) > len(node.letters):
-                self.correct(line, node.kind, f"{node.kind!r} does not say over what")
         index = tuple(map(Poly.name, line.letters)) if line.target is None else line.target
         if declared is not None and len(declared) != len(index):
             problem = f"{line.tensor!r} has {len(declared)} axes in the header and {len(index)} here"
@@ -144,7 +145,11 @@ class _Resolver:
                     f"index letter {letter!r} has no range",
                     f"{letter!r} alone on an axis of known size, or '{letter}:size' on the left",
                 )
-        expr = without(self.reductions(line.expr, line.piece, scope), self.left)  # letters keep the ranges that its axes give them
+        full = self.reductions(line.expr, line.piece, scope)
+        nothing = idle(full, outer, self.axes)
+        if nothing is not None and not self.raw.empty:
+            self.correct(line, nothing.kind.value, f"{nothing.kind.value!r} without letters is a single term: nothing is left to reduce")
+        expr = plain(without(full, self.left), outer, self.axes)  # letters keep the ranges that its axes give them
         self.known(line, expr, outer)
         for p, axis in zip(index, sizes, strict=True):
             within = {x: outer[x] for x in line.letters if x in p.names}
@@ -257,7 +262,7 @@ class _Resolver:
         if isinstance(e, Reduce):
             for letter in e.letters:
                 if letter in scope:
-                    complain_at(self.source, piece, letter, f"index letter {letter!r} is in use around this {e.kind}", "another letter")
+                    self.twice(piece, letter, e.kind)
             return self.check_names(e.body, piece, scope | set(e.letters))
         polys = e.index if isinstance(e, Read) else (e.expr,) if isinstance(e, Index) else ()
         if isinstance(e, Read):
@@ -287,6 +292,15 @@ class _Resolver:
             for a in e.args:
                 self.check_names(a, piece, scope)
         return None
+
+    def twice(self, piece: Piece, letter: str, kind: Kind) -> NoReturn:
+        """A letter that is bound again inside its own range."""
+        problem = f"index letter {letter!r} is in use around this {kind.value}"
+        if self.raw.families:
+            complain_at(self.source, piece, letter, problem, "another letter")
+        line = self.raw_line
+        used = {*self.sizes, *self.settings, *self.axes, *self.output_axes, *line.letters, *index_names(line.expr), *letters_of(line.expr)}
+        correct_at(self.source, piece, letter, problem, self.text(line, own_letters(line.expr, set(line.letters), used)))
 
     def lost(self) -> list[str]:
         """Letters that stand alone on axes of what is read, and come from nowhere."""

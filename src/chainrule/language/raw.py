@@ -37,3 +37,4 @@ class Raw:
     lookups: tuple[tuple[str, str, int], ...]  # (input of whole numbers, table read at it, which axis of the table)
     left: tuple[tuple[Tensor, int | float], ...] = ()  # inputs that are left out, and what their reads are
     families: bool = False  # written with stars, which the lines here no longer have
+    empty: bool = False  # a family of no axes is among them
