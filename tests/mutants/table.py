@@ -470,7 +470,7 @@ OPS_MUTANTS = [
     Mutant("ops-types", "operation/arrays.py", "    if len(found) > 1:", "    if len(found) > 2:", LANGUAGE, "float32 and float64 are mixed"),
     Mutant("ops-samples", "engines/native/program.py", "spec.sample, spec.chunks, spec.update, target)", "spec.sample, spec.update, target)", PLANS, "the number of chunks missing from the key of a program"),
     Mutant("slips-keywords", "language/slips.py", "(?:if|else|and", "(?:else|and", SLIPS, "a number before 'if' is multiplied"),
-    Mutant("slips-header", "language/slips.py", "table = TYPED if k > head else HEADED", "table = TYPED", LANGUAGE + SLIPS, "a header is read as a line"),
+    Mutant("slips-header", "language/slips.py", "table = HEADED if k <= head else TYPED if head < 0", "table = TYPED if head < 0", LANGUAGE + SLIPS, "a header is read as a line"),
     Mutant("slips-sum", "language/lettered.py", "for apart in (False, True):", "for apart in (False,):", SLIPS, "a plain sum takes the letters around it"),
     Mutant("slips-inside", "language/meant.py", "if _products(e, x) else _over(e, x)", "if False else _over(e, x)", SLIPS, "a forgotten sum goes around the function"),
     Mutant("slips-neutral", "language/meant.py", "Kind.MAX: Const(-math.inf)", "Kind.MAX: None", SLIPS, "what does not count in a maximum is 0"),

@@ -154,3 +154,13 @@ def misfit(p: Poly, axis: Poly | None, ranges: Mapping[str, Poly]) -> str | None
     product = p.subs({x: r - 1 for x, r in ranges.items()}) + 1
     gap = (product - axis).constant if axis is not None else 0
     return f"{p}{below} meets {product} places of an axis of {axis}" if gap else None
+
+
+def largest(size: Poly, spans: Mapping[str, Poly]) -> Poly | None:
+    """What a size of letters reaches at most; None where that is no simple matter."""
+    for x in sorted(size.names & spans.keys()):
+        split = size.linear_in(x)
+        if split is None or split[0].constant is None:
+            return None
+        size = size.subs({x: spans[x] - 1 if split[0].constant > 0 else Poly.of(0)})
+    return size

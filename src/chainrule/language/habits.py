@@ -11,7 +11,7 @@ from .families import items_of
 from .functions import FUNCTIONS
 from .reader import Reader
 from .slips import KNOWN_AS, called
-from .source import formed, nearest
+from .source import formed, nearest, put_in
 
 
 def below(reader: Reader, node: ast.expr | None) -> None:
@@ -51,9 +51,14 @@ def no_function(reader: Reader, node: ast.Call, word: str, tensors: Collection[s
     """A call of what is no function: of a tensor, or of a value. values: the names of numbers."""
     args = list(map(reader.segment, node.args))
     read = isinstance(node.func, ast.Subscript) and word in tensors
-    if len(args) == 1 and (read or word in values):
-        meant = formed("{0}*{1}", [reader.segment(node.func), args[0]])
-        reader.correct(node.func, "what stands side by side is not multiplied", reader.corrected(node, meant))
+    factor = len(args) == 1 and word in tensors and any(isinstance(x, ast.Name) and x.id in tensors for x in ast.walk(node.args[0]))
+    if len(args) == 1 and (read or word in values or factor):
+        before, after = reader.around(node)
+        apart = before.rstrip().endswith(("/", "**", "%"))  # 1/s(x): all of it is below the line
+        first = f"{reader.segment(node.func)}*"
+        meant = formed("{0}*{1}", [first[:-1], args[0]]) if apart else first + put_in(before + first, args[0], after)
+        line = reader.corrected(node, meant) if apart else reader.replaced(node, meant)
+        reader.correct(node.func, "what stands side by side is not multiplied", line)
     if word in tensors and not read:
         problem = f"{word!r} is a tensor: its indices stand in square brackets"
         reader.correct(node.func, problem, reader.corrected(node, f"{word}[{', '.join(args)}]"))

@@ -18,7 +18,7 @@ Axes = Mapping[str, list[str]]
 
 def headed(statements: Sequence[str]) -> str | None:
     """The definition that a text without a header means: f(a, b) = …, or a line whose inputs are what it reads; None: it has one, or none is known."""
-    rows = [" ".join(s.split()) for s in statements]
+    rows = [_product(" ".join(s.split())) for s in statements]
     try:
         if product := multiplied(rows):
             return product
@@ -56,6 +56,11 @@ def _call(row: str) -> _Call | None:
         if head and depth == 0:
             return _Call(head[1], row[head.end() : k].strip(), row[k + 1 :].strip())
     return None
+
+
+def _product(row: str) -> str:
+    """x(1-x) is a product in a row without indices: nothing is a function of itself."""
+    return row if "[" in row else re.sub(r"(?<![\w.])([^\W\d])\s*\((?=[^()]*(?<!\w)\1(?!\w)[^()]*\))", r"\1*(", row)
 
 
 def _beside_names(call: _Call) -> str:

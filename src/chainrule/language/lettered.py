@@ -167,6 +167,9 @@ class _Filling:
 
     def over(self, e: Reduce) -> Expr:
         """A reduction that does not say over what: over what nothing around it has, or else over all but the sample's axis."""
+        single = e
+        while isinstance(e.body, Reduce) and e.body.kind is e.kind and not e.body.letters:
+            e = e.body  # two sums in one another are one
         before, used = self.scope, set(self.used)
         around = self.bound.union(*before.values())
         own = [x for x in read_at(e.body) if x not in self.bound]
@@ -187,7 +190,10 @@ class _Filling:
             raise Unclear
         if not apart and not own:
             self.sure(e.body, before)
-        return reduced(e.kind, body, letters) if letters else Reduce(e.kind, (), (), body)
+        found = reduced(e.kind, body, letters) if letters else Reduce(e.kind, (), (), body)
+        if e is not single and len({r.tensor for r in reads(body)}) == 1 and free_names(found) & set(self.letters) - {"n"}:
+            raise Unclear  # sum(sum(v)) at one of v's letters: over the rest, or over all?
+        return found
 
     def indices(self, r: Read) -> tuple[Poly, ...]:
         """What a tensor is read at; where that is not written, no letters."""
@@ -196,12 +202,10 @@ class _Filling:
     def again(self, kind: Kind, body: Expr) -> Expr:
         """A reduction of what is read at the line's own letters: over all of them but the sample's, or of nothing."""
         own = [x for x in read_at(body) if x != "n"]
-        if not set(own) <= set(self.letters):
+        if not set(own) <= set(self.letters) or (isinstance(body, Reduce) and not body.letters):
             raise Unclear
         new = {x: another(self.used) for x in own}
         changed = self.within(new.values(), subs(body, {x: Poly.name(y) for x, y in new.items()}))
-        if isinstance(body, Reduce) and len({r.tensor for r in reads(body)}) == 1 and free_names(changed) & set(self.letters) - {"n"}:
-            raise Unclear  # sum(sum(v)) at one of v's letters: over the rest, or over all?
         return reduced(kind, changed, new.values()) if new else changed
 
     def sure(self, body: Expr, around: Scope) -> None:

@@ -16,6 +16,7 @@ from .tree import (
     Const,
     Expr,
     Index,
+    Read,
     Reduce,
     add,
     children,
@@ -115,22 +116,26 @@ def read_at(e: Expr) -> list[str]:
 NEUTRAL = {Kind.SUM: None, Kind.PROD: ONE, Kind.MAX: Const(-math.inf), Kind.ARGMAX: Const(-math.inf), Kind.MIN: Const(math.inf)}
 
 
-def bounded(e: Expr, letter: str, size: Poly) -> Expr | None:
-    """Reductions over letter:size, where the size is no size, with a condition for it: terms beyond it do not count. None: of no such meaning."""
+def bounded(e: Expr, letter: str, size: Poly, most: Poly | None) -> Expr | None:
+    """Reductions over letter:size, where the size is no size, with a condition for it: terms beyond it do not count. None: of no such meaning.
+
+    most: how far a letter runs that stands alone on no axis.
+    """
     lost = [False]
 
     def change(node: Expr) -> Expr:
         if not isinstance(node, Reduce) or (letter, size) not in zip(node.letters, node.ranges, strict=True):
             return rebuild(node, change)
         lost[0] |= node.kind is Kind.MEAN and len(node.letters) > 1  # of how many values, no size says
-        return _bounded(node, letter, size)
+        alone = most is None or any(p.letter == letter for r in reads(node.body) for p in r.index)
+        return _bounded(node, letter, size, UNKNOWN if alone or most is None else most)
 
     out = change(e)
     return None if lost[0] else out
 
 
-def _bounded(e: Reduce, letter: str, size: Poly) -> Expr:
-    ranges = tuple(UNKNOWN if x == letter else r for x, r in zip(e.letters, e.ranges, strict=True))
+def _bounded(e: Reduce, letter: str, size: Poly, run: Poly) -> Expr:
+    ranges = tuple(run if x == letter else r for x, r in zip(e.letters, e.ranges, strict=True))
     inside = Call("<", (Index(Poly.name(letter)), number_of(size)))
     if e.kind is Kind.MEAN:  # of so many values
         return div(Reduce(Kind.SUM, e.letters, ranges, mul(e.body, inside)), number_of(size))
@@ -155,3 +160,13 @@ def own_letters(e: Expr, around: set[str], used: set[str]) -> Expr:
     new = {x: another(used) if x in around else x for x in e.letters}
     body = subs(e.body, {x: Poly.name(y) for x, y in new.items() if x != y})
     return Reduce(e.kind, tuple(new.values()), e.ranges, own_letters(body, around | set(new.values()), used))
+
+
+def chosen(e: Expr, read: Read, branch: bool = False) -> Expr:
+    """e with a read as a single term that may be dropped, wherever it stands in a branch of a choice."""
+    if isinstance(e, Reduce):
+        return e
+    if e == read:
+        return Reduce(Kind.SUM, (), (), e) if branch else e
+    branch = branch or (isinstance(e, Call) and e.fn == "where")
+    return rebuild(e, lambda a: chosen(a, read, branch))

@@ -337,7 +337,7 @@ class _Parser:
 
     def call(self, node: ast.Call) -> Expr:
         head = node.func.value if isinstance(node.func, ast.Subscript) else node.func
-        known = [*FUNCTIONS, *REDUCING, "pow"]
+        known = [*FUNCTIONS, *map(str, REDUCING), "pow"]
         if not isinstance(head, ast.Name) or head.id not in (*known, *FOLDS):
             values = {*self.settings, *self.bound, *CONSTANTS}
             habits.no_function(self.reader, node, ast.unparse(head), self.tensors, values, known)

@@ -16,12 +16,12 @@ from typing import NoReturn
 
 import numpy as np
 
-from .digits import fits, lettered, misfit
+from .digits import fits, largest, lettered, misfit
 from .families import USUAL, Form, Outline, without
 from .functions import Kind
 from .index import Poly, related
 from .lettered import filled
-from .meant import bounded, line_of, own_letters, read_at
+from .meant import bounded, chosen, line_of, own_letters, read_at
 from .parse import outline as parse_outline
 from .parse import parse
 from .raw import UNKNOWN, Raw, RawLine
@@ -145,6 +145,7 @@ class _Resolver:
                     f"index letter {letter!r} has no range",
                     f"{letter!r} alone on an axis of known size, or '{letter}:size' on the left",
                 )
+        self.around = outer
         full = self.reductions(line.expr, line.piece, scope)
         nothing = idle(full, outer, self.axes)
         if nothing is not None and not self.raw.empty:
@@ -235,7 +236,8 @@ class _Resolver:
                 for name in size.names - {"n"} - self.sizes - set(self.settings):
                     if name in scope | set(e.letters) - {letter}:
                         problem = f"the range of {letter!r} depends on the letter {name!r}"
-                        meant = bounded(self.raw_line.expr, letter, size)
+                        most = largest(size, {**self.around, **known})
+                        meant = bounded(self.raw_line.expr, letter, size, most if most and self.fixed(most) else None)
                         if meant is None or self.raw.families:
                             complain_at(self.source, piece, name, problem, "a size, a setting or a whole number")
                         correct_at(self.source, piece, name, problem, self.text(self.raw_line, meant))
@@ -254,6 +256,7 @@ class _Resolver:
                     f"index letter {letter!r} has no range",
                     f"{letter!r} alone on an axis of known size, or '{e.kind}[{letter}:size]'",
                 )
+        self.around = {**self.around, **known}
         body = self.reductions(e.body, piece, scope | set(e.letters))
         return Reduce(e.kind, e.letters, tuple(known[x] for x in e.letters), body)
 
@@ -296,11 +299,16 @@ class _Resolver:
     def twice(self, piece: Piece, letter: str, kind: Kind) -> NoReturn:
         """A letter that is bound again inside its own range."""
         problem = f"index letter {letter!r} is in use around this {kind.value}"
-        if self.raw.families:
-            complain_at(self.source, piece, letter, problem, "another letter")
         line = self.raw_line
+        inner = [r for e in walk(line.expr) if isinstance(e, Reduce) and letter in e.letters for r in e.ranges]
+        if self.raw.families or not all(r == UNKNOWN or self.fixed(r) for r in inner):
+            complain_at(self.source, piece, letter, problem, "another letter")
         used = {*self.sizes, *self.settings, *self.axes, *self.output_axes, *line.letters, *index_names(line.expr), *letters_of(line.expr)}
         correct_at(self.source, piece, letter, problem, self.text(line, own_letters(line.expr, set(line.letters), used)))
+
+    def fixed(self, size: Poly) -> bool:
+        """Whether a size is one, and depends on no letter."""
+        return size.names <= {*self.sizes, *self.settings, "n"}
 
     def lost(self) -> list[str]:
         """Letters that stand alone on axes of what is read, and come from nowhere."""
@@ -315,6 +323,12 @@ class _Resolver:
             complain_at(self.source, line.piece, needle, problem, PLAIN)
         correct_at(self.source, line.piece, needle, problem, self.text(replace(line, letters=found[0]), found[1]))
 
+    def chosen(self, line: RawLine, read: Read, problem: str) -> None:
+        """Fail with the line in which a branch of a choice may read outside."""
+        meant = chosen(line.expr, read)
+        if meant != line.expr and not self.raw.families:
+            correct_at(self.source, line.piece, read.tensor, problem, self.text(line, meant))
+
     def text(self, line: RawLine, expr: Expr) -> str:
         """A line with another right side."""
         return line_of(line.tensor, line.letters, line.explicit, expr, self.axes | self.output_axes)
@@ -326,6 +340,7 @@ class _Resolver:
                 for p, size in zip(read.index, d.axes[read.tensor], strict=True):
                     witness = None if fits(p, size, ranges, d.facts) else outside(d, p, size, ranges)
                     if witness:
+                        self.chosen(raw, read, f"reads outside {read.tensor!r}: a branch that is not taken is computed, too")
                         kept = expression(Reduce(Kind.SUM, (), (), read), d.axes)
                         complain_at(
                             self.source, raw.piece, read.tensor,

@@ -90,14 +90,23 @@ class Reader:
 
     def corrected(self, node: ast.expr, meant: str) -> str:
         """The line with something else in the place of a node."""
+        before, after = self.around(node)
+        return self.replaced(node, put_in(before, meant, after))
+
+    def replaced(self, node: ast.expr, meant: str) -> str:
+        """The same, letter by letter."""
+        before, after = self.around(node)
+        part = (before + meant + after)[1:-1]
+        whole = self.piece.text
+        return " ".join((whole[: self.start] + part + whole[self.start + len(self.text) - 2 :]).split())
+
+    def around(self, node: ast.expr) -> tuple[str, str]:
+        """What is written before and behind a node."""
         lines = self.text.encode().split(b"\n")
         start = sum(len(row) + 1 for row in lines[: node.lineno - 1]) + node.col_offset
         end = sum(len(row) + 1 for row in lines[: (node.end_lineno or 1) - 1]) + (node.end_col_offset or 0)
         raw = self.text.encode()
-        before, after = raw[:start].decode(), raw[end:].decode()
-        part = (before + put_in(before, meant, after) + after)[1:-1]
-        whole = self.piece.text
-        return " ".join((whole[: self.start] + part + whole[self.start + len(self.text) - 2 :]).split())
+        return raw[:start].decode(), raw[end:].decode()
 
 
 def is_test(node: ast.expr) -> bool:

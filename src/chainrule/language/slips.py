@@ -21,6 +21,8 @@ CLOSED = r"(?:[^()]|\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\))"  # text whose bra
 ITEM = rf"[*/]\s*[+-]|\d[eE][+-](?=\d)|\({CLOSED}*\)|\[[^\[\]]*\]|(?!\s+{WORDS})[^()\[\]+\-<>=!,:;]"
 TERM = rf"(?:[+-]\s*)?(?:{ITEM})+(?<=\S)"  # a product, to the next sign that does not belong to it
 
+ONE_VALUE = "|".join(k for k, f in FUNCTIONS.items() if f.arity == 1)
+
 Row = tuple[str, str | Callable[[re.Match[str]], str], str]
 
 # In front of 2x, where it is clear what is meant: neither 1/2x nor a**2x.
@@ -36,8 +38,13 @@ TYPED: tuple[Row, ...] = (
     ("[·×∙⋅∗]", "*", "this multiplication sign is not in the language"),
     ("[÷∕]", "/", "this division sign is not in the language"),
     ("[−–]", "-", "this minus is another character than '-'"),
-    ("²", "**2", "a raised digit is no power here"),
-    ("³", "**3", "a raised digit is no power here"),
+    (
+        rf"\b({ONE_VALUE})(?:\s*(?:\^|\*\*)\s*([23])|\s*([²³]))(?=\s*\(|\s[^\W\d])\s*(\({CLOSED}*\)|[^\W\d]\w*(?:\[[^\[\]]*\])?)",
+        lambda m: f"{m[1]}({m[4].removeprefix('(').removesuffix(')')})**{m[2] or '23'['²³'.index(m[3])]}",
+        "a power of a function stands behind its value",
+    ),
+    ("²", lambda m: _raised(m, "**2"), "a raised digit is no power here"),
+    ("³", lambda m: _raised(m, "**3"), "a raised digit is no power here"),
     ("½", "(1/2)", "'½' is written '1/2'"),
     ("≤", "<=", "'≤' is written '<='"),
     ("≥", ">=", "'≥' is written '>='"),
@@ -60,7 +67,7 @@ TYPED: tuple[Row, ...] = (
     (rf"\b({OF})_(\w)(?=\s*\(|\s+{NOT}[^\W\d])", r"\1[\2]", "the letters of a reduction stand in square brackets"),
     (r"\]\s*\[", ",", "all indices stand in one pair of brackets"),
     (
-        rf"\b({'|'.join(k for k, f in FUNCTIONS.items() if f.arity == 1)})\s+([^\W\d]\w*(?:\[[^\[\]]*\])?)",
+        rf"\b({ONE_VALUE})\s+([^\W\d]\w*(?:\[[^\[\]]*\])?)",
         r"\1(\2)",
         "what a function is taken of stands in round brackets",
     ),
@@ -75,11 +82,25 @@ TYPED: tuple[Row, ...] = (
         r"\1*",
         "a number beside a name does not multiply it",
     ),
+    (
+        rf"(\*\*\s*\d+)(?![\d.])(?:\s*(?=\(|(?:{ONE_VALUE})\()|\s+{NOT}(?=[^\W\d]))",
+        lambda m: _powered(m),
+        "what stands side by side is not multiplied",
+    ),
     (rf"([\])])\s*{NOT}(?=[^\W\d]|\d)", lambda m: _beside(m), "what stands side by side is not multiplied"),
     (r"(\))\s*(?=\()", lambda m: _beside(m), "what stands side by side is not multiplied"),
     (r"\s*(?<![<>=!*/+\-])[+:]=(?!=)", " =", "a line defines its tensor, once and whole: '='"),
     (rf"\s*(?<![<>=!*/+\-])-=(?!=)\s*({CLOSED}+)$", lambda m: f" = -{put_in('-', m[1], '')}", "a line defines its tensor, once and whole: '='"),
     (r"\s*;\s*$", "", "a line ends without ';'"),
+    (
+        r"^\s*[^\W\d]\w*(?:\[[^\[\]:]*\])?\s*=(?!=).*\[(?:[^\[\]]*,)?\s*:\s*[,\]].*$",
+        lambda m: _with_letter(m[0]),
+        "an axis that is read whole has a letter, as every other",
+    ),
+)
+TRANSPOSED: tuple[Row, ...] = (  # behind a header: which axis is which, its sizes say
+    (r"\.T\[([^,\[\]]*),([^,\[\]]*)\]", r"[\2,\1]", "letters say which axis is which: nothing is transposed"),
+    (r"(?<=[\w)])\.T\b", "", "letters say which axis is which: nothing is transposed"),
 )
 HEADED: tuple[Row, ...] = (
     (r"\s*(?:→|=>|⟶|↦)\s*", " -> ", "the arrow is written '->'"),
@@ -126,7 +147,7 @@ def typed(text: str) -> tuple[int, int, str, str] | None:
     head = next((k for k, row in enumerate(rows) if re.search("->|→|=>|⟶|↦", row.partition("#")[0])), -1)  # the header's last row
     for k, row in enumerate(rows):
         code, mark, comment = row.partition("#")
-        table = TYPED if k > head else HEADED
+        table = HEADED if k <= head else TYPED if head < 0 else (*TYPED, *TRANSPOSED)
         found = sorted(
             (m.start() + len(m[0]) - len(m[0].lstrip()), which) for which, (pattern, _, _) in enumerate(table) for m in re.finditer(pattern, code)
         )
@@ -157,6 +178,35 @@ def _added(rows: list[str]) -> tuple[int, int, str, str] | None:
                 joined = f"{begun[1].rstrip()} = {begun[2].strip()} {more[2]} {added}"
                 return k, more.start(2), "a line defines its tensor, once and whole", "\n".join([*rows[:j], joined, *rows[j + 1 : k], *rows[k + 1 :]])
     return None
+
+
+def _raised(m: re.Match[str], power: str) -> str:
+    """A raised digit; what stands behind it is another factor."""
+    behind = m.string[m.end() :]
+    return f"{power}*" if re.match(r"[^\W\d]|\(", behind) and not _divides(m.string, m.start()) else power
+
+
+def _powered(m: re.Match[str]) -> str:
+    """A sign behind a power, unless a division or a power stands before what it is a power of."""
+    return m[0] if _divides(m.string, m.start()) else f"{m[1]}*"
+
+
+def _divides(text: str, end: int) -> bool:
+    """Whether what ends here (a name, a read, brackets) stands behind a division or in a power."""
+    at, depth = len(text[:end].rstrip()) - 1, 0
+    while at >= 0 and (depth or text[at] in ")]" or re.match(r"[\w.]", text[at])):
+        depth += (text[at] in ")]") - (text[at] in "([")
+        at -= 1
+    return text[: at + 1].rstrip().endswith(("/", "**", "^"))
+
+
+def _with_letter(line: str) -> str:
+    """w[o,:] and x[n,:] at one letter; as it was where a tensor is read along several axes."""
+    brackets = re.findall(r"\[([^\[\]]*)\]", line)
+    if any([x.strip() for x in b.split(",")].count(":") > 1 for b in brackets):
+        return line
+    letter = next(x for x in ("k", "j", "l", "m", *(f"k{m}" for m in range(1, 99))) if not re.search(rf"\b{x}\b", line))
+    return re.sub(r"(?<=[\[,])(\s*):(?=\s*[,\]])", rf"\1{letter}", line)
 
 
 def _beside(closing: re.Match[str]) -> str:
