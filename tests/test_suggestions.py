@@ -27,6 +27,7 @@ SLIPS = {
         y[n,i] = sum(x*w); y[n,i] = sum(x[n,i]*w[i]); y[n,i] = sum[i](x[n,i]); y[n,i] = exp(x[n,i])/sum(exp(x[n,i])); y[n,i] = x[n,i] - mean(x[n,i]); y[n,i] = argmax(x[n,i])""",
     ONE: """y = x^2; y = 2x; y = 2x²; y = x^2(1-x); y = x²(1-x); y = x(1-x); y = x(1-x)^2; y = 2x(1-x); y = (1-x)x; y = (1-x)(1+x); y = (1-x)^2(1+x); y = x^2 x; y = x² x³;
         y = x**2(1-x); y=x^2sin(x); y=2 x^2 sin(x); y = 2e^x; y = e^(-x); y = x e^x; y = x^-1; y = √x; y = |x|; y = x x""",
+    "f(x[n,C,*H]; *k=2) -> y[n,C,*(H//k)]\n    ": "y[n,c,*i] = max[*u:k](x[n,c,*(k*i+u)])",
     BLOCK: """y[n] = sum(sum(x)); y[n] = sum(sum(x[n,c,h])); y[n] = sum[c](sum(x[n,c,h])); y[n] = sum(sum[c](x[n,c,h])); y[n] = max(max(x)); y[n] = sum(x)""",
     "": """y = x @ w + b; y = x @ w.T + b; y = relu(x @ w + b); y = max(0, x @ w); y = x @ w @ v; y = x @ w\ny += b; y[n,i] = x[n,i]\ny[n,i] += b[i]; y[n,o] = w[o,:] @ x[n,:];
         f(x)=x(1-x); f(x) = x^2(1-x); f(x)=2x²; f(x,y)=x^2 y; f(x) = ln x; f(x)=e^x; f(x) = 1/(1+e^-x); f(x1,x2)=x1 x2 + sin x1; f(x) = x(1-x)(2-x); f(x, a) = a x^2; y = x(1-x);

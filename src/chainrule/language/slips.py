@@ -59,6 +59,7 @@ TYPED: tuple[Row, ...] = (
     (r"\bln\b(?=\s*\(|\s+[^\W\d])", "log", "there is no function 'ln'"),
     (r"\b(?:PI|Pi)\b(?!\s*[\[(])", "pi", "'pi' is written in small letters"),
     (rf"({HEAD}[^\[\]]*?\b\w)\s*=\s*0\s*:", r"\1:", "a range begins at 0"),
+    (rf"({HEAD}(?:[^\[\]]*,)?\s*)\*(?=[^\W\d]\w*\s*:)", r"\1", "a family with a range is written without a star"),
     (r"\|\|", " or ", "'||' is written 'or'"),
     (r"\|([^|]+)\|", r"abs(\1)", "the absolute value is written 'abs'"),
     (r"\s*\|\s*", " or ", "'|' is written 'or'"),
