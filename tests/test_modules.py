@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import functools
 import pickle
 import threading
-from collections.abc import Callable
+import types
+from collections import deque
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -447,11 +451,55 @@ def test_attributes_that_change_are_seen() -> None:
 
 
 class Config:
+    least = 2.0
+
     def __init__(self) -> None:
         self.rate, self.inner = 2.0, {"rows": [1, 2]}
 
 
 FACTOR = [2.0]
+RATE, PLACES = 2.0, types.ModuleType("places")
+PLACES.inner, PLACES.inner.rate = types.ModuleType("places.inner"), 2.0  # type: ignore[attr-defined]  # a file of settings
+
+
+def rated() -> float:
+    return RATE
+
+
+def through() -> float:
+    return (lambda: rated())()
+
+
+def set_rate(value: float) -> None:
+    global RATE
+    RATE = value
+
+
+@contextlib.contextmanager
+def aside() -> Iterator[None]:
+    yield
+
+
+@aside()
+def wrapped() -> float:
+    return rated()
+
+
+def by_default(m: nn.Module, rate: list = [2.0], *, more: dict = {"k": 0.0}) -> float:  # noqa: B006  # what is changed
+    return rate[0] + more["k"]
+
+
+class Slots:
+    __slots__ = ("__own", "rate")
+
+    def __init__(self) -> None:
+        self.rate, self.__own = 2.0, 0.0
+
+    def __call__(self) -> float:
+        return self.rate + self.__own
+
+    def add(self) -> None:
+        self.__own += 1
 
 
 class Reads(nn.Module):
@@ -462,6 +510,16 @@ class Reads(nn.Module):
     def __init__(self, way: str) -> None:
         self.way, self.k, self.rows, self._rows, self.chosen = way, np.array(2.0), [np.full(4, 2.0), np.ones(4)], [2.0], {2.0}
         self.cfg, self.config = {"a": {"b": 2.0, "c": [(1.0, [2.0])]}}, Config()
+        self.slots, self.queue, self.objects, self.count = Slots(), deque([2.0]), np.array([2.0, None]), np.array([2, 7])
+        self.part = functools.partial(lambda k, r: k * r[0], 2.0, r=[1.0])
+
+    @property
+    def rate(self) -> float:
+        return RATE
+
+    @staticmethod
+    def fixed() -> float:
+        return rated()
 
     def forward(self, x: nn.Symbol) -> nn.Symbol:
         return x * READ[self.way][0](self)
@@ -479,11 +537,29 @@ READ: dict[str, tuple[Callable, Callable]] = {
     "a list in an object": (lambda m: len(m.config.inner["rows"]), lambda m: m.config.inner["rows"].append(3)),
     "a class attribute": (lambda m: m.shared, lambda m: setattr(Reads, "shared", 3.0)),
     "a list of a class": (lambda m: m.known[0], lambda m: Reads.known.__setitem__(0, 3.0)),
+    "a field of another class": (lambda m: Config.least, lambda m: setattr(Config, "least", 3.0)),
+    "a number of the file": (lambda m: RATE, lambda m: set_rate(3.0)),
+    "through functions": (lambda m: through(), lambda m: set_rate(3.0)),
+    "through a property": (lambda m: m.rate, lambda m: set_rate(3.0)),
+    "through a static method": (lambda m: m.fixed(), lambda m: set_rate(3.0)),
+    "another file's number": (lambda m: PLACES.inner.rate, lambda m: setattr(PLACES.inner, "rate", 3.0)),
+    "a default argument": (by_default, lambda m: by_default.__defaults__[0].__setitem__(0, 3.0)),
+    "defaults": (lambda m: by_default(m) - 1, lambda m: setattr(by_default, "__defaults__", ([4.0],))),
+    "a default by name": (lambda m: by_default(m) - 2, lambda m: by_default.__kwdefaults__["more"].__setitem__("k", 1.0)),
+    "through a wrapper from another file": (lambda m: wrapped(), lambda m: set_rate(3.0)),
+    "a function's text": (lambda m: rated(), lambda m: setattr(rated, "__code__", (lambda: 3.0).__code__)),
+    "an object with slots": (lambda m: m.slots.rate, lambda m: setattr(m.slots, "rate", 3.0)),
+    "a private slot": (lambda m: m.slots(), lambda m: m.slots.add()),
+    "a queue": (lambda m: m.queue[0], lambda m: (m.queue.append(3.0), m.queue.popleft())),
+    "a partial function": (lambda m: m.part(), lambda m: m.part.keywords["r"].__setitem__(0, 1.5)),
+    "an array of objects": (lambda m: m.objects[0], lambda m: m.objects.__setitem__(0, 3.0)),
+    "a number out of an array": (lambda m: int(m.count[0]), lambda m: m.count.__setitem__(0, 3)),
 }
 
 
 @pytest.mark.parametrize("way", READ)
 def test_whatever_forward_reads_may_change(way: str) -> None:
+    set_rate(2.0)
     net = Reads(way)
     evaluate = cr.value_and_grad(net, lambda o, t: (o - t).mean())
     assert np.array_equal(net(X), 2 * X) and evaluate(X, 0 * X)[0] == pytest.approx((2 * X).mean())
@@ -492,6 +568,26 @@ def test_whatever_forward_reads_may_change(way: str) -> None:
     ready = list(net._cache.values())[-1]
     net(X)
     assert list(net._cache.values())[-1] is ready, "what did not change is not written down again"
+
+
+def test_a_value_that_is_set_again_is_no_change() -> None:
+    """Equal numbers of one type; 1 and True, 0.0 and -0.0 are different."""
+    config, written = Config(), []
+    net = Own(lambda m, x: written.append(config.rate) or x * config.rate)
+    for rate, runs in ((float("2.5"), 1), (float("2.5"), 1), (0.0, 2), (-0.0, 3), (1, 4), (1, 4), (True, 5)):
+        config.rate = rate
+        net(X)
+        assert len(written) == runs, rate
+
+
+def test_arrays_that_forward_computes_with_are_read_and_nothing_is_written_down_again() -> None:
+    written, rows = [], np.full((2, 4), 2.0)
+    net = Own(lambda m, x: written.append(1) or x * rows[0] + m.w, w=given(4)).init(0, D)
+    for k in range(3):
+        rows[:] = k
+        np.testing.assert_allclose(net(X), X * k + net.w)
+        net.w += 1
+    assert written == [1]
 
 
 def test_whatever_a_loss_reads_may_change() -> None:

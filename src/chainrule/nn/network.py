@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -82,10 +82,10 @@ def stamp(modules: Sequence[Module]) -> int:
 OWN = ("_states", "_children", "_version", "_cache", "_input", "_classes")  # attributes of every module, which it looks after itself
 
 
-def beside(modules: Sequence[Module], loss: object) -> tuple[Watched, ...]:
-    """What forward and loss read beside modules and may change without an attribute being set."""
+def beside(modules: Sequence[Module], loss: object, constants: Iterable[object]) -> tuple[Watched, ...]:
+    """What forward and loss read beside modules and constants, and may change without an attribute being set."""
     attributes = [v for m in modules for k, v in m.__dict__.items() if k not in OWN]
-    return watched([*attributes, *classes_of(modules), loss])
+    return watched([*attributes, *classes_of(modules), loss], constants)
 
 
 def numbered(word: str, count: int) -> tuple[str, ...]:
@@ -187,7 +187,7 @@ def _network(
         seen=shown,
         parts=parts,
         stamp=stamp(parts),
-        watched=beside(parts, loss),
+        watched=beside(parts, loss, trace.constants.values()),
     )
 
 
