@@ -715,6 +715,49 @@ def test_files_of_every_module_and_of_ones_own_class(tmp_path: Path) -> None:
         cr.load(tmp_path / "own", into=Pair())
 
 
+class Twice(nn.Sequential):
+    def forward(self, x: Any) -> Any:
+        return super().forward(x) * 2
+
+
+class Linear(nn.Linear):
+    """Called as the library's."""
+
+    def forward(self, x: Any) -> Any:
+        return super().forward(x) * 2
+
+
+def changed(net: nn.Module, **attributes: object) -> nn.Module:
+    for k, v in attributes.items():
+        setattr(net, k, v)
+    return net
+
+
+OF_ITS_OWN: dict[str, Callable[[], nn.Module]] = {
+    "a row's class": lambda: Twice(nn.Linear(4, 4)),
+    "a layer's class": lambda: nn.Sequential(Linear(4, 4)),
+    "a class inside": lambda: nn.Sequential(nn.ReLU(), nn.Sequential(Twice(nn.Linear(4, 4)))),
+    "a forward": lambda: nn.Sequential(changed(nn.Linear(4, 4), forward=lambda x: x * 3)),
+    "a parameter more": lambda: nn.Sequential(changed(nn.Linear(4, 4), more=given(3))),
+    "a parameter of another shape": lambda: nn.Sequential(changed(nn.Linear(4, 4), weight=given(2, 4), bias=None)),
+}
+
+
+@pytest.mark.parametrize("name", OF_ITS_OWN)
+def test_files_say_what_they_do_not_describe(name: str, tmp_path: Path) -> None:
+    """Instead of a network that computes something else, or a file that cannot be read."""
+    net, path = OF_ITS_OWN[name]().init(0, D), tmp_path / "own.safetensors"
+    cr.save(net, path)
+    with pytest.raises(cr.DataError, match=f"a network of class {type(net).__name__} with a class, a forward or parameters of its own"):
+        cr.load(path)
+    assert np.array_equal(cr.load(path, into=OF_ITS_OWN[name]())(X), net(X))
+
+
+def test_an_empty_row_is_a_file(tmp_path: Path) -> None:
+    cr.save(nn.Sequential(), tmp_path / "empty.safetensors")
+    assert repr(cr.load(tmp_path / "empty.safetensors")) == "Sequential()"
+
+
 def test_files_know_names_and_what_is_shared(tmp_path: Path) -> None:
     layer = nn.Linear(4, 4)
     tied = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4))

@@ -86,11 +86,31 @@ def described(net: Module) -> dict[str, object]:
     """A network without its parameters, as JSON holds it."""
     given = net.input
     taken = None if given is None else {"transform": given.transform and str(given.transform), "kind": given.kind, "shape": given.shape}
-    config = net.config()
+    config = _config(net)
     rest = {"input": taken, "classes": net.classes, "shared": shared(net)}
     if isinstance(net, Sequential) and config is not None and "names" not in config:
         return {"layers": config["layers"], **rest}
     return {"module": config or {"type": OWN, "name": type(net).__qualname__}, **rest}
+
+
+def _config(net: Module) -> dict[str, object] | None:
+    """What describes a network; None where a part is not what the library makes of it: a class, a forward or tensors of its own."""
+    if any("forward" in m.__dict__ for _, m in net.named_modules()):
+        return None
+    config = net.config()
+    if config is None:
+        return None
+    try:
+        made = from_config(config)
+    except ArgumentError:  # a class that is made from a layer's and has its arguments
+        return None
+    share(made, shared(net))
+    return config if _form(net) == _form(made) else None
+
+
+def _form(net: Module) -> tuple[dict[str, type], dict[str, tuple[int, ...]]]:
+    """The class of each part of a network, and the shape of each tensor."""
+    return {path: type(m) for path, m in net.named_modules()}, {name: s.shape for name, s in net._every_state()}
 
 
 def shared(net: Module) -> dict[str, str]:
@@ -161,7 +181,7 @@ def from_config(config: object, depth: int = 0) -> Module:
         return made
     if name == OWN:
         raise Foreign(
-            f"a network of class {rest.get('name')!s:.80}, which is not the library's, and a file holds no classes; "
+            f"a network of class {rest.get('name')!s:.80} with a class, a forward or parameters of its own in it, and a file holds no classes; "
             "accepted: load(path, into=net) with a network of that class (or its load_state_dict)"
         )
     kind = KNOWN.get(name) if isinstance(name, str) else None
@@ -188,7 +208,7 @@ def restored(config: Any, state: dict[str, np.ndarray], into: Module | None = No
     elif "module" in whole:
         net = from_config(whole["module"])
     else:
-        _expect(isinstance(whole.get("layers"), list) and bool(whole["layers"]), "layers", whole.get("layers"), "a list of layers")
+        _expect(isinstance(whole.get("layers"), list), "layers", whole.get("layers"), "a list of layers")
         net = Sequential.of([from_config(c) for c in whole["layers"]])
     if into is None:
         share(net, whole.get("shared") or {})
