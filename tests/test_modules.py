@@ -683,6 +683,49 @@ def test_sequential_is_a_list_of_modules() -> None:
         net[4]
 
 
+def test_parts_of_rows_keep_their_names_where_pytorchs_do() -> None:
+    linear = lambda: nn.Linear(3, 3)  # noqa: E731
+    net, rows = nn.Sequential(*[linear() for _ in range(5)]), nn.ModuleList([linear() for _ in range(5)])
+    named = nn.Sequential({"a": linear(), "b": nn.ReLU(), "c": linear()})
+    names = lambda m: [k for k, _ in m.named_children()]  # noqa: E731
+    assert names(net[1:3]) == ["1", "2"] and names(net[::-2]) == ["4", "2", "0"] and names(named[1:]) == ["b", "c"]
+    assert names(rows[1:3]) == ["0", "1"] and net[3:][0] is net[3] and net[1:3][-1] is net[2]
+    tail = net[3:]
+    assert names(tail.append(nn.ReLU())) == ["3", "4", "2"] and names(tail.append(nn.ReLU())) == ["3", "4", "2", "5"]
+    assert net.pop(1) not in net and names(net) == ["0", "1", "2", "3"] and type(named.pop()) is nn.Linear and len(named) == 2
+    assert names(net + named) == [str(k) for k in range(6)] and (net + named)[4] is named[0] and type(rows + net) is nn.ModuleList
+
+
+def test_layers_that_are_put_in_front_start_from_numbers_of_their_own() -> None:
+    net = nn.Sequential()
+    for _ in range(3):
+        net.insert(0, nn.Linear(3, 3))
+    assert len({m.weight.tobytes() for m in net}) == 3
+
+
+def test_a_row_takes_all_modules_or_none() -> None:
+    net = nn.Sequential(nn.ReLU())
+    with pytest.raises(cr.ArgumentError, match=r"^3: not a layer"):
+        net.extend([nn.ReLU(), 3])
+    assert len(net) == 1
+
+
+class Told(nn.Module):
+    def __init__(self, *inner: nn.Module) -> None:
+        for k, m in enumerate(inner):
+            setattr(self, f"m{k}", m)
+
+    def extra_repr(self) -> str:
+        return "one,\ntwo"
+
+
+def test_a_text_of_several_lines_and_children_that_are_one() -> None:
+    relu = nn.ReLU()
+    assert repr(Told()) == "Told(\n  one,\n  two\n)" and repr(nn.ModuleList([Told()])) == "ModuleList(\n  (0): Told(\n    one,\n    two\n  )\n)"
+    assert repr(Told(relu)) == "Told(\n  one,\n  two\n  (m0): ReLU()\n)"
+    assert [k for k, _ in Told(relu, nn.Tanh(), relu).named_children()] == ["m0", "m1"] and len(list(Told(relu, relu).children())) == 1
+
+
 def test_attributes_are_views_of_the_networks_memory() -> None:
     net = nn.Sequential(nn.Linear(3, 3))
     net[0].weight = np.eye(3)
@@ -848,6 +891,14 @@ REFUSED: list[tuple[Callable[[], object], str]] = [
     (lambda: nn.BatchNorm2d(3, momentum="a"), "momentum='a'"),
     (lambda: setattr(nn.Sequential(nn.ReLU()), "0", 3), "takes the place of a module"),
     (lambda: nn.Parameter("a"), "Parameter with dtype"),
+    (lambda: nn.ModuleList(3), "^3: not modules"),
+    (lambda: nn.Sequential().extend("ab"), "^'ab': not modules"),
+    (lambda: nn.Sequential().insert("a", nn.ReLU()), "^'a': not a place"),
+    (lambda: (lambda m: setattr(m, "inner", m))(nn.Module()), "^inner=Module: a module that has this Module in it"),
+    (lambda: (lambda m: m.append(nn.ModuleList([m])))(nn.Sequential()), "^0=ModuleList: a module that has this Sequential in it"),
+    (lambda: nn.Module().register_buffer(3, np.ones(2)), "^3: not the name of an attribute"),
+    (lambda: nn.Module().register_buffer("a.b", None), "^'a.b': not the name of an attribute"),
+    (lambda: nn.ReLU().load_state_dict({}, strict="no"), "^strict='no': not a yes or no"),
 ]
 
 

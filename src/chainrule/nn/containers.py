@@ -49,8 +49,12 @@ class Row(Module):
 
     def __getitem__(self, k: Any) -> Any:
         if isinstance(k, slice):
-            return type(self).of(self.layers[k])
+            return type(self).of(self.layers[k], self._kept_names(k))
         return self._children[self._place(k)]
+
+    def _kept_names(self, k: slice) -> list[str] | None:
+        """The names that modules keep in a part of the row; None where they are numbered anew."""
+        return None
 
     @classmethod
     def of(cls, layers: Iterable[Module], names: Iterable[str] | None = None) -> Any:
@@ -83,19 +87,40 @@ class Row(Module):
 
     def append(self, module: object) -> Any:
         """Put a module at the end."""
-        self._children_set(str(len(self._children)), as_layer(module))
+        k = len(self._children)
+        while str(k) in self._children:  # names may leave numbers out, as in a part of another row
+            k += 1
+        self._children_set(str(k), as_layer(module))
         return self
 
     def extend(self, modules: Iterable[object]) -> Any:
-        for m in modules:
+        """Put all of them at the end, or, where one of them is no module, none."""
+        if not isinstance(modules, Iterable) or isinstance(modules, str | Mapping):
+            raise ArgumentError(f"{modules!r:.80}: not modules; accepted: a list of layers of chainrule.nn, or of operations of cr.op")
+        for m in [as_layer(m) for m in modules]:
             self.append(m)
         return self
 
     def insert(self, k: int, module: object) -> None:
         """Put a module in front of the k-th."""
-        layers = list(self.layers)
-        layers.insert(k, as_layer(module))
+        if isinstance(k, bool) or not isinstance(k, SupportsIndex):
+            raise ArgumentError(f"{k!r:.80}: not a place; accepted: a whole number")
+        self.append(module)
+        *layers, last = self.layers
+        layers.insert(k.__index__(), last)
         self._renumbered(layers)
+
+    def pop(self, k: int = -1) -> Module:
+        """Take the k-th module out."""
+        name = self._place(k)
+        found = self._children[name]
+        del self[name]
+        return found
+
+    def __add__(self, other: object) -> Any:
+        if not isinstance(other, Row):
+            return NotImplemented
+        return type(self).of([*self.layers, *other.layers])
 
     def config(self) -> dict[str, object] | None:
         inner = [m.config() for m in self.layers]
@@ -129,6 +154,9 @@ class Sequential(Row):
             self._take_named(layers[0].items())
         else:
             self.extend(layers)
+
+    def _kept_names(self, k: slice) -> list[str] | None:
+        return list(self._children)[k]
 
     def forward(self, x: Any) -> Any:
         for m in self.layers:

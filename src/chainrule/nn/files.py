@@ -139,6 +139,8 @@ def share(net: Module, pairs: Any) -> None:
         kinds: list[tuple[dict[str, Any], dict[str, Any]]] = [(holder._children, owner._children), (holder._states, owner._states)]
         for here, there in kinds:
             if name in here and own in there:
+                if isinstance(there[own], Module):
+                    holder._apart(name, there[own])
                 here[name] = there[own]
                 break
         else:

@@ -16,7 +16,7 @@ from ..operation.arrays import common_type
 from ..operation.op import Op
 from . import inference
 from .alone import operation_of
-from .arguments import number_type, whole
+from .arguments import flag, number_type, whole
 from .inputs import Input, as_classes
 from .tensors import Symbol
 from .trace import tracing
@@ -121,13 +121,18 @@ class Module:
 
     def _named(self, name: str) -> None:
         """Refuse a name that cannot be an attribute's, or that every module has."""
-        if not name or "." in name or hasattr(type(self), name):
-            why = "every module has an attribute of that name" if hasattr(type(self), name) else "not the name of an attribute"
+        if not isinstance(name, str) or not name or "." in name or hasattr(type(self), name):
+            why = (
+                "every module has an attribute of that name"
+                if isinstance(name, str) and hasattr(type(self), name)
+                else "not the name of an attribute"
+            )
             raise ArgumentError(f"{name!r}: {why}; accepted: another name for a module or parameter of {type(self).__name__}")
 
     def _hold(self, name: str, value: Stored | Module) -> None:
         """Put a state or a module there; what still has to be drawn is named after where it stands."""
         if isinstance(value, Module):
+            self._apart(name, value)
             self._children[name] = value
             for s in value._all_states():
                 if s.memory is None:
@@ -136,6 +141,11 @@ class Module:
         else:
             value.key = value.key or name
             self._states[name] = value
+
+    def _apart(self, name: str, child: Module) -> None:
+        """Refuse a child that this module is a part of, or is itself."""
+        if any(m is self for _, m in child.named_modules()):
+            raise ArgumentError(f"{name}={type(child).__name__}: a module that has this {type(self).__name__} in it; accepted: modules without it")
 
     def __delattr__(self, name: str) -> None:
         if self._states.pop(name, None) is None and self._children.pop(name, None) is None:
@@ -147,6 +157,7 @@ class Module:
 
     def register_buffer(self, name: str, value: object) -> None:
         """A state of this name, as in PyTorch: in state_dict, changed by forward alone (self.name = …)."""
+        self._named(name)
         setattr(self, name, value if value is None or isinstance(value, Buffer) else Buffer(value))
 
     def register_parameter(self, name: str, value: Parameter | None) -> None:
@@ -168,10 +179,11 @@ class Module:
     # What there is in it -----------------------------------------------------------------------------------------------
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
-        return iter(list(self._children.items()))
+        """(name, module) of its own attributes, each module once."""
+        return iter([(k, m) for at, (k, m) in enumerate(self._children.items()) if m not in list(self._children.values())[:at]])
 
     def children(self) -> Iterator[Module]:
-        return iter(list(self._children.values()))
+        return (m for _, m in self.named_children())
 
     def named_modules(self) -> Iterator[tuple[str, Module]]:
         """(path, module) of itself and everything in it, each once."""
@@ -261,6 +273,7 @@ class Module:
     def _take(self, state: Mapping[str, object], wanted: Mapping[str, Stored], strict: bool) -> None:
         if not isinstance(state, Mapping):
             raise ArgumentError(f"{type(state).__name__}: not parameters by name; accepted: a mapping with {', '.join(wanted) or 'nothing in it'}")
+        strict = flag(strict, "strict")
         missing, surplus = [k for k in wanted if k not in state], [str(k) for k in state if k not in wanted]
         if strict and (missing or surplus):
             raise ArgumentError(
@@ -323,10 +336,10 @@ class Module:
 
     @reprlib.recursive_repr("(…)")
     def __repr__(self) -> str:
-        rows = [self.extra_repr()] if self.extra_repr() else []
+        rows = self.extra_repr().split("\n") if self.extra_repr() else []
         inner = [f"({k}): " + repr(m).replace("\n", "\n  ") for k, m in self._children.items()]
-        if not inner:
-            return f"{type(self).__name__}({', '.join(rows)})"
+        if not inner and len(rows) < 2:
+            return f"{type(self).__name__}({''.join(rows)})"
         return f"{type(self).__name__}(\n  " + "\n  ".join([*rows, *inner]) + "\n)"
 
     def summary(self, *shapes: tuple[int, ...]) -> inference.Text:
