@@ -210,6 +210,13 @@ def test_arrays_of_parameters_are_arrays_outside_of_forward() -> None:
         cr.value_and_grad(net, lambda o, t: F.mse_loss(o, t) + (part * part).sum())(X, T)
 
 
+def test_symbols_say_what_they_have() -> None:
+    with pytest.raises(AttributeError, match=r"^\.exp of <symbol input \[5, 4\]>: .*accepted: .*flatten.*F\.exp\(x\)"):
+        own(lambda m, x: x.exp())(X)
+    assert np.array_equal(own(lambda m, x: x if not hasattr(x, "exp") else -x)(X), X)
+    assert np.array_equal(own(lambda m, x: copy.copy(x) * 2)(X), X * 2)
+
+
 # Networks of every form --------------------------------------------------------------------------------------------------
 
 
@@ -863,6 +870,7 @@ REFUSED: list[tuple[Callable[[], object], str]] = [
     (lambda: own(lambda m, x: x[:, 4])(X), r"^\[4\]: the axis has 4 places"),
     (lambda: own(lambda m, x: x[:, 3:1])(X), "has no places"),
     (lambda: own(lambda m, x: x.mean(2))(X), "axis 2: not one of 2 axes"),
+    (lambda: own(lambda m, x: x.flatten(1, 0))(X), r"^flatten\(1, 0\) of \[5, 4\]: ends before it starts"),
     (lambda: own(lambda m, x: x + "a")(X), r"^str \+ symbol"),
     (lambda: own(lambda m, x: F.conv2d(x, m.a))(X), r"^conv2d of \[5, 4\]: 2 axes"),
     (lambda: own(lambda m, x: cr.ops.linear(x, m.a, k=2))(X), "^k=2: linear has no such setting"),

@@ -50,6 +50,14 @@ class Symbol:
     def __repr__(self) -> str:
         return f"<symbol {self.name} {list(self.shape)}>"
 
+    def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("__") or name in self.__slots__:  # Python asks, as copies do before there is a name to show
+            raise AttributeError(name)
+        own = ", ".join(k for k in dir(type(self)) if not k.startswith("_") and k not in ("name", "trace", "apply"))
+        raise AttributeError(
+            f".{name:.60} of {self!r}: a symbol has no such attribute; accepted: {own}; functions of it, as F.exp(x); operations of cr.op"
+        )
+
     @property
     def ndim(self) -> int:
         return len(self.shape)
@@ -194,6 +202,8 @@ class Symbol:
     def flatten(self, start_dim: int = 0, end_dim: int = -1) -> Symbol:
         """The axes from start_dim to end_dim as one, as in PyTorch: x.flatten(1) keeps the samples."""
         first, last = patterns.axes_of(start_dim, self.ndim)[0], patterns.axes_of(end_dim, self.ndim)[0]
+        if first > last:
+            raise ShapeError(f"flatten({start_dim}, {end_dim}) of {list(self.shape)}: ends before it starts; accepted: a last axis from {first} on")
         return self._reshaped((*self.shape[:first], math.prod(self.shape[first : last + 1]), *self.shape[last + 1 :]))
 
     def squeeze(self, dim: int | None = None) -> Symbol:
