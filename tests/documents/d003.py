@@ -91,7 +91,7 @@ SIMPLE = [
         TIES,
         elsewhere={"a": "tied"},
     ),
-    _(24, "∂(z1_de) a1_de = theta(z1_de)", ACTIVE, "z", "dz[f,g] = sum(da[f,g] * (z[f,g] > 0))"),
+    _(24, "∂(z1_de) a1_de = theta(z1_de)", ACTIVE, "z", "dz[f,g] = da[f,g] * (z[f,g] > 0)"),
     _(25, "∂(x_bc) z1_de = W_(d-b,e-c)", CONV, "x", "dx[b,c] = sum[d,e](dz[d,e] * W[d-b, e-c])"),
     _(26, "∂(W_afg) z3_i = delta_ia a2_fg", FULL, "V", "dV[h,f,g] = sum[i](dz[i] * delta(i, h) * a[f,g])"),
     _(

@@ -55,7 +55,7 @@ def operation_of(m: Module) -> tuple[Op, dict[str, str]]:
 
 def _shapes(m: Module) -> Iterator[tuple[int, ...]]:
     """Shapes that forward may take: layers ask for as many channels, or last places, as their parameters have."""
-    told = [v for v in vars(m).values() if is_whole(v) and 0 < v <= 1 << 20]  # its arguments, as in_channels
+    told = [v for v in m.__dict__.values() if is_whole(v) and 0 < v <= 1 << 20]  # its arguments, as in_channels
     sizes = dict.fromkeys([MANY, *(k for s in m._all_states() for k in s.shape), *told])
     for rank in RANKS:
         for size in sizes:
