@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-import chainrule as cr
 from tests.documents import ROWS, TITLES
 from tests.documents.page import PAGE, page
 from tests.documents.row import Row, Verdict
@@ -17,7 +16,8 @@ def differs(row: Row, lines: str) -> float:
     """The largest difference of a claim and the calculus, in parts of the largest number; inf where one of them is no number."""
     worst = 0.0
     for seed in SEEDS:
-        claim, derived = row.by_claim(lines, seed), row.by_calculus(lines, seed)
+        claim, derived, literal = row.by_claim(lines, seed), row.by_calculus(lines, seed, "native"), row.by_calculus(lines, seed, "reference")
+        np.testing.assert_allclose(derived, literal, rtol=1e-11, atol=1e-13)
         assert claim.shape == derived.shape, "a claim gives what the formula gives"
         assert np.isfinite(derived).all() and np.abs(derived).max() > 0, "something is compared"
         difference = np.abs(claim - derived).max() / np.abs(derived).max()
@@ -32,8 +32,7 @@ def test_row(row: Row) -> None:
         assert not row.formula
         return
     if row.verdict is Verdict.REFUSED:
-        with pytest.raises(cr.DefinitionError):
-            row.claimed(row.claim)
+        assert row.refusal
     elif row.verdict is Verdict.WRONG:
         assert differs(row, row.claim) > 1e-3
     else:

@@ -18,7 +18,7 @@ derives from that, and whether the two agree. Where a document is wrong, what is
 
 Made by `python -m tests.documents` from the table in `tests/documents/`; the gradients' lines are printed by `cr.derive`, none is typed. A claim is text of the
 language that runs: `tests/test_documents.py::test_row[DOCUMENT PLACE]` computes it in double precision by the reference engine, on random arrays, and compares
-it with what is derived, by machine code. What agrees does so to 1e-12; what is called wrong is shown to differ (or is refused by the language), and its mended form
+it with what is derived, by machine code and literally. What agrees does so to 1e-12; what is called wrong is shown to differ (or is refused by the language), and its mended form
 to agree. A convention holds where the page says so; where it shows (ties, targets that do not sum to 1), the test shows it.
 """
 
@@ -55,7 +55,7 @@ def verdict_of(row: Row) -> str:
         case Verdict.WRONG:
             return f"**wrong**: {cell(row.why)}<br>claimed: {code(row.claim)}<br>right: {code(row.right)}"
         case Verdict.REFUSED:
-            return f"**wrong** (the language refuses it): {cell(row.why)}<br>claimed: {code(row.claim)}<br>right: {code(row.right)}"
+            return f"**wrong**: {cell(row.why)}<br>claimed: {code(row.claim)}<br>refused: {cell(row.refusal)}<br>right: {code(row.right)}"
         case _:
             return f"{row.verdict}: {cell(row.why)}"
 

@@ -23,6 +23,10 @@ class Verdict(StrEnum):
     EMPTY = "empty"  # nothing is printed
 
 
+# Of every letter, where a row says nothing else: axes that differ
+SIZES = {"A": 5, "B": 4, "C": 3, "D": 5, "E": 6, "F": 3, "G": 2, "H": 7, "I": 3, "J": 5, "K": 4, "L": 2, "M": 5, "N": 3, "W": 6}
+
+
 @dataclass(frozen=True)
 class Row:
     """One printed formula.
@@ -80,6 +84,15 @@ class Row:
         header = f"claim({', '.join([given, *seeds])}{'; ' if settings else ''}{settings}) -> {outputs}, d{moved.split(':')[0]}"
         return cr.op("\n".join([header, *own, *body]))
 
+    @property
+    def refusal(self) -> str:
+        """What the language says of a claim that makes no sense."""
+        try:
+            self.claimed(self.claim)
+        except cr.DefinitionError as e:
+            return next(line for line in str(e).split("\n") if line.startswith("line ")).partition(": ")[2]
+        raise AssertionError(f"{self.id}: the claim is not refused")
+
     def reads_adjoint(self, lines: str) -> bool:
         return any(f"d{t.name}" in lines for t in self.op.definition.outputs)
 
@@ -87,7 +100,7 @@ class Row:
         """The formula's inputs, drawn at random."""
         rng = np.random.default_rng(seed)
         d = self.op.definition
-        sizes = {"N": 3} | {p.letter: 4 for t in d.inputs for p in t.axes if p.letter} | dict(self.sizes)
+        sizes = SIZES | dict(self.sizes)
         return {t.name: draw(rng, tuple(int(a.evaluate(sizes)) for a in t.axes), self.given.get(t.name, "")) for t in d.inputs}
 
     def adjoint(self, shape: tuple[int, ...], lines: str, seed: int) -> np.ndarray:
@@ -102,12 +115,12 @@ class Row:
         found = op(**arrays, **seeds, **self.settings, engine="reference")
         return np.asarray(found[-1] if isinstance(found, tuple) else found)
 
-    def by_calculus(self, lines: str, seed: int) -> np.ndarray:
-        """What the formula gives (or what is derived from it), by machine code."""
+    def by_calculus(self, lines: str, seed: int, engine: str) -> np.ndarray:
+        """What the formula gives, or what is derived from it."""
         arrays = self.arrays(seed)
         if not self.wrt:
-            return self.outputs(arrays, "native")
-        y, pullback = cr.vjp(self.op, *arrays.values(), **self.settings)
+            return self.outputs(arrays, engine)
+        y, pullback = cr.vjp(self.op, *arrays.values(), **self.settings, engine=engine)
         moving = [t.name for t in self.op.definition.inputs if t.whole is None and arrays[t.name].dtype.kind == "f"]
         return pullback(self.adjoint(np.shape(y), lines, seed))[moving.index(self.wrt)]
 
