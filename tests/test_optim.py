@@ -35,6 +35,17 @@ def adam(w: np.ndarray, g: np.ndarray, s: State, k: int, o: cr.optim.Adam | cr.o
     return w - o.lr * s["m"] / (1 - b1**k) / (root + o.eps)
 
 
+def nadam(w: np.ndarray, g: np.ndarray, s: State, k: int, o: cr.optim.NAdam) -> np.ndarray:
+    w, g = (w * (1 - o.lr * o.weight_decay), g) if o.decoupled_weight_decay else (w, g + o.weight_decay * w)
+    b1, b2 = o.betas
+    now, later = (b1 * (1 - 0.5 * 0.96 ** (i * o.momentum_decay)) for i in (k, k + 1))
+    s["q"] = s.get("q", 1.0) * now
+    s["m"] = b1 * s.get("m", 0) + (1 - b1) * g
+    s["v"] = b2 * s.get("v", 0) + (1 - b2) * g**2
+    root = np.sqrt(s["v"] / (1 - b2**k)) + o.eps
+    return w - o.lr * ((1 - now) / (1 - s["q"]) * g + later / (1 - s["q"] * later) * s["m"]) / root
+
+
 def rmsprop(w: np.ndarray, g: np.ndarray, s: State, k: int, o: cr.optim.RMSprop) -> np.ndarray:
     g = g + o.weight_decay * w
     s["s"] = o.alpha * s.get("s", 0) + (1 - o.alpha) * g**2
@@ -61,6 +72,8 @@ STEPS: list[tuple[cr.optim.Optimizer, Callable[..., np.ndarray]]] = [
     (cr.optim.Adam(0.4, (0.6, 0.1), amsgrad=True), adam),
     (cr.optim.AdamW(0.1, (0.6, 0.5), weight_decay=0.2), adam),
     (cr.optim.AdamW(0.4, (0.6, 0.1), amsgrad=True), adam),
+    (cr.optim.NAdam(0.1, (0.6, 0.5), weight_decay=0.2, momentum_decay=0.7), nadam),
+    (cr.optim.NAdam(0.1, weight_decay=0.2, decoupled_weight_decay=True), nadam),
     (cr.optim.RMSprop(0.1, 0.7, weight_decay=0.2), rmsprop),
     (cr.optim.RMSprop(0.1, 0.7, momentum=0.8), rmsprop),
     (cr.optim.RMSprop(0.1, 0.7, centered=True), rmsprop),

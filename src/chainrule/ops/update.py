@@ -30,6 +30,22 @@ adam.doc = """Adam: steps of the mean gradient over the root of its mean square,
 (AdamW) apart from it. With u (AMSGrad) the largest mean square so far counts. Source: Kingma and Ba, 2015; Reddi et al., 2018; Loshchilov
 and Hutter, 2019."""
 
+nadam = later("""
+nadam(w[*A], g[*A], m[*A], v[*A], q, step, lr, beta1, beta2, eps, momentum_decay, weight_decay=0, apart=0) -> m_new[*A], v_new[*A], q_new, w_new[*A]
+    now = beta1 * (1 - 0.96**(step * momentum_decay) / 2)
+    next = beta1 * (1 - 0.96**((step + 1) * momentum_decay) / 2)
+    root = 1 / sqrt(1 - beta2**step)
+    q_new = q * now
+    of_gradient = lr * (1 - now) / (1 - q_new)
+    of_mean = lr * next / (1 - q_new * next)
+    m_new[*a] = beta1 * m[*a] + (1 - beta1) * (g[*a] + weight_decay * w[*a])
+    v_new[*a] = beta2 * v[*a] + (1 - beta2) * (g[*a] + weight_decay * w[*a])**2
+    w_new[*a] = w[*a] * (1 - lr * apart) - (of_gradient * (g[*a] + weight_decay * w[*a]) + of_mean * m_new[*a]) / (sqrt(v_new[*a]) * root + eps)
+""")
+nadam.doc = """Adam with Nesterov's momentum: the mean gradient of the step to come, with a momentum that grows from beta1 / 2 to beta1 as
+momentum_decay says; q, which starts at 1, is the product of the momenta so far. Weight decay as in Adam and AdamW. Source: Dozat, 2016;
+PyTorch's NAdam."""
+
 rmsprop = later("""
 rmsprop(w[*A], g[*A], s[*A], a[*A]=0, v[*A]=0, lr, alpha, eps, momentum=0, centered=0, weight_decay=0) -> s_new[*A], a_new[*A], v_new[*A], w_new[*A]
     s_new[*i] = alpha * s[*i] + (1 - alpha) * (g[*i] + weight_decay * w[*i])**2

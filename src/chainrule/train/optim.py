@@ -13,7 +13,7 @@ from ..ops import update
 from .schedules import Cosine, Exponential, Ramp, Schedule, StepLR, Warmup
 
 __all__ = [
-    "SGD", "Adagrad", "Adam", "AdamW", "Cosine", "Exponential", "Optimizer", "RMSprop", "Ramp", "Schedule", "StepLR", "Update", "Warmup",
+    "SGD", "Adagrad", "Adam", "AdamW", "Cosine", "Exponential", "NAdam", "Optimizer", "RMSprop", "Ramp", "Schedule", "StepLR", "Update", "Warmup",
 ]  # fmt: skip
 
 Rate = float | Schedule
@@ -154,11 +154,9 @@ class _Adam(_Known):
     betas: tuple[float, float]
     eps: float
     weight_decay: Rate
-    amsgrad: bool
 
-    def __post_init__(self) -> None:
-        self._check("lr", "eps", "weight_decay")
-        self._flag("amsgrad")
+    def _means(self) -> None:
+        """betas are two numbers of at least 0 and below 1."""
         if not isinstance(self.betas, (tuple, list)) or len(self.betas) != 2:
             raise ArgumentError(f"betas={self.betas!r:.80}: not usable; accepted: two numbers of at least 0 and below 1")
         object.__setattr__(self, "betas", tuple(number(f"betas[{k}]", b, 0.0, 1.0) for k, b in enumerate(self.betas)))
@@ -167,8 +165,17 @@ class _Adam(_Known):
         return {"beta1": self.betas[0], "beta2": self.betas[1], **self._given("lr", "eps", **more)}
 
 
+class _AMSGrad(_Adam):
+    amsgrad: bool
+
+    def __post_init__(self) -> None:
+        self._check("lr", "eps", "weight_decay")
+        self._flag("amsgrad")
+        self._means()
+
+
 @dataclass(frozen=True)
-class Adam(_Adam):
+class Adam(_AMSGrad):
     """Adam: m' = beta1 m + (1 - beta1) g, v' = beta2 v + (1 - beta2) g², w' = w - lr m'' / (sqrt(v'') + eps), with m'' and v'' freed
     from their start at 0. PyTorch's arguments and defaults. Source: Kingma and Ba, 2015.
     """
@@ -185,7 +192,7 @@ class Adam(_Adam):
 
 
 @dataclass(frozen=True)
-class AdamW(_Adam):
+class AdamW(_AMSGrad):
     """Adam with weight decay apart from the gradient: w (1 - lr weight_decay) in place of w. PyTorch's arguments and defaults.
 
     Source: Loshchilov and Hutter, 2019.
@@ -200,6 +207,31 @@ class AdamW(_Adam):
     @property
     def update(self) -> Update:
         return Update(update.adam, self._numbers(apart=self.weight_decay), _kept(u=self.amsgrad))
+
+
+@dataclass(frozen=True)
+class NAdam(_Adam):
+    """Adam with Nesterov's momentum, which grows from half of betas[0] as momentum_decay says. PyTorch's arguments and defaults.
+
+    decoupled_weight_decay: apart from the gradient, as in AdamW. Source: Dozat, 2016.
+    """
+
+    lr: Rate = 2e-3
+    betas: tuple[float, float] = (0.9, 0.999)
+    eps: float = 1e-8
+    weight_decay: Rate = 0.0
+    momentum_decay: Rate = 4e-3
+    decoupled_weight_decay: bool = False
+
+    def __post_init__(self) -> None:
+        self._check("lr", "eps", "weight_decay", "momentum_decay")
+        self._flag("decoupled_weight_decay")
+        self._means()
+
+    @property
+    def update(self) -> Update:
+        decay = {"apart" if self.decoupled_weight_decay else "weight_decay": self.weight_decay}
+        return Update(update.nadam, self._numbers(**decay) | self._given("momentum_decay"), {"q": 1.0})
 
 
 @dataclass(frozen=True)

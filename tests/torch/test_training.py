@@ -1,0 +1,85 @@
+"""Training against PyTorch's: optimisers, schedules, clipping, groups of parameters. `make agreement`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+
+torch = pytest.importorskip("torch")
+tnn, TF = torch.nn, torch.nn.functional
+pytestmark = pytest.mark.torch
+optim, toptim = cr.optim, torch.optim
+
+STEPS, BATCH = 20, 8
+
+
+@pytest.fixture(autouse=True)
+def double() -> Iterator[None]:
+    """PyTorch's NAdam keeps the product of its momenta in the default number type, whatever the parameters'."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def pair(norm: bool = False) -> tuple[cr.nn.Module, torch.nn.Module]:
+    """The same small network twice, from the same numbers."""
+    net = cr.nn.Sequential(cr.nn.Linear(6, 9), cr.nn.BatchNorm1d(9) if norm else cr.nn.Identity(), cr.nn.Tanh(), cr.nn.Linear(9, 4)).init(
+        0, np.float64
+    )
+    twin = tnn.Sequential(tnn.Linear(6, 9), tnn.BatchNorm1d(9) if norm else tnn.Identity(), tnn.Tanh(), tnn.Linear(9, 4)).double()
+    twin.load_state_dict({k: torch.from_numpy(np.array(v)) for k, v in net.state_dict().items()})
+    return net, twin
+
+
+def data() -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(STEPS * BATCH, 6)), rng.integers(0, 4, STEPS * BATCH)
+
+
+def held(
+    opt: cr.optim.Optimizer, theirs: Callable, norm: bool = False, between: Callable = lambda twin: None, after: Callable = lambda: None
+) -> None:
+    """Twenty steps of both leave the same parameters. between: what PyTorch does before a step; after: after it."""
+    (net, twin), (x, t) = pair(norm), data()
+    own = theirs(twin)
+    cr.TrainStep(net, cr.nn.CrossEntropyLoss(), opt, x, t, BATCH).run(np.arange(len(x)))
+    for k in range(STEPS):
+        rows = slice(k * BATCH, (k + 1) * BATCH)
+        own.zero_grad()
+        TF.cross_entropy(twin(torch.from_numpy(x[rows])), torch.from_numpy(t[rows])).backward()
+        between(twin)
+        own.step()
+        after()
+    for name, want in twin.state_dict().items():
+        got, scale = net.state_dict()[name], max(1e-3, float(want.abs().max()))
+        assert np.abs(got - want.numpy()).max() <= 1e-12 * scale, name
+
+
+OPTIMISERS: list[tuple[cr.optim.Optimizer, Callable]] = [
+    (optim.SGD(0.1), lambda p: toptim.SGD(p, 0.1)),
+    (optim.SGD(0.1, 0.9, 1e-2), lambda p: toptim.SGD(p, 0.1, 0.9, weight_decay=1e-2)),
+    (optim.SGD(0.1, 0.9, 1e-3, dampening=0.3), lambda p: toptim.SGD(p, 0.1, 0.9, 0.3, 1e-3)),
+    (optim.SGD(0.1, 0.9, 1e-3, nesterov=True), lambda p: toptim.SGD(p, 0.1, 0.9, weight_decay=1e-3, nesterov=True)),
+    (optim.Adam(), lambda p: toptim.Adam(p)),
+    (optim.Adam(0.01, (0.8, 0.99), 1e-6, 1e-2), lambda p: toptim.Adam(p, 0.01, (0.8, 0.99), 1e-6, 1e-2)),
+    (optim.Adam(0.01, amsgrad=True, weight_decay=0.1), lambda p: toptim.Adam(p, 0.01, amsgrad=True, weight_decay=0.1)),
+    (optim.AdamW(), lambda p: toptim.AdamW(p)),
+    (optim.AdamW(0.01, amsgrad=True, weight_decay=0.3), lambda p: toptim.AdamW(p, 0.01, amsgrad=True, weight_decay=0.3)),
+    (optim.NAdam(), lambda p: toptim.NAdam(p)),
+    (optim.NAdam(0.02, (0.8, 0.95), 1e-6, 0.1, 0.02), lambda p: toptim.NAdam(p, 0.02, (0.8, 0.95), 1e-6, 0.1, 0.02)),
+    (optim.NAdam(0.02, weight_decay=0.1, decoupled_weight_decay=True), lambda p: toptim.NAdam(p, 0.02, weight_decay=0.1, decoupled_weight_decay=True)),
+    (optim.RMSprop(), lambda p: toptim.RMSprop(p)),
+    (optim.RMSprop(0.003, 0.9, 1e-6, 1e-2, 0.7), lambda p: toptim.RMSprop(p, 0.003, 0.9, 1e-6, 1e-2, 0.7)),
+    (optim.RMSprop(0.003, centered=True), lambda p: toptim.RMSprop(p, 0.003, centered=True)),
+    (optim.Adagrad(), lambda p: toptim.Adagrad(p)),
+    (optim.Adagrad(0.1, 0.05, 1e-2, 0.2, 1e-8), lambda p: toptim.Adagrad(p, 0.1, 0.05, 1e-2, 0.2, 1e-8)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("opt, theirs", OPTIMISERS, ids=[f"{k} {type(o).__name__}" for k, (o, _) in enumerate(OPTIMISERS)])
+def test_twenty_steps_leave_pytorchs_parameters(opt: cr.optim.Optimizer, theirs: Callable) -> None:
+    held(opt, lambda twin: theirs(twin.parameters()))
