@@ -83,3 +83,56 @@ OPTIMISERS: list[tuple[cr.optim.Optimizer, Callable]] = [
 @pytest.mark.parametrize("opt, theirs", OPTIMISERS, ids=[f"{k} {type(o).__name__}" for k, (o, _) in enumerate(OPTIMISERS)])
 def test_twenty_steps_leave_pytorchs_parameters(opt: cr.optim.Optimizer, theirs: Callable) -> None:
     held(opt, lambda twin: theirs(twin.parameters()))
+
+
+def one_cycle(**given: object) -> tuple[cr.optim.OneCycle, Callable]:
+    return optim.OneCycle(0.2, 40, **given), lambda o: toptim.lr_scheduler.OneCycleLR(o, 0.2, 40, **given)
+
+
+CYCLES = [one_cycle(), one_cycle(pct_start=0.4, anneal_strategy="linear", div_factor=3.0), one_cycle(three_phase=True), one_cycle(pct_start=0.0)]
+
+
+@pytest.mark.parametrize("rate, theirs", CYCLES, ids=range(len(CYCLES)))
+def test_one_cycle_has_pytorchs_rates_and_momenta(rate: cr.optim.OneCycle, theirs: Callable) -> None:
+    own = toptim.SGD([torch.zeros(1)], 0.1, 0.9)
+    schedule, momentum = theirs(own), rate.momentum()
+    for k in range(1, 41):
+        assert rate(k) == pytest.approx(own.param_groups[0]["lr"], rel=1e-12)
+        assert momentum(k) == pytest.approx(own.param_groups[0]["momentum"], rel=1e-12)
+        own.step()
+        if k < 40:
+            schedule.step()
+    assert rate(99) == pytest.approx(rate(40), rel=1e-9)
+
+
+def test_a_rate_and_a_momentum_that_change_leave_pytorchs_parameters() -> None:
+    schedules = []
+
+    def theirs(twin: torch.nn.Module) -> torch.optim.Optimizer:
+        own = toptim.SGD(twin.parameters(), 0.1, 0.9)
+        schedules.append(toptim.lr_scheduler.OneCycleLR(own, 0.2, STEPS + 1))
+        return own
+
+    rate = optim.OneCycle(0.2, STEPS + 1)
+    held(optim.SGD(rate, rate.momentum()), theirs, after=lambda: schedules[0].step())
+
+
+PLATEAUS: list[dict[str, object]] = [
+    {"patience": 1},
+    {"patience": 0, "cooldown": 2, "factor": 0.5},
+    {"mode": "max", "patience": 1, "threshold": 0.1},
+    {"mode": "max", "patience": 1, "threshold": 0.3, "threshold_mode": "abs"},
+    {"patience": 0, "threshold": 0.3, "threshold_mode": "abs", "min_lr": 0.01, "factor": 0.3},
+    {"patience": 0, "eps": 0.02},
+]
+
+
+@pytest.mark.parametrize("given", PLATEAUS, ids=str)
+def test_a_rate_on_a_plateau_is_pytorchs(given: dict[str, object]) -> None:
+    own = toptim.SGD([torch.zeros(1)], 0.1)
+    schedule, rate = toptim.lr_scheduler.ReduceLROnPlateau(own, **given), optim.Plateau(0.1, **given)
+    now = rate.start
+    for metric in np.random.default_rng(0).normal(3, 1, 30).round(1):
+        schedule.step(metric)
+        now = rate.after(now, metric)
+        assert now.rate == pytest.approx(own.param_groups[0]["lr"], rel=1e-12)

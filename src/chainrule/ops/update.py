@@ -101,3 +101,33 @@ warm(step, lr, steps) -> rate
     rate = lr * minimum(1, step / steps)
 """)
 warm.doc = """lr grows from its steps-th part along a line over `steps` steps."""
+
+cycle = later("""
+cycle(step, first, top, after, last, up, down, end, curved) -> rate
+    a = (step - 1) / up
+    b = (step - 1 - up) / (down - up)
+    c = minimum(1, (step - 1 - down) / (end - down))
+    rises = where(curved > 0, (1 - cos(pi * a)) / 2, a)
+    falls = where(curved > 0, (1 - cos(pi * b)) / 2, b)
+    ends = where(curved > 0, (1 - cos(pi * c)) / 2, c)
+    rate = where(step - 1 <= up, first + (top - first) * rises, where(step - 1 <= down, top + (after - top) * falls, after + (last - after) * ends))
+""")
+cycle.doc = """From `first` to `top` until step `up` (counted from 0), to `after` until `down`, to `last` until `end`, along half cosines or (curved
+= 0) lines. Source: Smith and Topin, 2018; PyTorch's OneCycleLR."""
+
+CURVED = {"cos": 1.0, "linear": 0.0}  # what PyTorch calls the two ways
+
+plateau = later("""
+plateau(metric, rate, best, bad, cool, factor, patience, cooldown, least, eps, turn, wanted, part) -> rate_new, best_new, bad_new, cool_new
+    bar = best * (1 - turn * wanted * part) - turn * wanted * (1 - part)
+    better = where(turn > 0, metric < bar, metric > bar)
+    waits = where(cool > 0, 0, where(better > 0, 0, bad + 1))
+    cuts = waits > patience
+    lower = maximum(rate * factor, least)
+    rate_new = where((cuts > 0) * (rate - lower > eps) > 0, lower, rate)
+    best_new = where(better > 0, metric, best)
+    bad_new = where(cuts > 0, 0, waits)
+    cool_new = where(cuts > 0, cooldown, maximum(cool - 1, 0))
+""")
+plateau.doc = """What becomes of a rate when an epoch's metric is known: times `factor` after more than `patience` epochs that were not better than the
+best so far (turn = 1: less is better, -1: more) by `wanted`, of the best (part = 1) or as it is. Source: PyTorch's ReduceLROnPlateau."""

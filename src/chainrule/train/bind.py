@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from ..nn.module import Module
 from ..nn.network import LOSS, Network, own_types, written
 from ..operation.op import Op
 from ..ops.update import counted
-from .optim import Optimizer, Schedule
+from .optim import Optimizer, Plateau, Schedule
 
 APART = ".."  # what names of the optimiser's own begin with, where they have a dot: no module's do
 SEED, STEP, BEFORE = "loss.grad", "step", f"{APART}step.before"
@@ -25,7 +25,7 @@ Shape = tuple[int, ...]
 @dataclass(frozen=True)
 class Built:
     """A program's formulas. outputs: what it gives; update: new value -> what it replaces; numbers: of the optimiser;
-    states: (shape, start) of what it carries from step to step; wanted: gradient's name by what it is of."""
+    states: (shape, start) of what it carries from step to step; wanted: gradient's name by what it is of; told: numbers that depend on what epochs measure."""
 
     network: Network
     graph: Graph
@@ -34,6 +34,7 @@ class Built:
     numbers: dict[str, float]
     states: dict[str, tuple[Shape, float]]
     wanted: dict[str, str]
+    told: dict[str, Plateau] = field(default_factory=dict)
 
     def ports(self, types: Mapping[str, np.dtype], dtype: np.dtype) -> dict[str, np.dtype]:
         """What goes in, with its type."""
@@ -74,7 +75,7 @@ def build(
         pairs |= step.update(p, grads[p])
     if step.counts:
         pairs[STEP] = BEFORE
-    return Built(network, g, (LOSS, *pairs), pairs, step.numbers, step.states, {})
+    return Built(network, g, (LOSS, *pairs), pairs, step.numbers, step.states, {}, step.told)
 
 
 class Step:
@@ -84,6 +85,7 @@ class Step:
         self.g, self.own = g, optimizer.update
         self.numbers: dict[str, float] = {}
         self.states: dict[str, tuple[Shape, float]] = {}
+        self.told: dict[str, Plateau] = {}
         self.counts = False
 
     def update(self, p: str, gradient: str) -> dict[str, str]:
@@ -128,8 +130,10 @@ class Step:
 
     def number(self, name: str, value: float | Schedule) -> str:
         """A number of the optimiser, or the line that gives it."""
-        if not isinstance(value, Schedule):
-            self.numbers[name] = value
+        if isinstance(value, Plateau):
+            self.told[name] = value
+        if isinstance(value, Plateau) or not isinstance(value, Schedule):
+            self.numbers[name] = value.start.rate if isinstance(value, Plateau) else value
             self.g.declare(name, (), False)
             return name
         d = value.op.definition

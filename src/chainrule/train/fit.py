@@ -118,22 +118,31 @@ def fit(
     measure = None if held is None else Evaluation(net, which, *held, step.transform, threads, "val ", step.data, engine)
     if names is not None and step.classes is not None and len(names) != step.classes:
         raise ArgumentError(f"classes: {len(names)} names, but the network has {step.classes} outputs; accepted: a name for each")
+    step.foretell(measure is not None, measure is not None and measure.classes is not None)
     net.classes = names
     step.record()
     history = History()
     try:
         for epoch in range(epochs):
-            started = time.perf_counter()
-            losses = _sound_epoch(step, order_of(epoch, count, seed), epoch, epochs, started, on_progress)
-            seconds = time.perf_counter() - started
-            loss_there, right = measure.run() if measure is not None else (None, None)
-            history.epochs.append(Epoch(epoch + 1, seconds, count / seconds, float(losses.mean()), right, loss_there))
+            _measured_epoch(step, measure, history, order_of(epoch, count, seed), epochs, on_progress)
             if on_epoch:
                 on_epoch(history[-1])
     except BaseException as e:
         e.history = history  # type: ignore[attr-defined]  # what was measured must not go down with what went wrong
         raise
     return history
+
+
+def _measured_epoch(
+    step: TrainStep, measure: Evaluation | None, history: History, order: np.ndarray, epochs: int, on_progress: Callable[[Progress], None] | None
+) -> None:
+    """One epoch more, and what is measured after it."""
+    epoch, started = len(history), time.perf_counter()
+    losses = _sound_epoch(step, order, epoch, epochs, started, on_progress)
+    seconds = time.perf_counter() - started
+    loss_there, right = measure.run() if measure is not None else (None, None)
+    history.epochs.append(Epoch(epoch + 1, seconds, len(order) / seconds, float(losses.mean()), right, loss_there))
+    step.tell(asdict(history[-1]))
 
 
 def _sound_epoch(

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from ..errors import ArgumentError
 from ..operation.op import Op, op
 from ..ops import update
-from .schedules import Cosine, Exponential, Ramp, Schedule, StepLR, Warmup
+from .schedules import Cosine, Exponential, OneCycle, Plateau, Ramp, Schedule, StepLR, Warmup
 
 __all__ = [
-    "SGD", "Adagrad", "Adam", "AdamW", "Cosine", "Exponential", "NAdam", "Optimizer", "RMSprop", "Ramp", "Schedule", "StepLR", "Update", "Warmup",
+    "SGD", "Adagrad", "Adam", "AdamW", "Cosine", "Exponential", "NAdam", "OneCycle", "Optimizer", "Plateau", "RMSprop", "Ramp", "Schedule", "StepLR", "Update", "Warmup",
 ]  # fmt: skip
 
 Rate = float | Schedule

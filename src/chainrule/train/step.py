@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ from ..operation.op import Op
 from .bind import SEED, Built, build
 from .check import Data, all_finite, as_trained, checked_order, classes_of, data_of, flat, named, same_type, types, within
 from .optim import Optimizer
+from .schedules import Told
 
 
 def own_transform(net: Module, data: Data, given: Op | None) -> Op | None:
@@ -120,6 +121,7 @@ class TrainStep:
         self.runners: dict[int, tuple[Runs, Built]] = {}
         self.sizes: dict[int, bool] = {}  # of batches: whether the program for `batch` serves them
         self.states: dict[str, np.ndarray] = {}  # what the optimiser carries from step to step
+        self.told: dict[str, Told] = {}  # numbers of the optimiser that depend on what epochs measure
         self._begin()
 
     def _begin(self) -> None:
@@ -173,7 +175,7 @@ class TrainStep:
         built = self.runners[self.batch if count is None or self.sizes[count] else count][1]
         state = own_arrays(built.network, built.graph, self.dtype) | self.states
         new = {a: state[b] for a, b in built.update.items()}
-        scalars = {SEED: 1.0, LOSS: 0.0, **built.numbers}
+        scalars = {SEED: 1.0, LOSS: 0.0, **built.numbers, **{k: now.rate for k, now in self.told.items()}}
         return state | new | {k: np.array(v, self.dtype) for k, v in scalars.items()}
 
     def run(self, order: object) -> np.ndarray:
@@ -210,6 +212,17 @@ class TrainStep:
             if name not in self.states or self.states[name].shape != shape:
                 self.states[name] = aligned(shape, self.dtype)
                 self.states[name][...] = start
+        self.plateaus = built.told
+        self.told = {k: self.told.get(k, p.start) for k, p in built.told.items()}
+
+    def foretell(self, tested: bool, accuracy: bool) -> None:
+        """Refuse schedules that depend on what will not be measured."""
+        for p in self.plateaus.values():
+            p.of({"train_loss": 0.0, "test_loss": 0.0 if tested else None, "test_accuracy": 0.0 if accuracy else None})
+
+    def tell(self, epoch: Mapping[str, float | None]) -> None:
+        """Tell schedules that depend on it what an epoch measured: train_loss, test_loss and test_accuracy."""
+        self.told = {k: self.plateaus[k].after(now, self.plateaus[k].of(epoch)) for k, now in self.told.items()}
 
     def _steps(self, rows: np.ndarray) -> np.ndarray:
         """Steps whose batches the program for full ones serves."""
