@@ -159,10 +159,10 @@ def test_latex_has_one_superscript_for_a_name_and_shows_windows() -> None:
 
 def test_the_guides_example_is_refused_as_it_says() -> None:
     guide = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text()
-    text = guide.split('op("""')[1].split('""")')[0]
+    text = guide.split('later("""')[1].split('""")')[0]
     with pytest.raises(cr.DefinitionError) as e:
         cr.op("\n".join(line.removeprefix("   ") for line in text.strip("\n").split("\n")))
-    said = guide.split("(This one is refused: `")[1].split("`.")[0]
+    said = guide.split("this one is then refused: `")[1].split("`.")[0]
     assert said in str(e.value)
 
 

@@ -268,8 +268,8 @@ def test_an_interrupted_first_call() -> None:
             except KeyboardInterrupt:
                 pass
             return works(3)
-        codes = [left(lambda: broken_off(2 * k)) for k in range(15)]
-        assert codes == [0] * 15, codes
+        codes = [left(lambda: broken_off(4 * k)) for k in range(9)]
+        assert codes == [0] * 9, codes
         """),
         110,
     )
@@ -287,8 +287,8 @@ def test_a_signal_handler_in_the_middle_of_a_first_call(forks: bool) -> None:
             ok = works(3)
             while not codes: time.sleep(0.01)
             return ok and codes == [0]
-        codes = [left(lambda: handled(2 * k)) for k in range(15)]
-        assert codes == [0] * 15, codes
+        codes = [left(lambda: handled(4 * k)) for k in range(9)]
+        assert codes == [0] * 9, codes
         """),
         110,
     )
