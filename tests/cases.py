@@ -226,4 +226,5 @@ OWN = [
 ]  # fmt: skip
 
 CASES = LIBRARY + OWN
+HALF = LIBRARY[:COMMON:2] + OWN  # for tests that take longest
 CORE = [c for c in CASES if c not in LIBRARY[COMMON:]]  # for tests that take long for each: the forms that formulas have, each of them
