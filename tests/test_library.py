@@ -220,3 +220,14 @@ def test_idx_files_of_every_type_are_read(kind: str, code: int, tmp_path: Path) 
     a = np.array([[1, 2, 3], [100, -4 if code != 8 else 4, 77]]).astype(kind)
     (tmp_path / "a-ubyte").write_bytes(bytes([0, 0, code, 2]) + np.array(a.shape, ">u4").tobytes() + a.tobytes())
     assert np.array_equal(data.read_idx(tmp_path / "a-ubyte"), a)
+
+
+def test_cross_entropy_leaves_out_what_the_usual_number_marks() -> None:
+    z, t = np.random.default_rng(0).normal(size=(5, 3)), np.array([0, -100, 2, 1, -100])
+    assert nn.CrossEntropyLoss()(z, t) == pytest.approx(nn.CrossEntropyLoss()(z[t >= 0], t[t >= 0]))
+    with pytest.raises(cr.ArgumentError, match="target\\[1\\] = -100"):
+        cr.value_and_grad(nn.Linear(3, 3), nn.CrossEntropyLoss())(z.astype(np.float32), t)
+    marked, rest = (cr.value_and_grad(nn.Linear(3, 3).init(0, np.float64), nn.CrossEntropyLoss(ignore_index=k)) for k in (-1, -100))
+    (value, gradients), (wanted, kept) = marked(z, np.where(t < 0, -1, t)), rest(z[t >= 0], t[t >= 0])
+    assert value == pytest.approx(wanted)
+    np.testing.assert_allclose(gradients["weight"], kept["weight"], rtol=1e-12)

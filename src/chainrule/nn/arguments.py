@@ -13,20 +13,10 @@ from ..engines.number import FLOATS
 from ..errors import ArgumentError, ElementTypeError
 from ..language.program import MOST
 
-Pair = int | tuple[int, int]
-
 
 def is_whole(value: object) -> TypeGuard[int]:
     """Whether it is a whole number, which True and False are not."""
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-
-
-def pair(value: Pair, what: str, least: int) -> tuple[int, int]:
-    """A number for rows and columns, or one for each."""
-    both = (value, value) if is_whole(value) else value
-    if not isinstance(both, (tuple, list)) or len(both) != 2 or not all(is_whole(v) and least <= v < MOST for v in both):
-        raise ArgumentError(f"{what}={value!r:.80}: not a size; accepted: a whole number of at least {least}, or a pair of them")
-    return int(both[0]), int(both[1])
 
 
 def several(value: object, what: str, least: int, count: int) -> tuple[int, ...]:
@@ -69,13 +59,6 @@ def flag(value: bool, what: str) -> bool:
     if isinstance(value, (bool, np.bool_)) or (is_whole(value) and value in (0, 1)):
         return bool(value)
     raise ArgumentError(f"{what}={value!r}: not a yes or no; accepted: True or False")
-
-
-def only(value: object, what: str, accepted: tuple[int | str, ...]) -> None:
-    """An argument that PyTorch has and that stands for one of few values here."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer, str)) or value not in accepted:
-        shown = " or ".join(map(repr, accepted))
-        raise ArgumentError(f"{what}={value!r}: not in this layer; accepted: {what}={shown} (or a formula of your own)")
 
 
 def number_type(dtype: object) -> np.dtype:

@@ -6,7 +6,6 @@ size of the input is, which a convolution does not ask for.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -16,7 +15,7 @@ from ..errors import ArgumentError, ShapeError
 from .arguments import flag, several, whole
 from .containers import Sequential
 from .layers import AvgPool2d, Conv2d, Flatten, Layer, Linear, MaxPool2d, ReLU, Sigmoid, Softmax, Tanh
-from .layers.base import bias_of
+from .layers.convolution import Convolution
 from .values import Parameter
 
 
@@ -47,13 +46,15 @@ class CellBias(Layer):
         return f"{self.shape}"
 
 
-class Convolve2d(Layer):
+class Convolve2d(Convolution):
     """2-d convolution in the mathematical sense, whose kernel runs against x (ops.convolve); Conv2d is cross-correlation.
 
-    Parameters and arguments as Conv2d's: with every kernel turned round (weight[:, :, ::-1, ::-1]) the two are the same. Source: document 001.
+    Parameters and arguments as Conv2d's, with numbers as padding: with every kernel turned round (weight[:, :, ::-1, ::-1]) the two are
+    the same. Source: document 001.
     """
 
     arguments = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups")
+    axes = 2
 
     def __init__(
         self,
@@ -66,18 +67,10 @@ class Convolve2d(Layer):
         groups: int = 1,
         bias: bool = True,
     ):
-        self.in_channels, self.out_channels = whole(in_channels, "in_channels"), whole(out_channels, "out_channels")
-        self.kernel_size, self.stride = several(kernel_size, "kernel_size", 1, 2), several(stride, "stride", 1, 2)
-        self.padding, self.dilation = several(padding, "padding", 0, 2), several(dilation, "dilation", 1, 2)
-        self.groups = whole(groups, "groups")
-        for name in ("in_channels", "out_channels"):
-            if getattr(self, name) % self.groups:
-                raise ArgumentError(f"{name}={getattr(self, name)}: {self.groups} groups do not divide it; accepted: a multiple of groups")
         has_bias = flag(bias, "bias")
-        shape = (self.out_channels, self.in_channels // self.groups, *self.kernel_size)
-        bound = 1 / math.sqrt(math.prod(shape[1:]))
-        self.weight = Parameter(shape, bound)
-        bias_of(self, self.out_channels, bound, has_bias)
+        self.sized((in_channels, out_channels), kernel_size, stride, dilation, groups)
+        self.padding = several(padding, "padding", 0, 2)
+        self.draw((self.out_channels, self.in_channels // self.groups, *self.kernel_size), has_bias)
 
     def forward(self, x: Any) -> Any:
         if x.ndim != 4 or x.shape[1] != self.in_channels:
@@ -86,15 +79,6 @@ class Convolve2d(Layer):
         if self.groups > 1:
             return ops.grouped_convolve(x, self.weight, self.bias, g=self.groups, **settings)
         return ops.convolve(x, self.weight, self.bias, **settings)
-
-    def config(self) -> dict[str, object]:
-        return {**(super().config() or {}), "bias": self.bias is not None}
-
-    def extra_repr(self) -> str:
-        text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}" + self.told(
-            padding=(0, 0), dilation=(1, 1), groups=1
-        )
-        return text + ("" if self.bias is not None else ", bias=False")
 
 
 def document000(classes: int = 10) -> Sequential:

@@ -69,7 +69,7 @@ def call(net: Module, inputs: Sequence[object], threads: int | None, transform: 
     names = numbered("input", len(inputs))
     arrays = [_given(net, x, name) for x, name in zip(inputs, names, strict=True)]
     if arrays and all(a.ndim and not len(a) for a in arrays):
-        return _empty(arrays, net, transform)
+        return _empty(arrays, net, transform, engine)
     ready = _ready(net, arrays, transform, engine)
     samples = ready.network.samples
     given = as_read(ready.network, ready.graph, arrays, ready.dtype) if ready.checked else dict(zip(names, map(contiguous, arrays), strict=True))
@@ -132,10 +132,10 @@ def places(runs: Runs, own: Mapping[str, np.ndarray], brought: Sequence[str]) ->
     return tuple((at[n], address(a)) for n, a in {**runs.numbers, **own}.items() if n in at), read, tuple(at[n] for n in read)
 
 
-def _empty(arrays: Sequence[np.ndarray], net: Module, transform: Op | None) -> Any:
+def _empty(arrays: Sequence[np.ndarray], net: Module, transform: Op | None, engine: str) -> Any:
     """The outputs for no samples: their shapes are those for one."""
     one = [np.zeros((1, *a.shape[1:]), a.dtype) for a in arrays]
-    out = call(net, one, None, transform, "native")
+    out = call(net, one, None, transform, engine)
     return tuple(y[:0] for y in out) if isinstance(out, tuple) else out[:0]
 
 

@@ -213,13 +213,9 @@ class Values:
                 rounded = self.value(e, spot)
                 if isinstance(rounded, Row):
                     return Row(tuple(map(int, rounded.values)), self.wholes.type)
-                return (
-                    self.wholes.converted(rounded)
-                    if isinstance(rounded, Var)
-                    else int(rounded.value or 0)
-                    if isinstance(rounded, Number)
-                    else rounded
-                )
+                if isinstance(rounded, Var):
+                    return self.wholes.converted(rounded)
+                return int(rounded.value or 0) if isinstance(rounded, Number) else rounded
             case Call("neg", (a,)):
                 return self.wholes.binary(Op.WRAP_SUB, 0, self.integer(a, spot))
             case Call(fn, (a, b)):

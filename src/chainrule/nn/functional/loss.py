@@ -16,6 +16,7 @@ from ..tensors import Symbol
 from .common import Tensor, log, tensor
 
 REDUCTIONS = ("mean", "sum", "none")
+UNUSED = -100  # the usual ignore_index
 
 
 def reduced(each: Tensor, reduction: str) -> Tensor:
@@ -40,11 +41,7 @@ def together(*tensors: Tensor) -> list[Tensor]:
 
 def _spread(x: Tensor, shape: tuple[int, ...]) -> Tensor:
     if x.shape != shape:
-        x = (
-            x + np.zeros(shape, x.dtype if isinstance(x, np.ndarray) and x.dtype.kind == "f" else np.float32)
-            if isinstance(x, Symbol)
-            else np.broadcast_to(x, shape)
-        )
+        x = x + np.zeros(shape, np.float32) if isinstance(x, Symbol) else np.broadcast_to(x, shape)
     return x if shape else x.reshape(1)
 
 
@@ -224,7 +221,7 @@ def _classes(input: Tensor, target: Tensor, who: str) -> tuple[Tensor, Tensor, b
     return x, t, soft, alone
 
 
-def nll_loss(input: Tensor, target: Tensor, weight: Tensor | None = None, ignore_index: int = -100, reduction: str = "mean") -> Tensor:
+def nll_loss(input: Tensor, target: Tensor, weight: Tensor | None = None, ignore_index: int = UNUSED, reduction: str = "mean") -> Tensor:
     """Less the logarithm of the right class's probability (ops.nll); the mean is weighted, and without what is ignored."""
     x, t, _, alone = _classes(input, target, "nll_loss")
     return _weighted(ops.nll(x, t, weight, skip=whole(ignore_index, "ignore_index", -(1 << 40))), reduction, alone)
@@ -241,7 +238,7 @@ def cross_entropy(
     input: Tensor,
     target: Tensor,
     weight: Tensor | None = None,
-    ignore_index: int = -100,
+    ignore_index: int = UNUSED,
     reduction: str = "mean",
     label_smoothing: float = 0.0,
 ) -> Tensor:
@@ -260,8 +257,8 @@ def cross_entropy(
         if reduction == "mean":
             return reduced(each, "sum") / math.prod(each.shape)
         return reduced(each.reshape(()) if alone else each, reduction)
-    if weight is None and not e and skip == -100 and reduction == "mean" and not alone:
-        return ops.cross_entropy(x, t)
+    if weight is None and not e and skip == UNUSED and reduction == "mean" and not alone and not (isinstance(t, np.ndarray) and (t == skip).any()):
+        return ops.cross_entropy(x, t)  # a formula without the count of what is ignored: each sample's part does not wait for all others
     return _weighted(ops.smoothed_cross_entropy(x, t, weight, e=e, skip=skip), reduction, alone)
 
 

@@ -18,13 +18,15 @@ class Layer(Module):
     """A layer of the library: it can be made again from its arguments."""
 
     arguments: tuple[str, ...] = ()  # names of attributes that are its arguments
+    wanted: tuple[str, ...] = ()  # arguments that say whether there is a parameter of their name
 
     def __init_subclass__(cls) -> None:
         if not _ours(cls) and "config" not in cls.__dict__:  # a class of one's own: a file cannot make it again
             cls.config = Module.config  # type: ignore[method-assign]  # as modules that say nothing of themselves
 
     def config(self) -> dict[str, object] | None:
-        return {"type": type(self).__name__} | {k: getattr(self, k) for k in self.arguments}
+        own = {k: getattr(self, k) for k in self.arguments} | {k: getattr(self, k) is not None for k in self.wanted}
+        return {"type": type(self).__name__} | own
 
     def told(self, **usual: object) -> str:
         """name=value for each attribute that is not as usual."""

@@ -15,13 +15,15 @@ from .base import Layer, bias_of
 MODES = ("zeros", "reflect", "replicate", "circular")
 
 
-class _Conv(Layer):
+class Convolution(Layer):
     """What convolutions of any number of axes share."""
 
     arguments: tuple[str, ...] = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups", "padding_mode")
+    wanted = ("bias",)
     axes = 0
 
-    def _sized(self, channels: tuple[Any, Any], kernel_size: Any, stride: Any, dilation: Any, groups: int, padding_mode: str) -> None:
+    def sized(self, channels: tuple[Any, Any], kernel_size: Any, stride: Any, dilation: Any, groups: int, padding_mode: str = "zeros") -> None:
+        """Sizes, checked."""
         d = self.axes
         self.in_channels, self.out_channels = whole(channels[0], "in_channels"), whole(channels[1], "out_channels")
         self.kernel_size, self.stride = several(kernel_size, "kernel_size", 1, d), several(stride, "stride", 1, d)
@@ -31,13 +33,11 @@ class _Conv(Layer):
             if getattr(self, name) % self.groups:
                 raise ArgumentError(f"{name}={getattr(self, name)}: {self.groups} groups do not divide it; accepted: a multiple of groups")
 
-    def _draw(self, shape: tuple[int, ...], bias: bool) -> None:
+    def draw(self, shape: tuple[int, ...], bias: bool) -> None:
+        """Parameters, uniform in ±1/sqrt(the number of terms)."""
         bound = 1 / math.sqrt(math.prod(shape[1:]))
         self.weight = Parameter(shape, bound)
         bias_of(self, self.out_channels, bound, bias)
-
-    def config(self) -> dict[str, object]:
-        return {**(super().config() or {}), "bias": self.bias is not None}
 
     def extra_repr(self) -> str:
         d = self.axes
@@ -51,7 +51,7 @@ class _Conv(Layer):
         return text + ("" if self.bias is not None else ", bias=False") + self.told(padding_mode="zeros")
 
 
-class _Forward(_Conv):
+class _Forward(Convolution):
     """Convolution, y = b + sum w x (ops.conv).
 
     Parameters weight [out, in / groups, *kernel_size] and bias [out], both uniform in ±1/sqrt(in / groups * kernel size) at first,
@@ -71,10 +71,10 @@ class _Forward(_Conv):
         padding_mode: str = "zeros",
     ):
         has_bias = flag(bias, "bias")
-        self._sized((in_channels, out_channels), kernel_size, stride, dilation, groups, padding_mode)
+        self.sized((in_channels, out_channels), kernel_size, stride, dilation, groups, padding_mode)
         self._before = padded(padding, self.kernel_size, self.stride, self.dilation)
         self.padding: Any = padding if isinstance(padding, str) else self._before[0]
-        self._draw((self.out_channels, self.in_channels // self.groups, *self.kernel_size), has_bias)
+        self.draw((self.out_channels, self.in_channels // self.groups, *self.kernel_size), has_bias)
 
     def forward(self, x: Any) -> Any:
         if self.padding_mode == "zeros":
@@ -107,7 +107,7 @@ class Conv3d(_Forward):
     axes = 3
 
 
-class _Transposed(_Conv):
+class _Transposed(Convolution):
     """Transposed convolution (ops.conv_transpose).
 
     Parameters weight [in, out / groups, *kernel_size] and bias [out], uniform in ±1/sqrt(out / groups * kernel size) at first.
@@ -131,9 +131,9 @@ class _Transposed(_Conv):
         has_bias = flag(bias, "bias")
         if padding_mode != "zeros":
             raise ArgumentError(f"padding_mode={padding_mode!r}: accepted: 'zeros'")
-        self._sized((in_channels, out_channels), kernel_size, stride, dilation, groups, padding_mode)
+        self.sized((in_channels, out_channels), kernel_size, stride, dilation, groups, padding_mode)
         self.padding, self.output_padding = several(padding, "padding", 0, self.axes), several(output_padding, "output_padding", 0, self.axes)
-        self._draw((self.in_channels, self.out_channels // self.groups, *self.kernel_size), has_bias)
+        self.draw((self.in_channels, self.out_channels // self.groups, *self.kernel_size), has_bias)
 
     def forward(self, x: Any, output_size: Any = None) -> Any:
         more = self.output_padding if output_size is None else self._more(x, output_size)

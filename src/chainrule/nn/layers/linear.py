@@ -19,6 +19,7 @@ class Linear(Layer):
     """
 
     arguments = ("in_features", "out_features")
+    wanted = ("bias",)
 
     def __init__(self, in_features: int, out_features: int, bias: bool = True):
         self.in_features, self.out_features = whole(in_features, "in_features"), whole(out_features, "out_features")
@@ -29,9 +30,6 @@ class Linear(Layer):
 
     def forward(self, x: Any) -> Any:
         return F.linear(x, self.weight, self.bias)
-
-    def config(self) -> dict[str, object]:
-        return {**(super().config() or {}), "bias": self.bias is not None}
 
     def extra_repr(self) -> str:
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
@@ -44,6 +42,7 @@ class Bilinear(Layer):
     """
 
     arguments = ("in1_features", "in2_features", "out_features")
+    wanted = ("bias",)
 
     def __init__(self, in1_features: int, in2_features: int, out_features: int, bias: bool = True):
         self.in1_features, self.in2_features = whole(in1_features, "in1_features"), whole(in2_features, "in2_features")
@@ -54,9 +53,6 @@ class Bilinear(Layer):
 
     def forward(self, input1: Any, input2: Any) -> Any:
         return F.bilinear(input1, input2, self.weight, self.bias)
-
-    def config(self) -> dict[str, object]:
-        return {**(super().config() or {}), "bias": self.bias is not None}
 
     def extra_repr(self) -> str:
         sizes = f"in1_features={self.in1_features}, in2_features={self.in2_features}, out_features={self.out_features}"

@@ -14,12 +14,33 @@ from ..values import Buffer, Parameter
 from .base import Layer
 
 
-class _BatchNorm(Layer):
-    """Batch normalisation of a given number of axes."""
+class _Followed(Layer):
+    """A gain and a bias for each channel, and statistics that follow the batches."""
 
     arguments = ("num_features", "eps", "momentum", "affine", "track_running_stats")
-    ranks: tuple[int, ...] = ()
+    wanted = ("bias",)
     num_batches_tracked: Any
+
+    def _made(self, num_features: int, momentum: float | None, affine: bool, track_running_stats: bool, bias: bool) -> None:
+        self.num_features, self.affine, has_bias = whole(num_features, "num_features"), flag(affine, "affine"), flag(bias, "bias")
+        self.track_running_stats = flag(track_running_stats, "track_running_stats")
+        self.momentum = momentum if momentum is None else real(momentum, "momentum", 0)
+        size, tracked = self.num_features, self.track_running_stats
+        self.register_parameter("weight", Parameter(np.ones(size)) if self.affine else None)
+        self.register_parameter("bias", Parameter(np.zeros(size)) if self.affine and has_bias else None)
+        self.register_buffer("running_mean", np.zeros(size) if tracked else None)
+        self.register_buffer("running_var", np.ones(size) if tracked else None)
+        self.register_buffer("num_batches_tracked", Buffer(np.zeros(()), whole=True) if tracked else None)
+
+    def extra_repr(self) -> str:
+        rest = f"affine={self.affine}, bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
+        return f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, {rest}"
+
+
+class _BatchNorm(_Followed):
+    """Batch normalisation of a given number of axes."""
+
+    ranks: tuple[int, ...] = ()
 
     def __init__(
         self,
@@ -31,15 +52,8 @@ class _BatchNorm(Layer):
         *,
         bias: bool = True,
     ):
-        self.num_features, self.affine, has_bias = whole(num_features, "num_features"), flag(affine, "affine"), flag(bias, "bias")
-        self.track_running_stats = flag(track_running_stats, "track_running_stats")
-        self.eps, self.momentum = real(eps, "eps", 0, open_end=True), momentum if momentum is None else real(momentum, "momentum", 0)
-        size = self.num_features
-        self.register_parameter("weight", Parameter(np.ones(size)) if self.affine else None)
-        self.register_parameter("bias", Parameter(np.zeros(size)) if self.affine and has_bias else None)
-        self.register_buffer("running_mean", np.zeros(size) if self.track_running_stats else None)
-        self.register_buffer("running_var", np.ones(size) if self.track_running_stats else None)
-        self.register_buffer("num_batches_tracked", Buffer(np.zeros(()), whole=True) if self.track_running_stats else None)
+        self.eps = real(eps, "eps", 0, open_end=True)
+        self._made(num_features, momentum, affine, track_running_stats, bias)
 
     def forward(self, x: Any) -> Any:
         if x.ndim not in self.ranks:
@@ -50,13 +64,6 @@ class _BatchNorm(Layer):
             self.num_batches_tracked = self.num_batches_tracked + 1
             follow = 1 / self.num_batches_tracked if self.momentum is None else self.momentum
         return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, self.training or not tracked, follow, self.eps)
-
-    def extra_repr(self) -> str:
-        rest = f"affine={self.affine}, bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
-        return f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, {rest}"
-
-    def config(self) -> dict[str, object]:
-        return {**(super().config() or {}), "bias": self.bias is not None}
 
 
 class BatchNorm2d(_BatchNorm):
@@ -82,16 +89,14 @@ class BatchNorm3d(_BatchNorm):
     ranks = (5,)
 
 
-class _InstanceNorm(Layer):
+class _InstanceNorm(_Followed):
     """Each channel of each sample less its mean and over its deviation (ops.group_norm).
 
     With track_running_stats, states follow the means over the samples, and are what inference uses, as in PyTorch.
     Source: Ulyanov et al., 2016.
     """
 
-    arguments = ("num_features", "eps", "momentum", "affine", "track_running_stats")
     axes = 0
-    num_batches_tracked: Any
 
     def __init__(
         self,
@@ -103,15 +108,8 @@ class _InstanceNorm(Layer):
         *,
         bias: bool = True,
     ):
-        self.num_features, self.affine, has_bias = whole(num_features, "num_features"), flag(affine, "affine"), flag(bias, "bias")
-        self.track_running_stats = flag(track_running_stats, "track_running_stats")
-        self.eps, self.momentum = real(eps, "eps", 0), momentum if momentum is None else real(momentum, "momentum", 0)
-        size, tracked = self.num_features, self.track_running_stats
-        self.register_parameter("weight", Parameter(np.ones(size)) if self.affine else None)
-        self.register_parameter("bias", Parameter(np.zeros(size)) if self.affine and has_bias else None)
-        self.register_buffer("running_mean", np.zeros(size) if tracked else None)
-        self.register_buffer("running_var", np.ones(size) if tracked else None)
-        self.register_buffer("num_batches_tracked", Buffer(np.zeros(()), whole=True) if tracked else None)
+        self.eps = real(eps, "eps", 0)
+        self._made(num_features, momentum, affine, track_running_stats, bias)
 
     def forward(self, x: Any) -> Any:
         return batched(self._normal, x, self.axes + 2, type(self).__name__, f"{self.axes + 2} axes, or {self.axes + 1} for one sample")
@@ -121,13 +119,6 @@ class _InstanceNorm(Layer):
             raise ShapeError(f"{type(self).__name__} of {list(x.shape)}: {x.shape[1]} channels; accepted: {self.num_features}")
         own = self.training or not self.track_running_stats
         return F.instance_norm(x, self.running_mean, self.running_var, self.weight, self.bias, own, self.momentum, self.eps)
-
-    def extra_repr(self) -> str:
-        rest = f"affine={self.affine}, bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
-        return f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, {rest}"
-
-    def config(self) -> dict[str, object]:
-        return {**(super().config() or {}), "bias": self.bias is not None}
 
 
 class InstanceNorm1d(_InstanceNorm):
@@ -149,6 +140,7 @@ class GroupNorm(Layer):
     """Channels in groups, each less its mean and over its deviation, with a gain and a bias for each channel (ops.group_norm)."""
 
     arguments = ("num_groups", "num_channels", "eps", "affine")
+    wanted = ("bias",)
 
     def __init__(self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True, *, bias: bool = True):
         self.num_groups, self.num_channels = whole(num_groups, "num_groups"), whole(num_channels, "num_channels")
@@ -162,9 +154,6 @@ class GroupNorm(Layer):
         if x.ndim < 2 or x.shape[1] != self.num_channels:
             raise ShapeError(f"GroupNorm of {list(x.shape)}: accepted: {self.num_channels} channels on the second axis")
         return F.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
-
-    def config(self) -> dict[str, object]:
-        return {**(super().config() or {}), "bias": self.bias is not None}
 
     def extra_repr(self) -> str:
         text = f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}"
@@ -182,6 +171,7 @@ class LayerNorm(Layer):
     """The last axes less their mean and over their deviation, with a gain and a bias for each place (ops.layer_norm)."""
 
     arguments = ("normalized_shape", "eps", "elementwise_affine")
+    wanted = ("bias",)
 
     def __init__(self, normalized_shape: Any, eps: float = 1e-5, elementwise_affine: bool = True, bias: bool = True):
         self.normalized_shape, self.eps = _last_axes(normalized_shape), real(eps, "eps", 0)
@@ -191,9 +181,6 @@ class LayerNorm(Layer):
 
     def forward(self, x: Any) -> Any:
         return F.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
-
-    def config(self) -> dict[str, object]:
-        return {**(super().config() or {}), "bias": self.bias is not None}
 
     def extra_repr(self) -> str:
         return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}, bias={self.bias is not None}"

@@ -279,7 +279,8 @@ class CrossEntropyLoss(_Reduced):
     """Softmax and cross-entropy from logits (ops.cross_entropy): class numbers as targets, or probabilities of the logits' shape.
 
     weight: of each class; ignore_index: a class number that does not count; label_smoothing: the share of every class's target that
-    goes to all classes alike (ops.smoothed_cross_entropy, ops.soft_cross_entropy).
+    goes to all classes alike (ops.smoothed_cross_entropy, ops.soft_cross_entropy). In training with none of these arguments a target of
+    -100 is refused, not ignored: the formula is the short one. Mark what does not count with another number, as ignore_index=-1.
     """
 
     def __init__(
