@@ -34,6 +34,7 @@ SESSION, LOOKUPS, TREE = ("tests/test_session.py",), ("tests/test_lookups.py",),
 TILES, STRONG, UNIFORM = ("tests/test_tiles.py",), ("tests/test_strong_zeros.py",), ("tests/test_uniform.py",)
 SLIPS, FAMILIES = ("tests/test_slips.py",), ("tests/test_families.py",)
 OPTIM = ("tests/test_optim.py",)
+GROUPS = ("tests/test_groups.py",)
 CALCULUS, RANDOM = ("tests/test_calculus.py",), ("tests/test_random_formulas.py",)
 
 
@@ -405,7 +406,14 @@ OPS_MUTANTS = [
     Mutant("optim-no-velocity", "train/optim.py", "_kept(v=self.momentum != 0)", "_kept(v=False)", OPTIM, "momentum without memory"),
     Mutant("optim-rms-velocity", "train/optim.py", "a=self.centered, v=self.momentum != 0", "a=self.centered, v=self.centered", OPTIM, "RMSprop forgets its momentum"),
     Mutant("optim-amsgrad", "train/optim.py", "_kept(u=self.amsgrad)", "_kept(u=False)", OPTIM, "AMSGrad is Adam", 1),
-    Mutant("optim-own-state", "train/bind.py", "if k not in self.own.scalars and k not in self.own.start]", "if k not in self.own.scalars]", MODULES, "a state that is told where to start is left out"),
+    Mutant("optim-own-state", "train/bind.py", "if k not in own.scalars and k not in own.start]", "if k not in own.scalars]", MODULES, "a state that is told where to start is left out"),
+    Mutant("clip-first", "train/bind.py", "grads = step.clipped(optimizer.clip, grads)", "step.clipped(optimizer.clip, grads)", GROUPS, "gradients are clipped and the old ones taken"),
+    Mutant("clip-one", "ops/update.py", "bound / (sqrt(s) + 1e-6)", "bound / (s + 1e-6)", GROUPS, "the square of the norm is clipped"),
+    Mutant("clip-low", "ops/update.py", "minimum(maximum(g[*a], -bound), bound)", "minimum(g[*a], bound)", GROUPS, "clipped from above only"),
+    Mutant("group-last", "train/bind.py", "found.setdefault(p, None if group", "found.__setitem__(p, None if group", GROUPS, "the last group that names a parameter counts"),
+    Mutant("group-number", "train/bind.py", 'self.number(f"{group}{t.name}"', "self.number(t.name", GROUPS, "a group's number is the optimiser's"),
+    Mutant("group-frozen", "train/bind.py", "if s.trained and groups.get(p, 0) is not None]", "if groups.get(p, 0) is not None]", GROUPS, "requires_grad_ changes nothing"),
+    Mutant("group-thawed", "train/bind.py", "self.network.fresh() and all(s.trained == was for s, was in self.flags)", "self.network.fresh()", GROUPS, "what is trained again is not noticed"),
     Mutant("compile-garbage", "engines/native/compile.py", "    def _dispose(self) -> None:\n        pass", "    def _other(self) -> None:\n        pass", THREADS, "garbage frees a module after its context"),
     Mutant("collapse-last", "calculus/collapse.py", "0 <= p.constant < s.constant", "0 <= p.constant <= s.constant", CORNERS, "a place just outside needs no bracket"),
     Mutant("values-whole-neg", "engines/native/values.py", "Op.WRAP_SUB, 0, self.integer(a, spot)", "Op.WRAP_ADD, 0, self.integer(a, spot)", CORNERS, "-t is t"),
@@ -533,7 +541,7 @@ NETWORK_MUTANTS = [
     Mutant("train-rollback", "train/fit.py", "        values[k][...] = v", "        pass", NETWORKS, "weights that are NaN are kept"),
     Mutant("train-settings", "train/run.py", "SGD(settings.lr, settings.momentum, settings.weight_decay)", "SGD(settings.lr, settings.weight_decay, settings.momentum)", LIBRARY, "momentum and weight decay swapped"),
     Mutant("train-seed", "train/run.py", "settings.seed,\n            settings.threads", "settings.threads,\n            settings.seed", LIBRARY, "seed and threads swapped"),
-    Mutant("train-rate", "train/optim.py", "def number(name: str, given: object, least: float = 0.0", "def number(name: str, given: object, least: float = -1.0", NETWORKS, "a negative learning rate is accepted"),
+    Mutant("train-rate", "train/optimizer.py", "def number(name: str, given: object, least: float = 0.0", "def number(name: str, given: object, least: float = -1.0", NETWORKS, "a negative learning rate is accepted"),
     Mutant("train-classes", "train/data.py", "if b.max(initial=0) >= classes:", "if b.max(initial=0) > classes:", DATA, "a label one too large is accepted"),
     Mutant("train-idx", "train/data.py", '0x0B: ">i2"', '0x0B: "<i2"', LIBRARY, "16-bit IDX files are read in the wrong byte order"),
     Mutant("train-idx-length", "train/data.py", "if len(raw) != want:", "if len(raw) < want:", DATA, "bytes behind the end of an IDX file are accepted"),
@@ -557,7 +565,7 @@ NETWORK_MUTANTS = [
     Mutant("nn-needed", "nn/graph.py", "            want |= set(c.inputs)\n    return kept[::-1]", "    return kept[::-1]", MODULES, "what an operation reads is not computed"),
     Mutant("nn-copies", "nn/network.py", "if x.name in made and x.name not in seen else", "if x.name in made else", MODULES, "one tensor twice among outputs"),
     Mutant("nn-last-batch", "train/step.py", "self.sizes[count] = self.free and built.graph.free and signature(built.network.calls) == self.made_of", "self.sizes[count] = self.free", MODULES, "forward's own arithmetic on the number of samples is that of full batches"),
-    Mutant("optim-start", "train/bind.py", "self.own.start.get(t.name, 0.0)", "0.0", MODULES, "states start at 0 whatever is said"),
+    Mutant("optim-start", "train/bind.py", "own.start.get(t.name, 0.0)", "0.0", MODULES, "states start at 0 whatever is said"),
     Mutant("optim-step", "ops/update.py", "step_new = step + 1", "step_new = step + 2", MODULES, "every second step is counted"),
     Mutant("c-floor", "engines/native/c.py", "(a % b != 0 && (a < 0) != (b < 0))", "0", TREE, "C rounds towards zero"),
     Mutant("c-mask", "engines/native/c.py", "for (int k = 0; k < {i.how}; k++) (({t.number.c}", "for (int k = 0; k <= {i.how}; k++) (({t.number.c}", TREE, "C writes one lane too many"),

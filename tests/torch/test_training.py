@@ -136,3 +136,33 @@ def test_a_rate_on_a_plateau_is_pytorchs(given: dict[str, object]) -> None:
         schedule.step(metric)
         now = rate.after(now, metric)
         assert now.rate == pytest.approx(own.param_groups[0]["lr"], rel=1e-12)
+
+
+def norms(twin: torch.nn.Module, norm: float) -> None:
+    tnn.utils.clip_grad_norm_([p for p in twin.parameters() if p.grad is not None], norm)
+
+
+CLIPS: list[tuple[cr.optim.Optimizer, Callable]] = [
+    (optim.Clip(optim.SGD(0.3, 0.9), value=0.02), lambda twin: tnn.utils.clip_grad_value_(twin.parameters(), 0.02)),
+    (optim.Clip(optim.SGD(0.3, 0.9), norm=0.2), lambda twin: norms(twin, 0.2)),
+    (optim.Clip(optim.SGD(0.3, 0.9), norm=0.4), lambda twin: norms(twin, 0.4)),
+]
+
+
+@pytest.mark.parametrize("opt, between", CLIPS, ids=[repr(o) for o, _ in CLIPS])
+def test_clipped_gradients_leave_pytorchs_parameters(opt: cr.optim.Optimizer, between: Callable) -> None:
+    held(opt, lambda twin: toptim.SGD(twin.parameters(), 0.3, 0.9), norm=True, between=between)
+
+
+def test_groups_and_what_is_not_trained_leave_pytorchs_parameters() -> None:
+    opt = optim.Grouped(
+        optim.Clip(optim.AdamW(0.02, weight_decay=0.3), norm=0.3),
+        [("0.*", None), (("*.bias", cr.nn.BatchNorm1d), {"weight_decay": 0.0, "betas": (0.8, 0.9)})],
+    )
+
+    def theirs(twin: torch.nn.Module) -> torch.optim.Optimizer:
+        twin[0].requires_grad_(False)
+        groups = [{"params": [twin[1].weight, twin[1].bias, twin[3].bias], "weight_decay": 0.0, "betas": (0.8, 0.9)}, {"params": [twin[3].weight]}]
+        return toptim.AdamW(groups, 0.02, weight_decay=0.3)
+
+    held(opt, theirs, norm=True, between=lambda twin: norms(twin, 0.3))

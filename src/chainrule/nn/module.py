@@ -228,6 +228,20 @@ class Module:
     def buffers(self) -> Iterator[np.ndarray]:
         return (a for _, a in self.named_buffers())
 
+    def requires_grad_(self: M, requires_grad: bool = True) -> M:
+        """Whether training changes its parameters, and those of all modules in it. Those that it does not change have no gradients.
+
+        >>> import chainrule as cr
+        >>> net = cr.nn.Sequential(cr.nn.Linear(2, 3), cr.nn.Linear(3, 2))
+        >>> first = net[0].requires_grad_(False)
+        >>> sorted(cr.value_and_grad(net, cr.nn.MSELoss())(np.ones((1, 2), np.float32), np.ones((1, 2), np.float32))[1])
+        ['1.bias', '1.weight', 'input']
+        """
+        trained = flag(requires_grad, "requires_grad")
+        for s in self._all_states():
+            s.trained = trained
+        return self
+
     @property
     def values(self) -> Values:
         """The parameters by PyTorch's names. Assigning takes values over, into the network's own memory and number type."""

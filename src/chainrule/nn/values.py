@@ -59,6 +59,7 @@ class Stored:
     deviation = 0.0  # of the normal distribution it starts from, where there is one
     blank: int | None = None  # a row that starts at 0
     kept = True  # whether it is in state_dict
+    trained = True  # whether training changes it (Module.requires_grad_)
 
     def __init__(self, shape: Shape, bound: float = 0.0, initial: np.ndarray | None = None, whole: bool = False):
         self.shape, self.bound, self.initial, self.whole, self.key = shape, bound, initial, whole, ""

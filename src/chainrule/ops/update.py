@@ -1,4 +1,4 @@
-"""Optimisers' updates and schedules: formulas like any other, compiled into the training step. Their headers say what is bound.
+"""Optimisers' updates, clipping and schedules: formulas like any other, compiled into the training step. Their headers say what is bound.
 
 An update has the inputs `w` (a parameter) and `g` (its gradient), and an output w_new. Any other input with an output of its name
 and `_new` is a state, which starts at 0 and is carried from step to step; `step` is the step's number, from 1 on; every other
@@ -63,6 +63,33 @@ adagrad(w[*A], g[*A], s[*A], step, lr, eps, lr_decay=0, weight_decay=0) -> s_new
     w_new[*a] = w[*a] - rate * (g[*a] + weight_decay * w[*a]) / (sqrt(s_new[*a]) + eps)
 """)
 adagrad.doc = """Adagrad: the gradient over the root of the sum of its squares. Source: Duchi et al., 2011."""
+
+# Clipping: what becomes of gradients before the update ------------------------------------------------------------------------
+
+clip_value = later("""
+clip_value(g[*A], bound) -> c[*A]
+    c[*a] = minimum(maximum(g[*a], -bound), bound)
+""")
+clip_value.doc = """Gradients no larger than a bound, each number by itself. Source: PyTorch's clip_grad_value_."""
+
+square_sum = later("""
+square_sum(g[*A]) -> s
+    s = sum[*a](g[*a]**2)
+""")
+square_sum.doc = """What a parameter adds to the square of the gradient's Euclidean norm."""
+
+norm_factor = later("""
+norm_factor(s, bound) -> factor
+    factor = minimum(1, bound / (sqrt(s) + 1e-6))
+""")
+norm_factor.doc = """What gradients are multiplied by so that the norm over all of them, sqrt(s), is no larger than a bound. Source: Pascanu et al., 2013;
+PyTorch's clip_grad_norm_."""
+
+scaled = later("""
+scaled(g[*A], factor) -> c[*A]
+    c[*a] = factor * g[*a]
+""")
+scaled.doc = """Gradients times one number for all of them."""
 
 # Schedules: numbers of the step --------------------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from ..nn.module import Module, as_module
 from ..operation.op import Op
 from .check import pair
 from .evaluate import Evaluation
-from .optim import Optimizer
+from .optimizer import Optimizer
 from .step import TrainStep
 
 SLICE_SECONDS = 0.15  # how long machine code runs before Python looks up again (progress, Ctrl-C)

@@ -1,100 +1,31 @@
-"""Optimisers: an update's formula (ops/update.py) and its numbers. The formula's header says what the training step binds."""
+"""The library's optimisers: PyTorch's arguments for the formulas in ops/update.py."""
 
 from __future__ import annotations
 
-import math
-import numbers
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from ..errors import ArgumentError
-from ..operation.op import Op, op
 from ..ops import update
+from .groups import Clip, Grouped
+from .optimizer import Optimizer, Rate, Update, number
 from .schedules import Cosine, Exponential, OneCycle, Plateau, Ramp, Schedule, StepLR, Warmup
 
 __all__ = [
-    "SGD", "Adagrad", "Adam", "AdamW", "Cosine", "Exponential", "NAdam", "OneCycle", "Optimizer", "Plateau", "RMSprop", "Ramp", "Schedule", "StepLR", "Update", "Warmup",
+    "SGD", "Adagrad", "Adam", "AdamW", "Clip", "Cosine", "Exponential", "Grouped", "NAdam", "OneCycle", "Optimizer", "Plateau", "RMSprop", "Ramp", "Schedule", "StepLR", "Update", "Warmup",
 ]  # fmt: skip
-
-Rate = float | Schedule
-
-
-@dataclass(frozen=True)
-class Update:
-    """What the training step binds: the formula, its numbers by name (or what they are at each step), where states start.
-
-    Numbers and states that may be left out are, unless they are named here."""
-
-    op: Op
-    scalars: Mapping[str, Rate]
-    start: Mapping[str, float]
-
-
-class Optimizer:
-    """An optimiser from a formula of your own.
-
-    The update has the inputs w (a parameter) and g (its gradient) and the output w_new. Any other input with an output of its
-    name and `_new` is a state: it starts at 0, or at what `start` says, and is carried from step to step. `step` is the number
-    of the step, from 1 on. All other inputs are numbers, given by name; a number may be a schedule. Numbers and states that may
-    be left out are, unless they are given (`start` gives a state).
-
-    >>> sign = Optimizer("sign(w[*A], g[*A], lr) -> w_new[*A]\\n w_new[*a] = w[*a] - lr * sign(g[*a])", lr=0.1)
-    >>> sign.update.scalars["lr"]
-    0.1
-
-    Errors: ArgumentError for a formula without w, g or w_new, and for numbers that are missing or that it does not have.
-    """
-
-    def __init__(self, formula: Op | str, start: Mapping[str, float] | None = None, **scalars: Rate):
-        made = formula if isinstance(formula, Op) else op(formula)
-        names = {t.name: len(t.axes) for t in made.definition.inputs}
-        out = {t.name for t in made.definition.outputs}
-        form = "accepted: a header as in 'name(w[*A], g[*A], state[*A], lr) -> state_new[*A], w_new[*A]'"
-        if not {"w", "g"} <= names.keys() or "w_new" not in out:
-            raise ArgumentError(f"{made.header}: no update, which has the inputs w and g and the output w_new; {form}")
-        states = {k for k in names if f"{k}_new" in out} - {"w"}
-        numbers_ = [k for k in names if k not in states and k not in ("w", "g", "step")]
-        for k in out - {f"{s}_new" for s in states} - {"w_new"}:
-            raise ArgumentError(f"{k}: an output of {made.name} that is no state's new value; {form}")
-        for k in numbers_:
-            if names[k]:
-                raise ArgumentError(f"{k}: an input of {made.name} with axes and without {k}_new; {form}")
-            if k not in scalars and k not in made.optional:
-                raise ArgumentError(f"{k}: {made.name} needs a number of that name; accepted: Optimizer(formula, {k}=…)")
-        for k, v in scalars.items():
-            if k not in numbers_:
-                raise ArgumentError(f"{k}={v!r:.80}: {made.name} has no such number; accepted: {', '.join(numbers_) or 'none'}")
-        for k in start or {}:
-            if k not in states:
-                raise ArgumentError(f"start of {k!r}: {made.name} has no such state; accepted: {', '.join(sorted(states)) or 'none'}")
-        given = {k: v if isinstance(v, Schedule) else number(k, v, -math.inf) for k, v in scalars.items()}
-        self._update = Update(made, given, {k: number(k, v, -math.inf) for k, v in (start or {}).items()})
-
-    @property
-    def update(self) -> Update:
-        return self._update
-
-    def __repr__(self) -> str:
-        return f"Optimizer({self._update.op.name}, {', '.join(f'{k}={v!r}' for k, v in self._update.scalars.items())})"
-
-
-def number(name: str, given: object, least: float = 0.0, below: float = math.inf) -> float:
-    """A finite number from `least` to `below`."""
-    real = isinstance(given, numbers.Real) and not isinstance(given, bool)
-    try:
-        v = float(given) if real else math.nan  # type: ignore[arg-type]  # a real number, as tested
-    except OverflowError:
-        v = math.inf
-    if not (least <= v < below and math.isfinite(v)):
-        limits = (
-            "a finite number" if least == -math.inf else f"a number of at least {least:g}" + (f" and below {below:g}" if below < math.inf else "")
-        )
-        raise ArgumentError(f"{name}={given!r:.80}: not usable; accepted: {limits}")
-    return v
 
 
 class _Known(Optimizer):
     """An optimiser of the library: a frozen dataclass whose fields are PyTorch's arguments."""
+
+    def changed(self, settings: Mapping[str, Any]) -> Optimizer:
+        known = [f.name for f in fields(self)]  # type: ignore[arg-type]  # every one of them is a dataclass
+        for k in settings:
+            if k not in known:
+                raise ArgumentError(f"{k!r:.80}: {type(self).__name__} has no such setting; accepted: {', '.join(known)}")
+        return replace(self, **settings)  # type: ignore[type-var]  # every one of them is a dataclass
 
     def _check(self, *names: str) -> None:
         """These fields are numbers of at least 0, or schedules."""

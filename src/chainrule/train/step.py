@@ -24,7 +24,7 @@ from ..nn.network import LOSS, own_arrays, public
 from ..operation.op import Op
 from .bind import SEED, Built, build
 from .check import Data, all_finite, as_trained, checked_order, classes_of, data_of, flat, named, same_type, types, within
-from .optim import Optimizer
+from .optimizer import Optimizer
 from .schedules import Told
 
 
@@ -69,7 +69,7 @@ def value_and_grad(net: Module, loss: object) -> Callable[..., tuple[float, dict
         dtype = type_of(net, list(data.inputs.values()))
         key = (data.kinds(), own, engine, key_of(dtype, len(data)))
         found = known.get(key)
-        if found is None or not found[1].network.fresh():
+        if found is None or not found[1].fresh():
             wanted = [k for k, a in data.inputs.items() if a.dtype.kind == "f"]
             for k in {*wanted} & {*net.values}:
                 raise ArgumentError(f"{k!r}: is a parameter's name and stands for an input's gradient; accepted: another name for the parameter")
@@ -186,7 +186,7 @@ class TrainStep:
         rows = checked_order(order, len(self.data))
         if not len(rows):
             return np.zeros(0, self.dtype)
-        if not self.runners[self.batch][1].network.fresh():
+        if not self.runners[self.batch][1].fresh():
             self._changed()
         self.prepare(len(rows) % self.batch)
         self.record()
