@@ -186,6 +186,11 @@ LIBRARY += [
     Case("rms_norm", ops.rms_norm.at({"x": 3, "w": 1}), {"x": ("N", 3, 5), "w": (5,)}),
     Case("group_norm", ops.group_norm.at({"x": 4}), {"x": ("N", 6, 3, 2), "w": (6,), "b": (6,)}, {"g": 3}),
     Case("local_response_norm", ops.local_response_norm.at({"x": 4}), {"x": ("N", 6, 3, 2)}, {"k": 3, "alpha": 0.3}),
+    Case("crop_places", ops.crop_places.at({"x": 3}), {"x": ("N", 4, 5), "seed": ()}, {"h": 3, "w": 4}, classes={"seed": 100}),
+    Case("pixels_at", ops.pixels_at.at({"x": 4}), {"x": ("N", 2, 4, 3), "row": ("N", 2), "column": ("N", 5)}, classes={"row": 4, "column": 3}),
+    Case("random_flip", ops.random_flip.at({"x": 3}), {"x": ("N", 3, 4), "seed": ()}, {"p": 0.4}, classes={"seed": 100}),
+    Case("random_flip_rows", ops.random_flip_rows.at({"x": 4}), {"x": ("N", 2, 3, 4), "seed": ()}, {"p": 0.4}, classes={"seed": 100}),
+    Case("random_erase", ops.random_erase.at({"x": 4}), {"x": ("N", 2, 5, 6), "seed": ()}, {"p": 0.8, "value": 0.3}, classes={"seed": 100}),
     Case("dropout_channels", ops.dropout_channels, {"x": ("N", 5, 3), "seed": ()}, {"p": 0.3}, classes={"seed": 100}),
 ]
 

@@ -37,6 +37,12 @@ TEXTS: list[tuple[str, Arrays]] = [
     ("chain(x[V,D], p[M]: int, t[n]: int) -> y[n,D]\n y[n,d] = x[p[t[n]],d]**2", {"x": W, "p": RNG.integers(0, V, 60), "t": T}),
     ("hops(x[V], p[M]: int, q[K]: int, t[A]: int) -> y[A]\n y[i] = x[p[q[t[i]]]] * p[q[t[i]]] + x[p[q[t[i]]]]",
      {"x": RNG.normal(size=V), "p": RNG.integers(0, V, 60), "q": RNG.integers(0, 60, 70), "t": T}),
+    ("computed(t[n], w[V,D]) -> y[n,D]\n p[n] = 2*t[n] - 40\n y[n,d] = sum[v]((v == p[n]) * w[v,d])", {"t": RNG.integers(0, 96, N) / 2, "w": W}),
+    ("reals(t[A,B], w[V]) -> y[A,B]\n y[i,j] = sum[v](where(v == t[i,j], w[v], 0))", {"t": RNG.integers(-6, 3 * V, (9, 19)) / 3, "w": RNG.normal(size=V)}),
+    ("lost(t[n], w[V,D]) -> y[n,D]\n y[n,d] = sum[v]((v == t[n]) * w[v,d])",
+     {"t": np.array([np.nan, np.inf, -np.inf, 1e30, 49, 49.5, 50, -1, -0.0, 0, 1e19, -1e19, 7]), "w": W}),
+    ("crop(x[n,H,W], s[n,K], r[n,L]) -> y[n,K,L]\n y[n,i,j] = sum[v:H,u:W]((v == s[n,i]) * (u == r[n,j]) * x[n,v,u])",
+     {"x": RNG.normal(size=(N, 30, 26)), "s": RNG.integers(0, 30, (N, 7)).astype(float), "r": RNG.integers(0, 26, (N, 3)).astype(float)}),
     ("between(t[n]: int, w[V,D], x[n,V]) -> y[n,V]\n y[n,k] = sum[d](w[t[n],d] * w[k,d]) * x[n,k]", {"t": T, "w": W, "x": RNG.normal(size=(N, V))}),
 ]  # fmt: skip
 
@@ -92,6 +98,9 @@ def test_what_is_looked_up_takes_no_loop_over_the_axis() -> None:
     f = cr.op(TEXTS[0][0])
     for words in (f.loops(T, W), cr.Op.of(f.gradient(["w"]).definition).loops(t=T, w=W, dy=np.zeros((N, D)))):
         assert not re.search(r"for v in", words), words
+    computed = dict(TEXTS)[next(t for t, _ in TEXTS if t.startswith("computed"))]
+    words = cr.op(next(t for t, _ in TEXTS if t.startswith("computed"))).loops(**computed)
+    assert not re.search(r"for v in", words), words
 
 
 @pytest.mark.parametrize("text, given", [TEXTS[0], TEXTS[5], TEXTS[8]], ids=["table", "own", "heap"])

@@ -35,6 +35,7 @@ TILES, STRONG, UNIFORM = ("tests/test_tiles.py",), ("tests/test_strong_zeros.py"
 SLIPS, FAMILIES = ("tests/test_slips.py",), ("tests/test_families.py",)
 OPTIM = ("tests/test_optim.py",)
 GROUPS = ("tests/test_groups.py",)
+AUGMENT = ("tests/test_augment.py",)
 CALCULUS, RANDOM = ("tests/test_calculus.py",), ("tests/test_random_formulas.py",)
 
 
@@ -592,6 +593,13 @@ NETWORK_MUTANTS = [
     Mutant("finds-size", "engines/native/values.py", 'self.wholes.compare("<", at, int(size.value))', 'self.wholes.compare("<=", at, int(size.value))', LOOKUPS, "the place behind the last is looked up"),
     Mutant("finds-below", "engines/native/values.py", 'self.wholes.compare(">=", at, 0)', 'self.wholes.compare(">=", at, -3)', LOOKUPS, "places before the first are looked up"),
     Mutant("finds-lane", "engines/native/memory.py", "b.pure(Op.EXTRACT, I64, place.value, how=lane)", "b.pure(Op.EXTRACT, I64, place.value, how=0)", LOOKUPS, "all lanes look up the first one's place"),
+    Mutant("finds-computed", "engines/native/finds.py", "or (computed and isinstance(b, Read))", "", LOOKUPS, "computed numbers are searched for, not looked up"),
+    Mutant("finds-fraction", "engines/native/values.py", "self.lanes.unary(Op.FLOOR, given), given)", "given, given)", LOOKUPS, "a number between two places is cut to one"),
+    Mutant("finds-last", "engines/native/values.py", "self.lanes.constant(float(last))", "self.lanes.constant(float(last + 1))", LOOKUPS, "the place behind the last is looked up"),
+    Mutant("augment-turned", "ops/augment.py", "x[n,*a,W-1-j], x[n,*a,j])", "x[n,*a,j], x[n,*a,W-1-j])", AUGMENT, "with probability 1 - p"),
+    Mutant("augment-place", "ops/augment.py", "(H - h + 1))", "(H - h))", AUGMENT, "the last place of a crop is never drawn"),
+    Mutant("augment-front", "nn/network.py", "            symbols = list(made_there)\n", "", AUGMENT, "what augmentation gives is not taken"),
+    Mutant("augment-seed", "train/fit.py", "        augment.init(seed, step.dtype)\n", "        pass\n", AUGMENT, "a second run goes on where the first ended"),
     Mutant("finds-guards", "engines/native/finds.py", "or any(letter in p.names for p in (*s.guards, *s.equal))", "", LOOKUPS, "a window around what is looked up leaves its axis"),
     Mutant("finds-letter", "engines/native/finds.py", "if isinstance(node, Index) and letter in node.expr.names:", "if False:", LOOKUPS, "what is looked up stands as a number too"),
     Mutant("finds-scatter-kind", "engines/native/roles.py", "if s.scatter:", "if False:", LOOKUPS, "partial sums are scattered"),

@@ -106,12 +106,18 @@ def written(
     transform: Op | None = None,
     loss: Callable[[tuple[Symbol, ...], tuple[Symbol, ...]], Symbol] | None = None,
     targets: Sequence[Shape] = (),
+    front: Module | None = None,
 ) -> Network:
-    """Run forward (and the loss) on symbols of these full shapes, samples first where they have as many each."""
+    """Run forward (and the loss) on symbols of these full shapes, samples first where they have as many each.
+
+    front: a module that inputs go through first, before the transform."""
     samples = together(inputs)
-    trace = Trace(net, training, samples or 1)
+    trace = Trace(net, training, samples or 1, front)
     with trace.running():
         symbols = [trace.input(name, shape, bool(samples)) for name, shape in zip(numbered("input", len(inputs)), inputs, strict=True)]
+        if front is not None:
+            made_there, _ = trace.results(trace.enter(front, symbols, {}), type(front).__name__)
+            symbols = list(made_there)
         if transform is not None:
             if len(symbols) > 1:
                 raise ArgumentError(f"transform={transform!r}: for a network of {len(symbols)} inputs; accepted: a network of one input, or None")

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from .module import Module
 
 _now: ContextVar[Trace | None] = ContextVar("trace", default=None)
-RESERVED = ("input", "target", "loss", "pixels")  # first words of names that are not a module's
+FRONT = "front"  # what names of a module in front of the network begin with
+RESERVED = ("input", "target", "loss", "pixels", FRONT)  # first words of names that are not a module's
 
 
 def tracing() -> Trace | None:
@@ -84,7 +85,7 @@ def inner_name(name: str) -> str:
 class Trace:
     """What has been written down so far."""
 
-    def __init__(self, root: Module, training: bool, samples: int):
+    def __init__(self, root: Module, training: bool, samples: int, front: Module | None = None):
         self.training, self.samples, self.root = training, samples, root
         self.calls: list[Call] = []
         self.sampled: set[str] = set()
@@ -93,6 +94,9 @@ class Trace:
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.names = {s: inner_name(name) for name, s in root.named_states()}
         self.paths = {id(m): name for name, m in root.named_modules()}  # kept alive by self.root
+        if front is not None:
+            self.names |= {s: f"{FRONT}.{name}" for name, s in front.named_states() if s not in self.names}
+            self.paths |= {id(m): f"{FRONT}.{name}" if name else FRONT for name, m in front.named_modules()}  # kept alive by the caller
         self.taken = {*self.names.values(), *self.paths.values(), *map(inner_name, self.paths.values())}
         self.latest: dict[Stored, Symbol] = {}
         self.updates: dict[Stored, Symbol] = {}

@@ -64,12 +64,13 @@ def build(
     wanted: Sequence[str] | None,
     optimizer: Optimizer | None,
     transform: Op | None,
+    augment: Module | None = None,
 ) -> Built:
     """Formulas of a training step, or of loss and gradients where there is no optimiser.
 
     wanted: the inputs whose gradients are asked for, beside the parameters'; None for a training step.
     """
-    network = written(net, inputs, True, transform, loss, targets)
+    network = written(net, inputs, True, transform, loss, targets, augment)
     renewed = [new for new, _ in network.updates] if optimizer is not None else []
     g = network.graph([LOSS, *renewed])
     groups = grouped(net, optimizer)

@@ -89,6 +89,7 @@ def fit(
     on_epoch: Callable[[Epoch], None] | None = None,
     classes: Sequence[str] | None = None,
     engine: str = "native",
+    augment: Module | None = None,
 ) -> History:
     """Train a network in place; returns what each epoch did.
 
@@ -96,15 +97,15 @@ def fit(
     bytes. loss: see value_and_grad. Steps use the training form, measuring the inference form. transform: an operation
     put in front of the network (ops.scale or nn.normalize for bytes); the network records it with the kind and shape of the
     inputs (`net.input`), applies it by itself from then on, and is saved with it. classes: what its classes are called.
+    augment: a module without parameters that inputs go through first in training (see TrainStep); what it draws depends on `seed`.
     val gives test_loss, and test_accuracy where targets are class numbers.
     The result depends on the arguments and the processor's kind, not on the number of threads.
     Everything about the data is checked before the first step. Errors: NumericsError where the loss stops being finite; the
     network is then as it was after the last whole epoch. Whatever is raised in an epoch carries the history so far as `history`.
 
-    >>> from chainrule import nn, ops
+    >>> from chainrule import nn, optim
     >>> net = nn.Sequential(nn.Linear(2, 2)).init(seed=0)
     >>> x = np.array([[0, 1], [1, 0]], np.float32)
-    >>> from chainrule import optim
     >>> len(fit(net, nn.CrossEntropyLoss(), optim.SGD(lr=1.0), (x, np.array([1, 0])), epochs=3))
     3
     """
@@ -112,7 +113,9 @@ def fit(
     threads = threads_asked(threads)
     names, which = as_module(net).classes if classes is None else as_classes(classes), as_loss(loss)
     held = None if val is None else pair(val, "val")
-    step = TrainStep(net, which, opt, *pair(train, "train"), batch_size, transform, threads, engine)
+    step = TrainStep(net, which, opt, *pair(train, "train"), batch_size, transform, threads, engine, augment)
+    if augment is not None:
+        augment.init(seed, step.dtype)
     count = len(step.data)
     step.prepare(count % step.batch)
     measure = None if held is None else Evaluation(net, which, *held, step.transform, threads, "val ", step.data, engine)

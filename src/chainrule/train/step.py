@@ -42,6 +42,15 @@ def inputs_of(net: Module) -> int:
     return sum(p.kind in kinds and p.default is inspect.Parameter.empty for p in rows)
 
 
+def as_augment(value: object) -> Module:
+    """A module to put in front of the network in training."""
+    m = as_module(value, "augment")
+    found = next((name for name, _ in m.named_parameters()), None)
+    if found is not None:
+        raise ArgumentError(f"augment={type(m).__name__}: has the parameter {found}; accepted: a module without, or layers of the network itself")
+    return m
+
+
 def value_and_grad(net: Module, loss: object) -> Callable[..., tuple[float, dict[str, np.ndarray]]]:
     """A function (x, t) -> (loss, {name: gradient}), for every parameter and "input", in the training form; no state changes.
 
@@ -95,7 +104,8 @@ class TrainStep:
 
     x, t: inputs in the network's number type, or whole numbers, and targets, samples first; tuples of them where there are several.
     transform: an operation in front of the network, instead of its own; the first step records it, with the kind and shape of the
-    inputs (`net.input`). engine: "native", or "reference" for the literal one.
+    inputs (`net.input`). engine: "native", or "reference" for the literal one. augment: a module without parameters that inputs go
+    through first, before the transform, in training alone (nn.Sequential(nn.RandomCrop(padding=4), nn.RandomHorizontalFlip())).
     Errors: ShapeError, ElementTypeError and NumericsError for data that network and loss do not take.
     """
 
@@ -110,12 +120,14 @@ class TrainStep:
         transform: Op | None = None,
         threads: int | None = None,
         engine: str = "native",
+        augment: Module | None = None,
     ):
         self.net, self.loss, self.engine = as_module(net), as_loss(loss), engine
         self.optimizer: Optimizer = named(optimizer, Optimizer, "optimizer", "optim.SGD(lr=…)")
         self.threads = threads_asked(threads)
         self.data = data_of(x, t)
         self.dtype = type_of(net, list(self.data.inputs.values()))
+        self.augment = None if augment is None else as_augment(augment).astype(self.dtype)
         self.batch = min(whole(batch, "batch"), len(self.data))
         self.transform = own_transform(net, self.data, transform)
         self.runners: dict[int, tuple[Runs, Built]] = {}
@@ -137,7 +149,7 @@ class TrainStep:
         self._made(built, self.batch)
 
     def _built(self, count: int) -> Built:
-        return build(self.net, self.loss, *self.data.shapes(count), None, self.optimizer, self.transform)
+        return build(self.net, self.loss, *self.data.shapes(count), None, self.optimizer, self.transform, self.augment)
 
     def _made(self, built: Built, count: int) -> None:
         read = types(built.network, self.data, self.dtype)

@@ -1,10 +1,11 @@
-"""Whole numbers of the data as indices: a sum that compares all places of an axis with a number becomes a look-up at that place.
+"""Numbers of the data as indices: a sum that compares all places of an axis with a number becomes a look-up at that place.
 
     sum[v]((v == t[n]) * x[v,d])              ->  x[t[n],d]                        a gather
     dx[v,d] = sum[n]((v == t[n]) * dy[n,d])   ->  dx[t[n],d] += dy[n,d] for all n  a scatter, in the order of n
 
 In a statement's body the letter then stands under `found(v == t[n], rest, size)`: the rest at the place where v is that number, and 0
-where the number is on no place of the axis.
+where the number is on no place of the axis. A gather takes numbers that are computed too, as floats hold them; a scatter takes those that are
+kept as whole numbers.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from ...language.tree import (
 from .lower import FOUND, SAMPLES, Statement
 
 LEAST = 24  # places of an axis from which on a number is looked up, not compared with each of them
+EXACT = 1 << 24  # floats of every type hold the places up to here
 
 
 def is_whole(e: Expr, kept: Callable[[str], bool]) -> bool:
@@ -68,7 +70,7 @@ def looked_up(s: Statement, wholes: Collection[str]) -> Statement:
     if s.kind is not Kind.SUM:
         return s
     for k, (letter, size) in enumerate(zip(s.red, s.red_extents, strict=True)):
-        body = _found(s, letter, size, wholes)
+        body = _found(s, letter, size, wholes, computed=True)
         if body is not None:
             red, extents = s.red[:k] + s.red[k + 1 :], s.red_extents[:k] + s.red_extents[k + 1 :]
             kind = Kind.SUM if red or s.guards or s.equal else None
@@ -81,11 +83,11 @@ def looked_up(s: Statement, wholes: Collection[str]) -> Statement:
     return s
 
 
-def _found(s: Statement, letter: str, size: int, wholes: Collection[str]) -> Expr | None:
-    """The body with the letter looked up, or None where it is no look-up."""
+def _found(s: Statement, letter: str, size: int, wholes: Collection[str], computed: bool = False) -> Expr | None:
+    """The body with the letter looked up, or None where it is no look-up. computed: also at numbers that are not kept as whole ones."""
     if size == SAMPLES or size < LEAST or any(letter in p.names for p in (*s.guards, *s.equal)):
         return None
-    parts = _split(s.body, letter, wholes)
+    parts = _split(s.body, letter, wholes, computed and size <= EXACT)
     if parts is None:
         return None
     test, rest = parts
@@ -97,28 +99,29 @@ def _found(s: Statement, letter: str, size: int, wholes: Collection[str]) -> Exp
     return Call(FOUND, (test, rest, Const(size)))
 
 
-def _split(e: Expr, letter: str, wholes: Collection[str]) -> tuple[Expr, Expr] | None:
+def _split(e: Expr, letter: str, wholes: Collection[str], computed: bool = False) -> tuple[Expr, Expr] | None:
     """(the comparison of a letter with a number of the data, what stands beside it) in a product or a choice; None where there is none."""
     if isinstance(e, Call) and e.fn == "neg":
-        inner = _split(e.args[0], letter, wholes)
+        inner = _split(e.args[0], letter, wholes, computed)
         return inner and (inner[0], neg(inner[1]))
     if isinstance(e, Call) and e.fn == "where" and e.args[2] == ZERO:
-        test = _split(e.args[0], letter, wholes)
+        test = _split(e.args[0], letter, wholes, computed)
         if test is not None:
             return test[0], e.args[1] if test[1] == ONE else Call("where", (test[1], e.args[1], ZERO))
     if isinstance(e, Call) and e.fn == FOUND:
-        inner = _split(e.args[1], letter, wholes)
+        inner = _split(e.args[1], letter, wholes, computed)
         return inner and (inner[0], Call(FOUND, (e.args[0], inner[1], e.args[2])))
     if isinstance(e, Call) and e.fn in ("==", "delta"):
         for a, b in (e.args, e.args[::-1]):
             free = not any(isinstance(x, Index) and letter in x.expr.names for x in walk(b))
             apart = free and not any(letter in p.names for r in reads(b) for p in r.index)
-            if isinstance(a, Index) and a.expr.letter == letter and apart and is_whole(b, wholes.__contains__) and next(reads(b), None):
+            known = is_whole(b, wholes.__contains__) or (computed and isinstance(b, Read))
+            if isinstance(a, Index) and a.expr.letter == letter and apart and known and next(reads(b), None):
                 return Call("==", (a, b)), ONE
         return None
     factors = product_factors(e)
     for k, f in enumerate(factors if len(factors) > 1 else ()):
-        inner = _split(f, letter, wholes)
+        inner = _split(f, letter, wholes, computed)
         if inner is not None:
             return inner[0], product([*factors[:k], inner[1], *factors[k + 1 :]])
     return None

@@ -30,6 +30,7 @@ from .activation import (
     Threshold,
 )
 from .attention import MultiheadAttention
+from .augment import RandomCrop, RandomErasing, RandomHorizontalFlip, RandomVerticalFlip
 from .base import Formula, Identity, Layer
 from .convolution import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from .linear import Bilinear, Dropout, Dropout1d, Dropout2d, Dropout3d, Embedding, Linear
@@ -157,6 +158,10 @@ __all__ = [
     "PixelUnshuffle",
     "RMSNorm",
     "RNNCell",
+    "RandomCrop",
+    "RandomErasing",
+    "RandomHorizontalFlip",
+    "RandomVerticalFlip",
     "ReLU",
     "ReLU6",
     "ReflectionPad1d",
