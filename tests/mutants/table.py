@@ -590,7 +590,7 @@ NETWORK_MUTANTS = [
     Mutant("call-key-whole", "operation/op.py", "                key += k, v\n", "                key += (k,)\n", SESSION, "another whole setting is taken for the same"),
     Mutant("call-finite", "operation/op.py", " or not -math.inf < v < math.inf", "", SESSION, "an infinite setting is taken"),
     Mutant("call-unsigned", "operation/op.py", '(a.dtype.kind in "fb" or is_stored(a.dtype))', "True", SESSION, "large unsigned numbers are taken for small ones"),
-    Mutant("finds-size", "engines/native/values.py", 'self.wholes.compare("<", at, int(size.value))', 'self.wholes.compare("<=", at, int(size.value))', LOOKUPS, "the place behind the last is looked up"),
+    Mutant("finds-size", "engines/native/values.py", 'self.wholes.compare("<=", at, last)', 'self.wholes.compare("<=", at, int(size.value))', LOOKUPS, "the place behind the last is looked up"),
     Mutant("finds-below", "engines/native/values.py", 'self.wholes.compare(">=", at, 0)', 'self.wholes.compare(">=", at, -3)', LOOKUPS, "places before the first are looked up"),
     Mutant("finds-lane", "engines/native/memory.py", "b.pure(Op.EXTRACT, I64, place.value, how=lane)", "b.pure(Op.EXTRACT, I64, place.value, how=0)", LOOKUPS, "all lanes look up the first one's place"),
     Mutant("finds-computed", "engines/native/finds.py", "or (computed and isinstance(b, Read))", "", LOOKUPS, "computed numbers are searched for, not looked up"),

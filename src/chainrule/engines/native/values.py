@@ -124,13 +124,13 @@ class Values:
             at = self.integer(test.args[1], spot)
             low, high = self.wholes.compare(">=", at, 0), self.wholes.compare("<=", at, last)
             flag = self.b.value(Op.AND, low.type, low, high)
-            found: Operand = self.wholes.choose(flag, at, 0)
+            found = self.wholes.choose(flag, at, 0)
         else:  # a float, which may be no place at all
             given, zero = self.value(test.args[1], spot), self.lanes.constant(0.0)
             low, high = self.lanes.compare(">=", given, zero), self.lanes.compare("<=", given, self.lanes.constant(float(last)))
             even = self.lanes.compare("==", self.lanes.unary(Op.FLOOR, given), given)
             flag = self.b.value(Op.AND, low.type, self.b.value(Op.AND, low.type, low, high), even)
-            found = self.as_whole(self.lanes.choose(flag, given, zero))
+            found = self.wholes.converted(self.lanes.choose(flag, given, zero))
         return flag, spot.at({str(test.args[0].expr.letter): Place(found, 0, 0, last)})
 
     def library(self, fn: str, values: list[Operand]) -> Operand:
@@ -218,20 +218,17 @@ class Values:
                 flag, there = self.located(args, spot)
                 return self.wholes.choose(flag, self.integer(args[1], there), 0)
             case Call(fn, _) if fn in ROUNDING:
-                return self.as_whole(self.value(e, spot))
+                rounded = self.value(e, spot)
+                if isinstance(rounded, Row):
+                    return Row(tuple(map(int, rounded.values)), self.wholes.type)
+                if isinstance(rounded, Var):
+                    return self.wholes.converted(rounded)
+                return int(rounded.value or 0) if isinstance(rounded, Number) else rounded
             case Call("neg", (a,)):
                 return self.wholes.binary(Op.WRAP_SUB, 0, self.integer(a, spot))
             case Call(fn, (a, b)):
                 return self.wholes.binary(WHOLE[fn], self.integer(a, spot), self.integer(b, spot))
         raise TypeError(e)
-
-    def as_whole(self, rounded: Operand) -> Operand:
-        """A float without a fraction in 64 bits."""
-        if isinstance(rounded, Row):
-            return Row(tuple(map(int, rounded.values)), self.wholes.type)
-        if isinstance(rounded, Var):
-            return self.wholes.converted(rounded)
-        return int(rounded.value or 0) if isinstance(rounded, Number) else rounded
 
     def places(self, p: Poly, here: Env) -> Operand:
         """An index expression in 64 bits, for each lane where it moves with the vector letter."""
