@@ -1,80 +1,33 @@
-"""Data sets: where they are found, how IDX files are read (every count checked), and the sample in the package."""
+"""Data sets: by name, by path or from arrays; Fashion-MNIST, where it is found, and the sample in the package."""
 
 from __future__ import annotations
 
 import gzip
 import hashlib
-import math
+import inspect
 import os
-import struct
+import re
 import urllib.request
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from .. import ops
 from ..errors import ArgumentError, DataError
-
-IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+from ..nn.inputs import normalize
+from ..operation.op import Op
+from .readers.arrays import from_arrays
+from .readers.common import Dataset, answered, as_path
+from .readers.idx import read_idx, read_pair
+from .readers.npz import read_npz
+from .readers.pictures import image_size, read_folder, read_images
+from .readers.tables import read_csv
 
 FASHION_CLASSES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """Images [samples, channels, rows, columns] of bytes 0 to 255 with their class numbers, and where they came from."""
-
-    train: tuple[np.ndarray, np.ndarray]
-    test: tuple[np.ndarray, np.ndarray]
-    classes: tuple[str, ...]
-    source: str
-
-
-def read_idx(path: str | Path) -> np.ndarray:
-    """The array in an IDX file (.gz or plain).
-
-    Errors: DataError, starting with the path, for a file that is missing, truncated, too long or not IDX.
-    """
-    path = Path(path)
-    try:
-        raw = path.read_bytes()
-    except OSError as e:
-        raise DataError(f"{path}: cannot be read ({e.strerror}); accepted: an IDX file, plain or .gz") from None
-    if raw[:2] == b"\x1f\x8b":
-        try:
-            raw = gzip.decompress(raw)
-        except (OSError, EOFError, zlib.error) as e:
-            raise DataError(f"{path}: the compressed data is damaged or cut short ({e}); accepted: a whole .gz file") from None
-    if len(raw) < 4 or raw[:2] != b"\0\0" or raw[2] not in IDX_TYPES or raw[3] == 0:
-        raise DataError(f"{path}: not an IDX file (it starts with {raw[:4].hex() or 'nothing'}); accepted: 0000, a type byte and the number of axes")
-    axes, kind = raw[3], np.dtype(IDX_TYPES[raw[2]])
-    if len(raw) < 4 + 4 * axes:
-        raise DataError(f"{path}: cut short in its header ({len(raw)} bytes for {axes} axes); accepted: a whole file")
-    shape = struct.unpack(f">{axes}I", raw[4 : 4 + 4 * axes])
-    want = 4 + 4 * axes + math.prod(shape) * kind.itemsize
-    if axes > 8:
-        raise DataError(f"{path}: its header promises {axes} axes; accepted: up to 8")
-    if len(raw) != want:
-        raise DataError(f"{path}: {len(raw)} bytes, but its header promises {shape}, which is {want}; accepted: a whole file")
-    return np.frombuffer(raw, kind, offset=4 + 4 * axes).reshape(shape)
-
-
-def read_pair(images: Path, labels: Path, classes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Images and labels that belong together."""
-    with ThreadPoolExecutor(2) as pool:
-        a, b = pool.map(read_idx, (images, labels))
-    if a.ndim != 3 or a.dtype != np.uint8 or 0 in a.shape:
-        raise DataError(f"{images}: has shape {a.shape} and type {a.dtype}; accepted: images of bytes, [samples, rows, columns]")
-    if b.ndim != 1 or b.dtype != np.uint8:
-        raise DataError(f"{labels}: has shape {b.shape} and type {b.dtype}; accepted: one byte for each label")
-    if len(a) != len(b):
-        raise DataError(f"{images}: {len(a)} images, but {labels.name} has {len(b)} labels; accepted: as many of one as of the other")
-    if b.max(initial=0) >= classes:
-        raise DataError(f"{labels}: label {b.max()}; accepted: 0 to {classes - 1}")
-    return a[:, None], b
 
 
 # Fashion-MNIST -----------------------------------------------------------------------------------------------------
@@ -171,64 +124,104 @@ def sample() -> Dataset:
 
 DATASETS = {"fashion-mnist": fashion_mnist}
 
+# Data sets by name or path -----------------------------------------------------------------------------------------
 
-def dataset(name: str, data_dir: str | Path | None = None) -> Dataset:
-    """A data set by name."""
-    if name not in DATASETS:
-        raise ArgumentError(f"{name!r}: no such data set; accepted: {', '.join(DATASETS)}")
-    return DATASETS[name](data_dir)
+TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
+PATHS = "a .npz or .csv file (.csv.gz too), a folder of pictures with a folder for each class, or a folder of IDX files"
 
 
-MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # Pillow's names of grey and colour
+def dataset(name: str | Path, data_dir: str | Path | None = None, **options: Any) -> Dataset:
+    """A data set by name (fashion-mnist) or path: an .npz file, a .csv file, a folder of pictures with a class in each folder, IDX files.
 
-
-def read_images(path: str | Path, size: tuple[int, int] | None = None, channels: int | None = None) -> np.ndarray:
-    """Images [samples, channels, rows, columns] of bytes from an IDX, PNG or JPEG file.
-
-    Pictures are made grey or coloured as `channels` says and resized to `size` (rows, columns); what is None stays as it
-    is in the file. Errors: DataError for files that are no images, and IDX files of another size.
+    data_dir: the folder where it is looked for. options: those of the function that reads it (read_npz, read_csv, read_folder).
+    Errors: DataError, starting with the path, for what is no data set; ArgumentError for names and options that there are not.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise DataError(f"{path}: no such file; accepted: a PNG, JPEG or IDX file")
-    if channels is not None and channels not in MODES:
-        raise DataError(f"{path}: the model takes {channels} channels; accepted: models of 1 (grey), 3 (RGB) or 4 (RGBA) channels")
-    with path.open("rb") as f:
-        head = f.read(4)
-    if head[:2] == b"\0\0" or path.name.removesuffix(".gz").endswith("ubyte") or head[:2] == b"\x1f\x8b":
-        return _idx_images(path, size, channels)
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(path) as picture:
-            pixels, grey = picture.copy(), picture.mode in ("1", "L", "LA")
-            if picture.mode.startswith("I;16"):  # 0 to 65535, of which Pillow's own conversion keeps what is below 256
-                pixels, grey = Image.fromarray((np.asarray(picture, np.uint16) / 257 + 0.5).astype(np.uint8)), True
-            elif picture.mode in ("I", "F"):
-                raise DataError(f"{path}: its pixels are {'32-bit whole numbers' if picture.mode == 'I' else 'floats'}; accepted: 1, 8 or 16 bits")
-            made = pixels.convert(MODES[channels or (1 if grey else 3)])
-            made = made if size is None else made.resize((size[1], size[0]), Image.Resampling.BILINEAR)
-    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as e:
-        raise DataError(f"{path}: not a picture that can be read ({e}); accepted: a PNG, JPEG or IDX file") from None
-    a = np.asarray(made, np.uint8)
-    return a[None, None] if a.ndim == 2 else np.ascontiguousarray(a.transpose(2, 0, 1))[None]
+    if name in DATASETS:
+        read: Callable[..., Dataset] = DATASETS[str(name)]
+        return read(data_dir, **_fitting(options, str(name), []))
+    path = as_path(name) if data_dir is None else as_path(data_dir) / as_path(name)
+    with answered(path, "cannot be read", PATHS):
+        is_dir, exists = path.is_dir(), path.exists()
+    if is_dir:
+        read = read_folder
+    elif path.name.lower().endswith(".npz"):
+        read = read_npz
+    elif path.name.lower().endswith(TABLES):
+        read = read_csv
+    elif exists:
+        raise DataError(f"{path}: a file of a kind that is not known by its name; accepted: {PATHS}")
+    elif len(path.parts) > 1:
+        raise DataError(f"{path}: no such file or folder; accepted: {', '.join(DATASETS)}, {PATHS}")
+    else:
+        raise ArgumentError(f"{name!r}: no such data set, file or folder; accepted: {', '.join(DATASETS)}, {PATHS}")
+    kinds = [k for k, p in inspect.signature(read).parameters.items() if p.kind is p.KEYWORD_ONLY]
+    return read(path, **_fitting(options, str(path), kinds))
 
 
-def _idx_images(path: Path, size: tuple[int, int] | None, channels: int | None) -> np.ndarray:
-    """[rows, columns], [samples, rows, columns] or [samples, channels, rows, columns]."""
-    a = read_idx(path)
-    if a.ndim not in (2, 3, 4) or a.dtype != np.uint8 or 0 in a.shape:
-        raise DataError(f"{path}: has shape {a.shape} and type {a.dtype}; accepted: images of bytes")
-    a = a if a.ndim == 4 else a.reshape(-1, 1, *a.shape[-2:])
-    want = (channels or a.shape[1], *(size or a.shape[2:]))
-    if a.shape[1:] != want:
-        raise DataError(f"{path}: images of {image_size(a.shape[1:])}; accepted: {image_size(want)}")
-    return a
+def _fitting(options: dict[str, Any], name: str, accepted: list[str]) -> dict[str, Any]:
+    """Options that are given, all of which the reader has."""
+    given = {k: v for k, v in options.items() if v is not None}
+    strange = next((k for k in given if k not in accepted), None)
+    if strange is not None:
+        raise ArgumentError(f"{strange}={given[strange]!r:.80}: {name} is not read with it; accepted: {', '.join(accepted) or 'no options'}")
+    return given
 
 
-def image_size(shape: Sequence[int]) -> str:
-    """[channels, rows, columns] in words."""
-    return f"{shape[1]} x {shape[2]} with {shape[0]} channel{'s' * (shape[0] != 1)}"
+def name_of(dataset: str | Path) -> str:
+    """A data set's name as a part of a path: of a path its last part, without the suffix and what file systems do not take.
+
+    >>> name_of("fashion-mnist"), name_of("../some data/Iris (2).csv.gz"), name_of("/")
+    ('fashion-mnist', 'Iris-2', 'data')
+    """
+    path = as_path(dataset)
+    last = path.name or path.absolute().name
+    last = last if last != ".." else path.resolve().name
+    for suffix in (*TABLES[2:], *TABLES[:2], ".npz"):
+        last = last[: -len(suffix)] if last.lower().endswith(suffix) else last
+    return re.sub(r"[^\w.]+", "-", last, flags=re.ASCII).strip("-.")[:80] or "data"
 
 
-__all__: Sequence[str] = ("DATASETS", "Dataset", "dataset", "fashion_mnist", "read_idx", "read_images", "sample")
+# What goes in front of a network -------------------------------------------------------------------------------------
+
+MOST_OWN = 512  # features with a mean and a deviation of their own; each is a term of the formula
+
+
+def standardised(x: np.ndarray) -> Op:
+    """The transform that gives these floats a mean of 0 and a standard deviation of 1, for every feature, or every channel of images.
+
+    Other numbers of axes, and more than 512 features, have one mean and one deviation for all. What is constant keeps its scale.
+
+    >>> print(standardised(np.array([[1, 5], [3, 5]], np.float32)))
+    normalize(x[n,2]) -> y[n,2]
+        y[n,c] = (x[n,c] / 1.0 - (2.0 * (c == 0) + 5.0 * (c == 1))) / (1.0 * (c == 0) + 1.0 * (c == 1))
+    """
+    own = x.ndim in (2, 4) and x.shape[1] <= MOST_OWN
+    axes = tuple(k for k in range(x.ndim) if k != 1) if own else None
+    mean, std = np.atleast_1d(x.mean(axes, dtype=np.float64)), np.atleast_1d(x.std(axes, dtype=np.float64))
+    std = np.where(std > 1e-6 * np.abs(mean), std, 1.0)
+    return normalize([float(f"{v:.7g}") for v in mean], [float(f"{v:.7g}") for v in std], scale=1.0, axes=x.ndim)
+
+
+def transform_for(data: Dataset) -> Op:
+    """What a network's inputs go through: bytes are divided by 255, floats standardised by the training part."""
+    x = data.train[0]
+    return ops.scale if x.dtype == np.uint8 else standardised(x)
+
+
+__all__: Sequence[str] = (
+    "DATASETS",
+    "Dataset",
+    "dataset",
+    "fashion_mnist",
+    "from_arrays",
+    "image_size",
+    "name_of",
+    "read_csv",
+    "read_folder",
+    "read_idx",
+    "read_images",
+    "read_npz",
+    "sample",
+    "standardised",
+    "transform_for",
+)

@@ -1,0 +1,1 @@
+"""Readers of data sets: files and arrays in, a Dataset out, whatever is wrong with them named."""
