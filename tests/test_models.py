@@ -6,6 +6,7 @@ import json
 import struct
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -77,6 +78,52 @@ def test_steps_record_what_they_train_on() -> None:
     assert net.input is not None and net.input.shape == (4,) and net.input.kind == "whole"
     cr.fit(net, nn.CrossEntropyLoss(), cr.optim.SGD(), (x, t), epochs=0, transform=nn.normalize(0.5, 0.5, axes=2))
     assert "0.5" in str(net.input.transform)
+
+
+# Known models ----------------------------------------------------------------------------------------------------------
+
+FIT = {
+    "lenet5": [(1, 12, 12), (3, 13, 40)],
+    "mlp": [(7,), (2, 3), (3, 5, 4)],
+    "resnet20": [(1, 1, 1), (4, 9, 6)],
+    "vgg_small": [(1, 8, 8), (3, 9, 20)],
+    "mobilenet_small": [(1, 1, 1), (3, 7, 10)],
+    "vit_small": [(1, 4, 4), (3, 8, 12)],
+    "document001": [(1, 28, 28)],
+}
+
+
+@pytest.mark.parametrize("name", nn.MODELS)
+def test_known_models_fit_the_data(name: str, tmp_path: Path) -> None:
+    for shape in FIT[name]:
+        net = nn.models.known(name, shape, classes=3).init(0)
+        x = np.random.default_rng(0).normal(size=(2, *shape)).astype(np.float32)
+        assert net.program(x.shape).outputs and net(x, engine="reference").shape == (2, 3)
+    cr.save(net, tmp_path / "m")
+    assert np.array_equal(cr.load(tmp_path / "m")(x, engine="reference"), net(x, engine="reference"))
+
+
+UNFIT = [
+    ("lenet5", (1, 11, 28), r"at least 12 x 12; accepted: those, or the model mlp, resnet20, vgg_small, mobilenet_small$"),
+    ("lenet5", (784,), r"\[784\]: it takes images, \[channels, rows, columns\], of at least 12 x 12; accepted: those, or the model mlp$"),
+    ("resnet20", (4,), r"it takes images, \[channels, rows, columns\]; accepted: those, or the model mlp$"),
+    ("vgg_small", (3, 7, 9), "at least 8 x 8"),
+    ("mobilenet_small", (3, 7), "it takes images"),
+    ("vit_small", (3, 32, 30), "both divided by 4"),
+    ("document001", (3, 28, 28), r"it takes grey images of 28 x 28, \[1, 28, 28\]; accepted: .* the model lenet5"),
+    ("mlp", (), r"^shape=\(\)"),
+    ("mlp", (0, 3), r"^shape=\(0, 3\)"),
+    ("mlp", "abc", "^shape='abc'"),
+    ("mlp", (3.0,), "^shape="),
+    (["mlp"], (3,), r"^\['mlp'\]: no such model"),
+]
+
+
+@pytest.mark.parametrize("name, shape, problem", UNFIT)
+def test_known_models_say_what_they_take(name: Any, shape: Any, problem: str) -> None:
+    with pytest.raises(cr.ArgumentError, match=problem) as e:
+        nn.models.known(name, shape)
+    assert "accepted: " in str(e.value)
 
 
 # normalize -------------------------------------------------------------------------------------------------------------

@@ -161,7 +161,7 @@ MISTAKES = [
     (lambda: nn.Conv2d(1, 2, 3, padding="full"), "padding='full'"),
     (lambda: nn.Conv2d(1, 2, 3, groups=2), "in_channels=1: 2 groups"),
     (lambda: known("resnet"), "'resnet': no such model"),
-    (lambda: known("lenet5", (3, 32, 32)), "'lenet5' for images of"),
+    (lambda: known("document001", (3, 32, 32)), "'document001' for inputs of"),
     (lambda: nn.Linear(0, 2), "in_features=0"),
     (lambda: nn.MaxPool2d(2, padding=2), "padding=2"),
     (lambda: nn.Sequential(3), "3: not a layer"),

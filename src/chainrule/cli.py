@@ -62,7 +62,7 @@ def train(
     SGD(lr, momentum, weight_decay)
     run.new_model(model, seed)
     images = data.dataset(dataset, data_dir)
-    folder = out or Path("runs") / f"{dataset}-{model}"
+    folder = out or Path("runs") / f"{data.name_of(dataset)}-{model}"
     click.echo(f"data: {images.source}")
     click.echo(f"training {model} for {epochs} epochs on {settings.threads} threads; writing to {folder}")
     with _Bar() as bar:

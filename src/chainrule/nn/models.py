@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..errors import ArgumentError
+from ..language.program import MOST
 from . import functional as F
-from .arguments import whole
+from .arguments import is_whole, several, whole
 from .containers import Sequential
 from .documents import document001
 from .layers import (
@@ -28,18 +30,20 @@ from .module import Module
 from .values import Parameter
 
 
-def lenet5(classes: int = 10) -> Sequential:
-    """LeNet-5 for 28 x 28 grey images, with ReLU and max pooling. Source: LeCun et al., 1998."""
+def lenet5(classes: int = 10, shape: Sequence[int] = (1, 28, 28)) -> Sequential:
+    """LeNet-5 with ReLU and max pooling, for images [channels, rows, columns] of at least 12 x 12. Source: LeCun et al., 1998 (28 x 28, grey)."""
+    channels, rows, columns = shape
+    places = (rows // 2 - 4) // 2 * ((columns // 2 - 4) // 2)  # what is left after a pool, a convolution without padding, and a pool
     return Sequential(
-        Conv2d(1, 6, 5, padding=2), ReLU(), MaxPool2d(2),
+        Conv2d(channels, 6, 5, padding=2), ReLU(), MaxPool2d(2),
         Conv2d(6, 16, 5), ReLU(), MaxPool2d(2),
-        Flatten(), Linear(400, 120), ReLU(), Linear(120, 84), ReLU(), Linear(84, classes),
+        Flatten(), Linear(16 * places, 120), ReLU(), Linear(120, 84), ReLU(), Linear(84, classes),
     )  # fmt: skip
 
 
-def mlp(classes: int = 10) -> Sequential:
-    """Two fully connected layers for 28 x 28 grey images."""
-    return Sequential(Flatten(), Linear(784, 128), ReLU(), Linear(128, classes))
+def mlp(classes: int = 10, shape: Sequence[int] = (1, 28, 28)) -> Sequential:
+    """Two fully connected layers for inputs of any shape: images, or (features,)."""
+    return Sequential(Flatten(), Linear(math.prod(shape), 128), ReLU(), Linear(128, classes))
 
 
 class BasicBlock(Layer):
@@ -140,20 +144,31 @@ class TransformerBlock(Layer):
 
 
 class VisionTransformer(Layer):
-    """Squares of an image as words: a linear map of each, its place, blocks of attention, and the mean of all words to classes.
+    """Squares of an image (size: rows and columns, or one number for both) as words: a linear map of each, its place, blocks of attention, and the mean of all words to classes.
 
     Source: Dosovitskiy et al., 2021 (with a mean in place of the class token, as in Beyer et al., 2022).
     """
 
     arguments = ("size", "patch", "channels_in", "width", "depth", "heads")
 
-    def __init__(self, size: int = 32, patch: int = 4, classes: int = 10, channels_in: int = 3, width: int = 64, depth: int = 4, heads: int = 4):
-        self.size, self.patch, self.channels_in = whole(size, "size"), whole(patch, "patch"), whole(channels_in, "channels_in")
+    def __init__(
+        self,
+        size: int | tuple[int, int] = 32,
+        patch: int = 4,
+        classes: int = 10,
+        channels_in: int = 3,
+        width: int = 64,
+        depth: int = 4,
+        heads: int = 4,
+    ):
+        rows, columns = several(size, "size", 1, 2)
+        self.size = rows if rows == columns else (rows, columns)
+        self.patch, self.channels_in = whole(patch, "patch"), whole(channels_in, "channels_in")
         self.width, self.depth, self.heads = whole(width, "width"), whole(depth, "depth"), whole(heads, "heads")
-        if size % patch:
+        if rows % patch or columns % patch:
             raise ArgumentError(f"patch={patch}: does not divide size={size}; accepted: a divisor of it")
         self.embed = Conv2d(channels_in, width, patch, patch)
-        self.place = Parameter((1, (size // patch) ** 2, width), deviation=0.02)
+        self.place = Parameter((1, (rows // patch) * (columns // patch), width), deviation=0.02)
         self.blocks = Sequential(*(TransformerBlock(width, heads, 2 * width) for _ in range(depth)))
         self.norm, self.head = LayerNorm(width), Linear(width, classes)
 
@@ -165,33 +180,58 @@ class VisionTransformer(Layer):
         return {**(super().config() or {}), "classes": self.head.out_features}
 
 
-def vit_small(classes: int = 10, channels_in: int = 3, size: int = 32) -> VisionTransformer:
+PATCH = 4  # pixels of a side of its words
+
+
+def vit_small(classes: int = 10, channels_in: int = 3, size: int | tuple[int, int] = 32) -> VisionTransformer:
     """A small vision transformer: 4 blocks of 64 numbers a word, words of 4 x 4 pixels. Source: Dosovitskiy et al., 2021."""
-    return VisionTransformer(size, 4, classes, channels_in)
+    return VisionTransformer(size, PATCH, classes, channels_in)
 
 
-def known(name: str, shape: tuple[int, ...] = (1, 28, 28), classes: int = 10) -> Module:
-    """A known model for images of a shape [channels, rows, columns] and so many classes.
+LEAST = {"lenet5": 12, "vgg_small": 8}  # rows and columns that are left after all pools
 
-    >>> type(known("lenet5")).__name__
-    'Sequential'
+
+def known(name: str, shape: Sequence[int] = (1, 28, 28), classes: int = 10) -> Module:
+    """A known model for inputs of a shape, [channels, rows, columns] or [features], and so many classes.
+
+    Errors: ArgumentError for names that there are not, and for shapes that the model cannot take.
+
+    >>> import numpy as np
+    >>> known("mlp", (4,), classes=3)(np.zeros((2, 4), np.float32)).shape
+    (2, 3)
     """
-    if name not in MODELS:
+    if not isinstance(name, str) or name not in MODELS:
         raise ArgumentError(f"{name!r}: no such model; accepted: {', '.join(MODELS)}")
-    make = MODELS[name]
-    open_to = inspect.signature(make).parameters
-    if "channels_in" not in open_to:
-        if tuple(shape) != (1, 28, 28):
-            raise ArgumentError(f"{name!r} for images of {list(shape)}: it takes grey ones of 28 x 28; accepted: {', '.join(_open())}")
+    if not isinstance(shape, (tuple, list)) or not shape or not all(is_whole(s) and 1 <= s < MOST for s in shape):
+        raise ArgumentError(f"shape={shape!r:.80}: not an input's shape; accepted: (channels, rows, columns) or (features,)")
+    make, sizes = MODELS[name], tuple(map(int, shape))
+    arguments = inspect.signature(make).parameters
+    takes = _takes(name, sizes)
+    if takes:
+        others = ", ".join(k for k in MODELS if not _takes(k, sizes))
+        raise ArgumentError(f"{name!r} for inputs of {list(sizes)}: it takes {takes}; accepted: those, or the model {others}")
+    if "shape" in arguments:
+        return make(classes, shape=sizes)
+    if "channels_in" not in arguments:
         return make(classes)
-    if len(shape) != 3 or ("size" in open_to and shape[1] != shape[2]):
-        raise ArgumentError(f"{name!r} for inputs of {list(shape)}: accepted: [channels, rows, columns], as many rows as columns")
-    return make(classes, channels_in=shape[0], **({"size": shape[1]} if "size" in open_to else {}))
+    return make(classes, channels_in=sizes[0], **({"size": sizes[1:]} if "size" in arguments else {}))
 
 
-def _open() -> list[str]:
-    """Models for images of any size."""
-    return [k for k, make in MODELS.items() if "channels_in" in inspect.signature(make).parameters]
+def _takes(name: str, shape: tuple[int, ...]) -> str:
+    """What a model takes, in words, where inputs of this shape are not among it."""
+    arguments = inspect.signature(MODELS[name]).parameters
+    if name == "mlp":
+        return ""
+    if not arguments.keys() & {"shape", "channels_in"}:
+        return "" if shape == (1, 28, 28) else "grey images of 28 x 28, [1, 28, 28]"
+    least, step = LEAST.get(name, 1), PATCH if "size" in arguments else 1
+    if len(shape) == 3 and min(shape[1:]) >= least and not shape[1] % step and not shape[2] % step:
+        return ""
+    return (
+        "images, [channels, rows, columns]"
+        + (f", of at least {least} x {least}" if least > 1 else "")
+        + (f", both divided by {step}" if step > 1 else "")
+    )
 
 
 MODELS: dict[str, Callable[..., Module]] = {

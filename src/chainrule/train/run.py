@@ -19,7 +19,7 @@ from ..nn.files import save
 from ..nn.losses import CrossEntropyLoss
 from ..nn.models import known
 from ..nn.module import Module
-from .data import Dataset, image_size, read_images
+from .data import Dataset, image_size, read_images, transform_for
 from .fit import Epoch, Progress, fit
 from .optim import SGD
 
@@ -49,8 +49,9 @@ class Outcome:
     model: Path
 
 
-def new_model(name: str, seed: int) -> Module:
-    return known(name).init(seed)
+def new_model(name: str, seed: int, data: Dataset | None = None) -> Module:
+    """A known model with its first values, made for the data's shapes and classes."""
+    return (known(name) if data is None else known(name, data.shape, len(data.classes))).init(seed)
 
 
 def train(
@@ -61,7 +62,7 @@ def train(
     on_epoch: Callable[[Epoch], None] | None = None,
 ) -> Outcome:
     """Train and write the files into `out`. Ctrl-C ends training early; the model so far is written all the same."""
-    net = new_model(settings.model, settings.seed)
+    net = new_model(settings.model, settings.seed, data)
     net.classes = data.classes
     optimizer = SGD(settings.lr, settings.momentum, settings.weight_decay)
     try:
@@ -98,7 +99,7 @@ def train(
             settings.batch_size,
             settings.seed,
             settings.threads,
-            ops.scale,
+            transform_for(data),
             on_progress,
             record,
         )
