@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import inspect
 import io
 import os
 import random
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import chainrule as cr
-from chainrule.train import data
+from chainrule.train import data, run
 from chainrule.train.readers import common
 from tests.test_data import idx, write
 
@@ -384,6 +385,7 @@ CALLS: list[tuple[Callable[[Path], object], str]] = [
     (lambda p: data.from_arrays(X, Y, classes="abc"), "classes='abc'"),
     (lambda p: data.from_arrays(X, Y, classes=["a", "b"]), "arrays: t[2] is '2', which "),
     (lambda p: data.from_arrays(np.ma.masked_array(X, X > 3), Y), "x: "),
+    (lambda p: data.from_arrays(X, np.array(["a", 1, "b"], object)[Y]), "arrays: t has type object"),
     (lambda p: data.from_arrays(X, [{}] * 30), "arrays: t has type object"),
 ]
 
@@ -414,6 +416,8 @@ def test_class_names_may_be_given_with_arrays() -> None:
     assert d.classes == ("red", "green", "blue", "grey") and set(d.train[1]) == {0, 1, 2}
     e = data.from_arrays(X, [["red", "green", "blue"][k] for k in Y], classes=["red", "green", "blue", "grey"])
     assert np.array_equal(e.train[1], d.train[1]) and np.array_equal(e.test[1], d.test[1])
+    f = data.from_arrays(X, np.array(["red", "green", "blue"], object)[Y], classes=["red", "green", "blue"])  # as pandas has texts
+    assert np.array_equal(f.train[1], d.train[1])
     assert data.from_arrays(X, [["red", "green", "blue"][k] for k in Y]).classes == ("blue", "green", "red")
 
 
@@ -506,3 +510,34 @@ def read_damaged(path: Path, raw: bytes, folder: Path) -> None:
         read(broken)
     except cr.DataError as e:
         assert str(e).startswith(str(broken)) and "accepted: " in str(e)
+
+
+# The page ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_example_of_the_page_prints_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "data.md").read_text()
+    code = page.partition("```python\n")[2].partition("```")[0]
+    told = page.partition("```python\n")[2].partition("```\n\n```\n")[2].partition("```")[0]
+    monkeypatch.chdir(tmp_path)
+    exec(code, {})
+    assert capsys.readouterr().out == told
+
+
+def test_the_page_names_every_option() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "data.md").read_text()
+    for read in (data.read_npz, data.read_csv, data.read_folder, data.from_arrays):
+        row = next(line for line in page.splitlines() if line.startswith("|") and f"`{read.__name__}`" in line)
+        options = [k for k, p in inspect.signature(read).parameters.items() if p.kind is p.KEYWORD_ONLY]
+        assert options and all(f"`{k}`" in row for k in options)
+
+
+def test_a_run_on_a_table_of_features(tmp_path: Path) -> None:
+    rows = "".join(f"{1000 + 60 * (k % 3) + k % 7},{(k % 5) / 1000},kind {k % 3}\n" for k in range(90))
+    d = data.dataset(text(tmp_path, rows))
+    outcome = run.train(run.Settings(str(tmp_path / "a.csv"), "mlp", 4, 16, 0.1, 0.9, 0.0, 0, 1), d, tmp_path / "out")
+    assert outcome.epochs[-1].test_accuracy == 1.0
+    net = cr.load(outcome.model)
+    assert net.classes == ("kind 0", "kind 1", "kind 2") and net.input is not None and net.input.shape == (2,)
+    assert (net(d.test[0]).argmax(axis=1) == d.test[1]).all()
+    assert "trained on floats" in run.doubt(net, outcome.model)

@@ -36,6 +36,7 @@ SLIPS, FAMILIES = ("tests/test_slips.py",), ("tests/test_families.py",)
 OPTIM = ("tests/test_optim.py",)
 GROUPS = ("tests/test_groups.py",)
 AUGMENT = ("tests/test_augment.py",)
+READERS = ("tests/test_readers.py",)
 CALCULUS, RANDOM = ("tests/test_calculus.py",), ("tests/test_random_formulas.py",)
 
 
@@ -547,6 +548,28 @@ NETWORK_MUTANTS = [
     Mutant("train-idx", "train/readers/idx.py", '0x0B: ">i2"', '0x0B: "<i2"', LIBRARY, "16-bit IDX files are read in the wrong byte order"),
     Mutant("train-idx-length", "train/readers/idx.py", "if len(raw) != want:", "if len(raw) < want:", DATA, "bytes behind the end of an IDX file are accepted"),
     Mutant("train-checksum", "train/data.py", "if not sound:", "if sound is None:", DATA, "a download is not checked"),
+    Mutant("data-share", "train/readers/common.py", "max(1, math.floor(share * len(members) + 0.5))", "math.floor(share * len(members) + 0.5)", READERS, "a class of two has no test sample"),
+    Mutant("data-split-order", "train/readers/common.py", "order[t[order] == c]", "np.flatnonzero(t == c)", READERS, "a split is a matter of the order of samples"),
+    Mutant("data-split-seed", "train/readers/common.py", 'f"{seed}/{n}"', 'f"/{n}"', READERS, "the seed does not change the split"),
+    Mutant("data-fractions", "train/readers/common.py", " | (a != np.floor(a))", "", READERS, "a label of 0.5 is class 0"),
+    Mutant("data-strange", "train/readers/common.py", "if lacking.any():", "if False:", READERS, "a class that training lacks becomes another"),
+    Mutant("data-names", "train/readers/common.py", "numbers.append(at[k].astype(np.int64))", "numbers.append(k.astype(np.int64))", READERS, "names in an order of their own get wrong numbers"),
+    Mutant("data-room", "train/readers/common.py", "if promised > room():", "if promised < 0:", READERS, "a file may fill the memory"),
+    Mutant("data-layout", "train/readers/arrays.py", '"NHWC": (0, 3, 1, 2)', '"NHWC": (0, 3, 2, 1)', READERS, "rows and columns are swapped"),
+    Mutant("data-ambiguous", "train/readers/arrays.py", "if last == second:", "if not last and not second:", READERS, "an axis is guessed where two may be the channels"),
+    Mutant("data-bytes", "train/readers/arrays.py", "bool(a.min() >= 0 and a.max() <= 255)", "bool(a.max() <= 255)", READERS, "-1 becomes 255"),
+    Mutant("data-pickles", "train/readers/npz.py", "if f.tell() + want != info.file_size:", "if f.tell() + want > info.file_size:", READERS, "bytes behind an array are accepted"),
+    Mutant("data-fortran", "train/readers/npz.py", 'order="F" if by_columns else "C"', 'order="C"', READERS, "arrays by columns are read by rows"),
+    Mutant("data-line", "train/readers/tables.py", "yield before + reader.line_num, row", "yield before + reader.line_num - 1, row", READERS, "errors name the line before"),
+    Mutant("data-fewer", "train/readers/tables.py", "if c == min(fit.values())", "if c == max(fit.values())", READERS, "the label is the column with more values"),
+    Mutant("data-header", "train/readers/tables.py", "return all(texts) or above", "return any(texts) or above", READERS, "a first sample with a name is taken for the header"),
+    Mutant("data-index", "train/readers/tables.py", " and not (j == 0 and table.header and not table.header[0])", "", READERS, "row numbers are trained on"),
+    Mutant("data-all-grey", "train/readers/pictures.py", "1 if all(h[2] for h in heads) else 3", "1 if any(h[2] for h in heads) else 3", READERS, "one grey picture takes the colour of all"),
+    Mutant("data-hidden", "train/readers/pictures.py", 'if not e.name.startswith((".", "__"))', "", READERS, "hidden files are read"),
+    Mutant("data-deviation", "train/data.py", "std = np.where(std > 1e-6 * np.abs(mean), std, 1.0)", "std = np.where(std > 0, std, 1.0)", READERS, "rounding of a constant feature is blown up"),
+    Mutant("models-places", "nn/models.py", "((columns // 2 - 4) // 2)", "((rows // 2 - 4) // 2)", MODELS, "rows stand for columns"),
+    Mutant("models-step", "nn/models.py", "and not shape[2] % step", "", MODELS, "columns that no words fill are accepted"),
+    Mutant("run-doubt", "train/run.py", 'if net.input and net.input.kind == "whole":', "if net.input:", READERS, "nothing is said of pixels for a model of floats"),
     Mutant("cli-best", "cli.py", "row.argsort()[::-1][:top]", "row.argsort()[:top]", CLI, "the least probable classes are printed"),
     Mutant("cli-exit", "cli.py", "sys.exit(2)", "sys.exit(0)", CLI, "a refusal ends with success"),
     Mutant("nn-names", "nn/values.py", "np.random.default_rng([0, zlib.crc32(self.key.encode())])", "np.random.default_rng(0)", MODULES, "all parameters of a shape start alike"),

@@ -218,7 +218,7 @@ def probabilities(net: Module, model: Path, path: Path, images: np.ndarray) -> n
 
 def doubt(net: Module, model: Path) -> str:
     """What is not known about a model's inputs, if anything."""
-    if net.input and (net.input.transform or net.input.kind == "whole"):
+    if net.input and net.input.kind == "whole":
         return ""
-    what = "was trained on floats without a transform" if net.input else "does not say what it was trained on"
+    what = "was trained on floats" if net.input else "does not say what it was trained on"
     return f"{model} {what}: pixels go in as they are, 0 to 255"

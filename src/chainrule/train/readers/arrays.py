@@ -128,7 +128,8 @@ def _labels(t: object, name: str) -> np.ndarray:
         return np.array(t)
     if isinstance(t, np.ndarray) and t.dtype.kind in "US":
         return t
-    return to_array(t, name)
+    a = to_array(t, name)
+    return np.array(a.tolist()) if a.dtype.hasobject and a.ndim == 1 and all(isinstance(v, str) for v in a) else a
 
 
 def places(path: object, name: str) -> Callable[[int], str]:

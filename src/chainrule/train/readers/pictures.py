@@ -28,12 +28,13 @@ def read_images(path: str | Path, size: tuple[int, int] | None = None, channels:
     is in the file. Errors: DataError for files that are no images, and IDX files of another size.
     """
     path = as_path(path)
-    if not path.is_file():
-        raise DataError(f"{path}: no such file; accepted: {READABLE}")
     if channels is not None and channels not in MODES:
         raise DataError(f"{path}: the model takes {channels} channels; accepted: models of 1 (grey), 3 (RGB) or 4 (RGBA) channels")
-    with answered(path, "not a file that can be read", READABLE), path.open("rb") as f:
-        head = f.read(4)
+    with answered(path, "not a file that can be read", READABLE):
+        if not path.is_file():
+            raise DataError(f"{path}: no such file; accepted: {READABLE}")
+        with path.open("rb") as f:
+            head = f.read(4)
     if head[:2] == b"\0\0" or path.name.removesuffix(".gz").endswith("ubyte") or head[:2] == GZIP:
         return _idx_images(path, size, channels)
     from PIL import Image
@@ -149,8 +150,9 @@ def read_folder(
     layout: of IDX files with four axes. Errors: DataError, starting with the path.
     """
     root, sizes = as_path(path), None if size is None else whole_sizes(size, "size", 2, "(rows, columns)")
-    if not root.is_dir():
-        raise DataError(f"{root}: {'a file' if root.exists() else 'no such folder'}; accepted: {TREES}")
+    with answered(root, "cannot be read", TREES):
+        if not root.is_dir():
+            raise DataError(f"{root}: {'a file' if root.exists() else 'no such folder'}; accepted: {TREES}")
     kinds, names = _entries(root)
     pairs = pairs_in(root, names)
     if pairs:
