@@ -452,6 +452,8 @@ def test_what_goes_in_front_of_a_network() -> None:
         y = np.asarray(data.standardised(a)(a.astype(np.float64)))
         axes = (0, *range(2, a.ndim)) if a.ndim != 3 else None
         assert np.allclose(y.mean(axes), 0, atol=1e-3) and np.all(np.isclose(y.std(axes), 1, atol=1e-3) | (y.std(axes) == 0))
+    same = np.nextafter(np.ones((10, 1), np.float32), np.arange(10, dtype=np.float32)[:, None] % 2 * 2, dtype=np.float32)
+    assert np.ptp(same) > 0 and np.abs(np.asarray(data.standardised(same)(same))).max() < 1e-6, "constant but for rounding"
     assert len(str(data.standardised(np.zeros((2, 3000), np.float32)))) < 200
     d = data.from_arrays(X, Y)
     assert data.transform_for(d) is cr.ops.scale
