@@ -123,6 +123,7 @@ NPZ_REFUSED: list[tuple[dict[str, object], str]] = [
     ({"x": X, "y": Y + 2.0**70}, "y[0] is 1.18059e+21, which is no class"),
     ({"x": X, "y": np.arange(30)}, "every class has one sample"),
     ({"x": X, "y": np.stack([Y, Y], 1)}, "y has shape (30, 2)"),
+    ({"x": X, "y": np.array(3)}, "y is one value"),
     ({"x": X, "y": Y * 1j}, "y has type complex128"),
     ({"x": X * 1j, "y": Y}, "x has type complex128"),
     ({"x": np.where(X == 7, np.inf, X), "y": Y}, "= inf, which cannot be trained on"),
@@ -386,6 +387,7 @@ CALLS: list[tuple[Callable[[Path], object], str]] = [
     (lambda p: data.from_arrays(X, Y, classes=["a", "b"]), "arrays: t[2] is '2', which "),
     (lambda p: data.from_arrays(np.ma.masked_array(X, X > 3), Y), "x: "),
     (lambda p: data.from_arrays(X, np.array(["a", 1, "b"], object)[Y]), "arrays: t has type object"),
+    (lambda p: data.from_arrays(X, None), "arrays: t is one value"),
     (lambda p: data.from_arrays(X, [{}] * 30), "arrays: t has type object"),
 ]
 
@@ -512,6 +514,57 @@ def read_damaged(path: Path, raw: bytes, folder: Path) -> None:
         read(broken)
     except cr.DataError as e:
         assert str(e).startswith(str(broken)) and "accepted: " in str(e)
+
+
+KINDS = ["?", "u1", "i1", ">i2", "i8", "u8", "f2", "f4", ">f8", "c8", "U2", "S2", "O", "M8[s]", "V3"]
+SIZES = [(), (0,), (1,), (6,), (6, 1), (6, 2), (6, 0), (5, 3), (6, 4, 4), (6, 4, 4, 3), (6, 3, 4, 3), (6, 1, 4, 4), (6, 2, 2, 2, 2), (1, 4, 4)]
+OPTIONS = [{}, {"layout": "NHW"}, {"layout": "NHWC"}, {"layout": "NX"}, {"shape": (1, 4, 4)}, {"shape": (1, 1, 2)}, {"test_share": 0.9}]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.tuples(st.sampled_from(KINDS), st.sampled_from(SIZES), st.integers(-1, 300)), min_size=4, max_size=4),
+    st.booleans(),
+    st.sampled_from(OPTIONS),
+)
+def test_arrays_of_any_kind_are_read_or_refused(
+    tmp_path: Path, kinds: list[tuple[str, tuple[int, ...], int]], whole: bool, options: dict[str, Any]
+) -> None:
+    made = []
+    for kind, shape, top in kinds:
+        a = np.arange(np.prod(shape, dtype=int)).reshape(shape) % max(top, 1) - (top < 0)
+        with np.errstate(all="ignore"):
+            made.append(a.astype("u1").astype("V3") if kind == "V3" else a.astype(kind))
+    names = ("x", "y") if whole else ("x_train", "y_train", "x_test", "y_test")
+    path = saved(tmp_path, **dict(zip(names, made, strict=False)))
+    for read in (lambda: data.read_npz(path, **options), lambda: data.from_arrays(*made[: len(names)], **options)):
+        try:
+            d = read()
+        except cr.ChainruleError as e:
+            assert "accepted: " in str(e)
+        else:
+            for x, t in (d.train, d.test):
+                assert len(x) == len(t) > 0 and x.dtype in (np.uint8, np.float32) and x.shape[1:] == d.shape and t.dtype == np.int64
+                assert t.min() >= 0 and t.max() < len(d.classes) > 1
+
+
+FIELDS = ["0", "1", "2.5", "-1", "cat", "", "label", "y", '"a b"', '"', "nan", "1e40", " 3 ", "x,y", "é", "0x1", "1_0", "\t", ";", "１"]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.lists(st.sampled_from(FIELDS[:6] * 3 + FIELDS), min_size=2, max_size=4), max_size=6),
+    st.sampled_from([{}, {"label": 0}, {"label": -1}, {"label": "y"}, {"header": True}, {"header": False}, {"shape": (1, 1, 2)}]),
+    st.sampled_from(["\n", "\r\n", "\n\n"]),
+)
+def test_tables_of_any_fields_are_read_or_refused(tmp_path: Path, rows: list[list[str]], options: dict[str, Any], end: str) -> None:
+    path = text(tmp_path, end.join(map(",".join, rows)))
+    try:
+        d = data.read_csv(path, **options)
+    except cr.ChainruleError as e:
+        assert "accepted: " in str(e) and str(path) in str(e)
+    else:
+        assert np.isfinite(d.train[0]).all() and len(d.train[0]) + len(d.test[0]) in (len(rows), len(rows) - 1) and len(d.classes) > 1
 
 
 # The page ------------------------------------------------------------------------------------------------------------

@@ -167,6 +167,7 @@ def plain_labels(part: Part) -> np.ndarray:
         return np.array([text.strip() for text in texts])
     if a.dtype.kind not in "biuf":
         raise DataError(f"{part.at(-1)} has type {a.dtype}; accepted: whole numbers of at least 0, or texts")
+    a = a.astype(np.float64) if a.dtype.kind == "f" else a
     wrong = (a < 0) | ~(a < 2**62) | (a != np.floor(a)) if a.dtype.kind in "if" else a > 2**62
     if wrong.any():
         k = int(np.argmax(wrong))
@@ -212,6 +213,8 @@ def assembled(
     """The data set of a training part and a test part, or of one part that is split. `how` says in the source how it was read."""
     share, seed = checked_share(test_share), checked_seed(seed)
     for p in parts:
+        if not p.labels.ndim:
+            raise DataError(f"{p.at(-1)} is one value; accepted: a label for each sample, [samples] or [samples, 1]")
         if not len(p.x) or not len(p.labels):
             raise DataError(f"{path}: no samples in {p.name}; accepted: at least one")
         if len(p.x) != len(p.labels):
