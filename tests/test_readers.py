@@ -15,11 +15,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 import chainrule as cr
+from chainrule.cli import main
 from chainrule.train import data, run
 from chainrule.train.readers import common
 from tests.test_data import idx, write
@@ -585,6 +587,17 @@ def test_the_page_names_every_option() -> None:
         row = next(line for line in page.splitlines() if line.startswith("|") and f"`{read.__name__}`" in line)
         options = [k for k, p in inspect.signature(read).parameters.items() if p.kind is p.KEYWORD_ONLY]
         assert options and all(f"`{k}`" in row for k in options)
+
+
+def test_the_command_takes_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    tree(tmp_path / "my pets", count=2)
+    done = CliRunner().invoke(main, ["train", "my pets/", "--model", "mlp", "--epochs", "1"])
+    assert done.exit_code == 0, done.output
+    assert "data: my pets (pictures, 6 x 8 with 1 channel; test_share=0.2 by seed 0; 2 + 2 samples of 2 classes)" in done.output
+    assert cr.load(tmp_path / "runs" / "my-pets-mlp" / "model.safetensors").classes == ("cat", "dog")
+    done = CliRunner().invoke(main, ["train", "my pets"])
+    assert done.exit_code == 2 and "error: 'lenet5' for inputs of [1, 6, 8]: it takes images" in done.stderr
 
 
 def test_a_run_on_a_table_of_features(tmp_path: Path) -> None:

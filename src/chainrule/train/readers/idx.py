@@ -24,7 +24,7 @@ def read_idx(path: str | Path) -> np.ndarray:
     Errors: DataError, starting with the path, for a file that is missing, truncated, too long or not IDX.
     """
     path = as_path(path)
-    with opened(path, "a whole IDX file, plain or .gz") as f:
+    with opened(path, "a whole IDX file, plain or .gz (read_folder takes a folder of them)") as f:
         head = bytes(at_most(f, 4))
         if len(head) < 4 or head[:2] != b"\0\0" or head[2] not in IDX_TYPES or head[3] == 0:
             raise DataError(f"{path}: not an IDX file (it starts with {head.hex() or 'nothing'}); accepted: 0000, a type byte and the number of axes")
