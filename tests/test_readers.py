@@ -360,6 +360,7 @@ def test_a_folder_of_idx_pairs_by_any_name(tmp_path: Path, zipped: bool) -> None
 CALLS: list[tuple[Callable[[Path], object], str]] = [
     (lambda p: data.dataset("imagenet"), "'imagenet': no such data set"),
     (lambda p: data.dataset(None), "None: not a path"),  # type: ignore[arg-type]
+    (lambda p: data.dataset(["a"]), "['a']: not a path"),  # type: ignore[arg-type]
     (lambda p: data.dataset(p / "none"), "{p}/none: no such file or folder"),
     (lambda p: data.dataset(p / "none.npz"), "{p}/none.npz: cannot be read (No such file"),
     (lambda p: data.dataset(p / "none.csv"), "{p}/none.csv: cannot be read (No such file"),
@@ -597,7 +598,7 @@ def test_the_command_takes_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert "data: my pets (pictures, 6 x 8 with 1 channel; test_share=0.2 by seed 0; 2 + 2 samples of 2 classes)" in done.output
     assert cr.load(tmp_path / "runs" / "my-pets-mlp" / "model.safetensors").classes == ("cat", "dog")
     done = CliRunner().invoke(main, ["train", "my pets"])
-    assert done.exit_code == 2 and "error: 'lenet5' for inputs of [1, 6, 8]: it takes images" in done.stderr
+    assert done.exit_code == 2 and "error: 'lenet5' for inputs of [1, 6, 8]: it takes images" in done.output
 
 
 def test_a_run_on_a_table_of_features(tmp_path: Path) -> None:

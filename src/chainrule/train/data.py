@@ -136,14 +136,14 @@ def dataset(name: str | Path, data_dir: str | Path | None = None, **options: Any
     data_dir: the folder where it is looked for. options: those of the function that reads it (read_npz, read_csv, read_folder).
     Errors: DataError, starting with the path, for what is no data set; ArgumentError for names and options that there are not.
     """
-    if name in DATASETS:
-        read: Callable[..., Dataset] = DATASETS[str(name)]
-        return read(data_dir, **_fitting(options, str(name), []))
+    if isinstance(name, str) and name in DATASETS:
+        _fitting(options, name, [])
+        return DATASETS[name](data_dir)
     path = as_path(name) if data_dir is None else as_path(data_dir) / as_path(name)
     with answered(path, "cannot be read", PATHS):
         is_dir, exists = path.is_dir(), path.exists()
     if is_dir:
-        read = read_folder
+        read: Callable[..., Dataset] = read_folder
     elif path.name.lower().endswith(".npz"):
         read = read_npz
     elif path.name.lower().endswith(TABLES):
