@@ -149,6 +149,16 @@ def test_normalize_has_any_number_of_axes(axes: int) -> None:
     np.testing.assert_allclose(nn.normalize(MEAN, STD, scale=2, axes=axes)(x), want, rtol=1e-13, atol=1e-13)
 
 
+def test_normalize_of_many_channels_makes_their_numbers_in_lines_of_their_own() -> None:
+    rng = np.random.default_rng(0)
+    mean, std, x = rng.normal(size=70), rng.uniform(0.1, 9, 70), rng.normal(size=(5, 70, 2))
+    op = nn.normalize(mean, std, scale=2, axes=3)
+    assert "y[n,c,i] = (x[n,c,i] / 2.0 - m[c]) / s[c]" in str(op)
+    for engine in ("native", "reference"):
+        np.testing.assert_allclose(op(x, engine=engine), (x / 2 - mean[:, None]) / std[:, None], rtol=1e-12, atol=1e-12)
+    assert str(cr.op(str(op))) == str(op)
+
+
 MASKED = np.ma.masked_array(np.ones(3), [0, 1, 0])
 REFUSED: list[tuple[Callable[[], object], str]] = [
     (lambda: nn.normalize("a", 1), "mean='a'"),
@@ -162,6 +172,7 @@ REFUSED: list[tuple[Callable[[], object], str]] = [
     (lambda: nn.normalize(0.5, 1, scale=[1, 2]), r"scale=\[1, 2\]"),
     (lambda: nn.normalize([1, 2], [1, 2, 3]), "not for the same channels"),
     (lambda: nn.normalize(0.5, 1, axes=1), "axes=1"),
+    (lambda: nn.normalize(np.ones(901), 1), "mean and std for 901 channels: too many for a formula; accepted: up to 900"),
     (lambda: nn.normalize(MEAN, STD)(np.ones((1, 4, 2, 2))), r"x with shape \(1, 4, 2, 2\)"),
     (lambda: nn.Input(cr.ops.linear), "transform=<operation linear"),
     (lambda: nn.Input(None, "bytes"), "kind='bytes'"),

@@ -15,6 +15,8 @@ from ..operation.op import Op, op
 from .arguments import is_whole
 
 KINDS = ("whole", "float")
+WRITTEN_OUT = 64  # channels whose means stand in the line of the formula itself
+MOST_CHANNELS = 900  # each is a term, and a formula may have 1000 in one another
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ def normalize(mean: object, std: object, scale: float = 255.0, axes: int = 4) ->
 
     mean, std: a number, or one for each channel (the axis after the samples). scale: what the values are divided by
     first, 255 for bytes. axes: how many axes inputs have, samples included. Errors: ArgumentError for what is no
-    number, a std of 0, and as many means as no stds.
+    number, a std of 0, as many means as no stds, and more than 900.
 
     >>> print(normalize(0.5, [0.25, 0.2]))
     normalize(x[n,2,H,W]) -> y[n,2,H,W]
@@ -108,10 +110,17 @@ def normalize(mean: object, std: object, scale: float = 255.0, axes: int = 4) ->
     counts = {len(v) for v in (means, stds) if len(v) > 1}
     if len(counts) > 1:
         raise ArgumentError(f"mean={mean!r}, std={std!r}: not for the same channels; accepted: as many of one as of the other, or a number")
-    channels = counts.pop() if counts else "C"
+    count = counts.pop() if counts else 0
+    channels = count or "C"
+    if count > MOST_CHANNELS:
+        raise ArgumentError(f"mean and std for {count} channels: too many for a formula; accepted: up to {MOST_CHANNELS}, or one number for all")
+    lines, middle, deviation = "", _of_channel(means, "c"), _of_channel(stds, "c")
+    if count > WRITTEN_OUT:  # numbers that no sample changes are made once in a call, in lines of their own
+        lines = f"    m[c:{count}] = {middle}\n    s[c:{count}] = {deviation}\n"
+        middle, deviation = "m[c]", "s[c]"
     return op(f"""
 normalize(x[n,{channels},*H]) -> y[n,{channels},*H]
-    y[n,c,*i] = (x[n,c,*i] / {by!r} - {_of_channel(means, "c")}) / {_of_channel(stds, "c")}
+{lines}    y[n,c,*i] = (x[n,c,*i] / {by!r} - {middle}) / {deviation}
 """).at({"x": axes})
 
 

@@ -183,13 +183,13 @@ def name_of(dataset: str | Path) -> str:
 
 # What goes in front of a network -------------------------------------------------------------------------------------
 
-MOST_OWN = 512  # features with a mean and a deviation of their own; each is a term of the formula
+MOST_OWN = 256  # features with a mean and a deviation of their own; each is a term of the formula
 
 
 def standardised(x: np.ndarray) -> Op:
     """The transform that gives these floats a mean of 0 and a standard deviation of 1, for every feature, or every channel of images.
 
-    Other numbers of axes, and more than 512 features, have one mean and one deviation for all. What is constant, but for rounding, keeps its scale.
+    Other numbers of axes, and more than 256 features, have one mean and one deviation for all. What is constant, but for rounding, keeps its scale.
 
     >>> print(standardised(np.array([[1, 5], [3, 5]], np.float32)))
     normalize(x[n,2]) -> y[n,2]
