@@ -138,6 +138,8 @@ CONNECTED = [
         WEIGHTED,
         "a",
         "da[i] = dc[0] * w[i,0] * (1 - l[i]**2) + dc[1] * w[i,1] * (1 - l[i]**2)",
+        Verdict.MISPRINT,
+        "printed: E_c1 and E_c2, which are E",
         sizes={"I": 3, "J": 2},
     ),
     _("fully connected, dc2/dl1", "∂c2/∂l1 = w12", SCALARS.format(j=2), "l1", "dl1 = dc * w12"),

@@ -69,7 +69,7 @@ DEFINITIONS = [
     _(10, "z1_de = sum over b, c of [W_(d-b,e-c) x_bc] + b1_de", CONV, "", "z[d,e] = sum[b,c](W[d-b, e-c] * x[b,c]) + b1[d,e]"),
     _(11, "a1_de = rho(z1_de)", ACTIVE, "", "a[f,g] = where(z[f,g] > 0, z[f,g], 0)"),
     _(12, "z2_fg = m_fg(a1_de) + b2_fg", POOLED, "", "z[f,g] = max(a[2*f,2*g], a[2*f+1,2*g], a[2*f,2*g+1], a[2*f+1,2*g+1]) + b2[f,g]"),
-    _(13, "a2_fg = rho(z2_fg)", ACTIVE, "", "a[f,g] = z[f,g] * (z[f,g] > 0)"),
+    _(13, "a2_fg = rho(z2_fg)", ACTIVE, "", "a[f,g] = z[f,g] * (z[f,g] > 0)", Verdict.MISPRINT, "printed: ho"),
     _(14, "z3_i = sum over f, g of [W_ifg a2_fg] + b3_i", FULL, "", "z[i] = sum[f](sum[g](V[i,f,g] * a[f,g])) + b3[i]"),
     _(15, "y_h = sigma_h(z3_i) = sigma_h", SOFT, "", "y[h] = 1 / sum[i](exp(z[i] - z[h]))"),
     _(16, "label = argmax(y_h)", "label(y[H]) -> k\n    k = argmax[h](y[h])", "", "k = sum[h](h * (y[h] == max[j:H](y[j])))"),
@@ -77,7 +77,16 @@ DEFINITIONS = [
     Row("003", "(18)", "n", verdict=Verdict.EMPTY, why="a letter, which says nothing"),
 ]
 SIMPLE = [
-    _(19, "∂(yh) S = -t_h / y_h", CROSS, "y", "dy[h] = -dS * t[h] / y[h]", given={"y": "positive"}),
+    _(
+        19,
+        "∂(yh) S = -t_h / y_h",
+        CROSS,
+        "y",
+        "dy[h] = -dS * t[h] / y[h]",
+        Verdict.MISPRINT,
+        "printed: the derivative by u_h",
+        given={"y": "positive"},
+    ),
     _(20, "∂(z3) y_h = y_h (delta_ih - y_i)", SOFT, "z", "dz[i] = sum[h](dy[h] * y[h] * (delta(i, h) - y[i]))"),
     _(21, "∂(a2_fg) z3_i = W_ifg", FULL, "a", "da[f,g] = sum[i](dz[i] * V[i,f,g])"),
     _(22, "∂(z2_fg) a2_fg = theta(z2_fg)", ACTIVE, "z", "dz[f,g] = da[f,g] * (z[f,g] > 0)"),
@@ -103,7 +112,7 @@ SIMPLE = [
         Verdict.CONVENTION,
         "the kernel's index is written as a difference; (28) says the same of a letter for each",
     ),
-    _(28, "∂(W_yz) z1_de = x_(d-y,e-z)", CONV, "W", "dW[y,r] = sum[d,e](dz[d,e] * x[d-y, e-r])"),
+    _(28, "∂(W_yz) z1_de = x_(d-y,e-z)", CONV, "W", "dW[y,r] = sum[d,e](dz[d,e] * x[d-y, e-r])", Verdict.MISPRINT, "printed: the derivative by W_uz"),
 ]
 FULL_ROWS = [
     net(29, "∂S/∂W_afg: the left side of (30) to (35)", "V", "dV[a,f,g] = a2[f,g] * sum[h](t[h] * (y[a] - (a == h)))"),
@@ -169,7 +178,14 @@ KERNEL_ROWS = [
     ),
 ]
 BIAS_3 = [
-    net(41, "∂S/∂b3_i: the left side of (42) to (45), where the letter is j", "b3", "db3[k] = -sum[h](t[h] * ((k == h) - y[k]))"),
+    net(
+        41,
+        "∂S/∂b3_j: the left side of (42) to (45)",
+        "b3",
+        "db3[k] = -sum[h](t[h] * ((k == h) - y[k]))",
+        Verdict.MISPRINT,
+        "printed: the derivative by b3_i; the lines that follow have j",
+    ),
     net(
         42,
         "= sum over h of ∂S/∂y_h sum over i of ∂y_h/∂a3_i ∂a3_i/∂z3_i ∂z3_i/∂b3_j",

@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import chainrule as cr
+
 from . import ROWS, TITLES
-from .row import Row, Verdict
+from .row import Row, Verdict, backward
 
 PAGE = Path(__file__).parents[2] / "docs" / "documents.md"
 LONG = 5  # lines of a formula that is shown once, above the table
@@ -16,8 +18,8 @@ HEAD = """# The five documents, formula by formula
 Every printed formula of the documents that this library started from, what it says, our formula for the same, the gradient that the calculus
 derives from that, and whether the two agree. Where a document is wrong, what is true stands beside it.
 
-Made by `python -m tests.documents` from the table in `tests/documents/`; the gradients' lines are printed by `cr.derive`, none is typed. A claim is text of the
-language that runs: `tests/test_documents.py::test_row[DOCUMENT PLACE]` computes it in double precision by the reference engine, on random arrays, and compares
+Made by `python -m tests.documents` from the table in `tests/documents/`; the gradients' lines are printed by the calculus, as by `cr.derive`, none is typed. A claim is text of the
+language that runs: the test of `tests/test_documents.py` named in the last column computes it in double precision by the reference engine, on random arrays, and compares
 it with what is derived, by machine code and literally. What agrees does so to 1e-12; what is called wrong is shown to differ (or is refused by the language), and its mended form
 to agree. A convention holds where the page says so; where it shows (ties, targets that do not sum to 1), the test shows it.
 """
@@ -48,6 +50,11 @@ def formula_of(row: Row, shown: Mapping[str, str]) -> str:
     return code(row.formula if "(" in row.formula else f"cr.ops.{row.formula}\n{row.written}")
 
 
+def derived_of(row: Row, shown: Mapping[str, str]) -> str:
+    """The gradient's line, with those that it reads where these do not stand above."""
+    return code("\n".join(row.derived[-1:] if row.formula in shown else row.derived))
+
+
 def verdict_of(row: Row) -> str:
     match row.verdict:
         case Verdict.AGREES:
@@ -65,19 +72,21 @@ def section(document: str) -> str:
     shown = names(rows)
     lines = [f"## {document}: {TITLES[document]}", ""]
     for formula in shown:
-        lines += ["```", formula, "```", ""]
-    lines += ["| place | it says | our formula | of | derived | verdict |", "| --- | --- | --- | --- | --- | --- |"]
+        moving = list(dict.fromkeys(r.wrt for r in rows if r.formula == formula and r.wrt))
+        lines += ["```", formula, "```", "", f"Derived, for {', '.join(moving)}:", "", "```", *backward(cr.op(formula), moving), "```", ""]
+    lines += ["| place | it says | our formula | of | derived | verdict | held by |", "| --- | --- | --- | --- | --- | --- | --- |"]
     for r in rows:
-        lines.append(f"| {cell(r.place)} | {cell(r.says)} | {formula_of(r, shown)} | {code(r.wrt)} | {code(r.derived)} | {verdict_of(r)} |")
+        cells = (cell(r.place), cell(r.says), formula_of(r, shown), code(r.wrt), derived_of(r, shown), verdict_of(r), f"`test_row[{r.id}]`")
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
 def summary() -> str:
-    lines = ["| document | formulas | agree | conventions | wrong | empty |", "| --- | --- | --- | --- | --- | --- |"]
+    lines = ["| document | formulas | agree | but for a misprint | conventions | wrong | empty |", "| --- | --- | --- | --- | --- | --- | --- |"]
     for document in [*TITLES, ""]:
         found = Counter(r.verdict for r in ROWS if document in ("", r.document))
         wrong = found[Verdict.WRONG] + found[Verdict.REFUSED]
-        numbers = (found.total(), found[Verdict.AGREES], found[Verdict.CONVENTION], wrong, found[Verdict.EMPTY])
+        numbers = (found.total(), found[Verdict.AGREES], found[Verdict.MISPRINT], found[Verdict.CONVENTION], wrong, found[Verdict.EMPTY])
         lines.append(f"| {document or 'all'} | {' | '.join(map(str, numbers))} |")
     return "\n".join(lines)
 

@@ -10,13 +10,14 @@ from functools import cached_property
 import numpy as np
 
 import chainrule as cr
-from chainrule.language.show import definition_text
+from chainrule.language.show import definition_text, line_text
 
 
 class Verdict(StrEnum):
     """What comes of a printed formula."""
 
     AGREES = "agrees"
+    MISPRINT = "agrees but for a misprint"  # a letter or number is printed that is plainly another
     WRONG = "wrong"  # the claim differs from what is derived, and `right` does not
     REFUSED = "wrong, refused"  # the claim makes no sense, and the language says so; `right` agrees
     CONVENTION = "a convention"  # the claim holds as `given` says, and differs without
@@ -67,9 +68,9 @@ class Row:
         return definition_text(self.op.definition)
 
     @property
-    def derived(self) -> str:
-        """The gradient's line, printed by the calculus."""
-        return cr.derive(self.op, self.wrt).formula if self.wrt else ""
+    def derived(self) -> list[str]:
+        """The gradient's lines, printed by the calculus: what it reads of other gradients, and last itself."""
+        return backward(self.op, [self.wrt]) if self.wrt else []
 
     def claimed(self, lines: str) -> cr.Op:
         """A claim as an operation: of values it takes the place of the formula's lines, of a gradient it stands behind them."""
@@ -131,6 +132,13 @@ class Row:
     def drawn(self, given: Mapping[str, str]) -> Row:
         """The same with inputs that are drawn in another way."""
         return replace(self, given=given)
+
+
+def backward(op: cr.Op, wrt: list[str]) -> list[str]:
+    """The lines that are derived for some inputs, in order."""
+    gradient = op.gradient(wrt)
+    d = gradient.definition
+    return [line_text(line, d.axes) for line in d.lines[gradient.forward :]]
 
 
 def arrays_of(header: str) -> list[str]:
