@@ -23,9 +23,19 @@ def _(place: str, says: str, formula: str, wrt: str, claim: str, verdict: Verdic
 
 
 CONVOLUTION = [
+    Row(
+        "001",
+        "convolution, x",
+        "xij = sum over a', b' from -oo to +oo of wa'b' y'(is-a',js-b') + b (here from -1 to 1)",
+        "convolve",
+        "",
+        "y[n,o,i,j] = sum[c,u,v](w[o,c,u,v] * x[n, c, s*i-(u-1), s*j-(v-1)]) + b[o]",
+        sizes=SIZES | {"L": 3, "O": 2},
+        settings={"s": 2, "a": 1, "z": 1},
+    ),
     _(
         "w, 1",
-        "∂E/∂wab = sum over i, j of ∂E/∂yij ∂yij/∂xij ∂xij/∂wab, xij = sum over a', b' from -oo to +oo of wa'b' y'(is-a',js-b') + b",
+        "∂E/∂wab = sum over i, j of ∂E/∂yij ∂yij/∂xij ∂xij/∂wab, with that xij",
         TURNED,
         "w",
         f"dw[p,q] = sum[i,j]({D} * sum[u:K,v:L]((u == p) * (v == q) * x[s*i-(u-r), s*j-(v-r)]))",

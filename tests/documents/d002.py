@@ -5,11 +5,14 @@ from .row import Row, Verdict
 PAIR = {"p": "probabilities", "q": "probabilities"}
 CROSS = """cross(p[K], q[K]) -> H
     H = -sum[k](p[k] * log(q[k]))"""
+DESCENT_OF = """descent(x[D]; eta=0.1) -> h
+    f = sum[i](x[i]**4) / 4
+    h = sum[i](x[i]**2) / 2 - eta * f"""
 STEP = """step(x[D], g[D]; eta=0.1) -> y[D]
     y[i] = x[i] - eta * g[i]"""
-CHANGE = """change(x[D]; eta=0.1) -> y[D]
+CHANGE = """change(x[D]; eta=0.1) -> h
     f = sum[i](x[i]**4) / 4
-    y[i] = -eta * x[i]**3"""
+    h = -eta * f"""
 SQUARES = """squares(a[N], t[N]) -> E
     E = sum[i]((a[i] - t[i])**2) / 2"""
 SIGMOID = """logistic(z) -> a
@@ -34,6 +37,8 @@ TWO = """two_layers(x[H], v[H,K], c[K], w[K,J], b[J], t[J]) -> E
     z[j] = sum[k](a[k] * w[k,j]) + b[j]
     y[j] = sigmoid(z[j])
     E = sum[j]((y[j] - t[j])**2) / 2"""
+CHANGE_W = ONE.replace("one(", "change_w(").replace("b, t) -> E", "b, t; eta=0.1) -> u") + "\n    u = -eta * E"
+CHANGE_V = TWO.replace("two_layers(", "change_v(").replace("t[J]) -> E", "t[J]; eta=0.1) -> u") + "\n    u = -eta * E"
 FROM = """from_z1(s[K], w[K,J], b[J], t[J]) -> E
     a[k] = sigmoid(s[k])
     z[j] = sum[k](a[k] * w[k,j]) + b[j]
@@ -46,7 +51,7 @@ SINE = """f(x1, x2) -> y
     y = x1 * x2 + sin(x1)"""
 DELTA = "d[j] = dE * (y[j] - t[j]) * y[j] * (1 - y[j])\n"
 SIZES = {"H": 5, "K": 4, "J": 3}
-INSIDE = "each sample has its own factor a (1 - a) a', which stands inside the sum (read here as the first sample's)"
+INSIDE = "each sample has its own factor a (1 - a) a', which stands inside the sum (read here as the first sample's: right for one sample)"
 
 
 def _(place: str, says: str, formula: str, wrt: str, claim: str, verdict: Verdict = Verdict.AGREES, why: str = "", right: str = "", **more) -> Row:
@@ -64,7 +69,7 @@ ERRORS = [
         "a difference of squares is no square of a difference: it has no root where Y is the smaller; meant is the distance",
         "E = sum[k]((y[k] - t[k])**2)**(1/2)",
     ),
-    _("error, identity", "H(p,q) = H(p) + KL(p,q)", CROSS, "", "H = -sum[k](p[k] * log(p[k])) + sum[k](p[k] * log(p[k] / q[k]))", given=PAIR),
+    _("error, identity", "H(p,q) = H(p) + D_KL(p,q)", CROSS, "", "H = -sum[k](p[k] * log(p[k])) + sum[k](p[k] * log(p[k] / q[k]))", given=PAIR),
     _("error, identity's gradient", "the same, of q: H(p) has none", CROSS, "q", "dq[k] = -dH * p[k] / q[k]", given=PAIR),
     _(
         "error, classification",
@@ -76,21 +81,41 @@ ERRORS = [
     ),
 ]
 DESCENT = [
-    _("descent, x1", "x1 = x0 - eta df/dx at x0", STEP, "", "y[i] = x[i] - eta * g[i]"),
-    _("descent, change", "Δx0 = -eta df/dx at x0 (f: here sum of x^4/4)", CHANGE, "", "y[i] = -eta * 4 * x[i]**3 / 4"),
+    _(
+        "descent, x1",
+        "x1 = x0 - eta df/dx at x0 (f: here the sum of x^4/4; x1 is the gradient of x^2/2 - eta f)",
+        DESCENT_OF,
+        "x",
+        "dx[i] = dh * (x[i] - eta * (4 * x[i]**3 / 4))",
+    ),
+    _("descent, change", "Δx0 = -eta df/dx at x0 (the gradient of -eta f)", CHANGE, "x", "dx[i] = dh * -eta * (4 * x[i]**3 / 4)"),
     _("descent, step", "x1 = x0 + Δx0", STEP, "", "change[i] = -eta * g[i]\ny[i] = x[i] + change[i]"),
 ]
 LAST_LAYER = [
     _(
-        "last layer, 1",
-        "Δw11 = -eta ∂E/∂w11, ∂E/∂w11 = ∂E/∂a1 ∂a1/∂z1 ∂z1/∂w11",
+        "last layer, 1a",
+        "Δw11 = -eta ∂E/∂w11 (the gradient of -eta E)",
+        CHANGE_W,
+        "w",
+        "p = y - t\nq = y * (1 - y)\ndw[k] = du * -eta * (p * q * a[k])",
+    ),
+    _(
+        "last layer, 1b",
+        "∂E/∂w11 = ∂E/∂a1 ∂a1/∂z1 ∂z1/∂w11",
         ONE,
         "w",
         "p = y - t\nq = y * (1 - y)\ndw[k] = dE * p * q * a[k]",
     ),
     _(
-        "last layer, 2",
-        "E = 1/2 sum over i of (a1i - t1i)^2 => ∂E/∂a1i = sum over i of a1i - t1i",
+        "last layer, 2a",
+        "E = 1/2 sum over i = 1 to N of (a1i - t1i)^2",
+        "half_squares",
+        "",
+        "l[n] = 1/2 * sum[k]((y[n,k] - t[n,k])**2)",
+    ),
+    _(
+        "last layer, 2b",
+        "=> ∂E/∂a1i = sum over i = 1 to N of a1i - t1i",
         SQUARES,
         "a",
         "da[i] = dE * sum[k](a[k] - t[k])",
@@ -110,7 +135,7 @@ LAST_LAYER = [
     _("last layer, 4b", "∂z1/∂w11 = a1", SUM4.format(k=1), "w11", "dw11 = dz * a1"),
     _(
         "last layer, 5",
-        "∂E/∂w11 = a1 (1 - a1) a1' sum over i of a1i - t1i",
+        "∂E/∂w11 = a1 (1 - a1) a1' sum over i = 1 to N of a1i - t1i",
         LAST,
         "w",
         "dw[k] = dE * y[0] * (1 - y[0]) * a[0,k] * sum[i](y[i] - t[i])",
@@ -120,7 +145,7 @@ LAST_LAYER = [
     ),
     _(
         "last layer, 6",
-        "∂E/∂wij = aj (1 - aj) ai' sum over k of ajk - tjk",
+        "∂E/∂wij = aj (1 - aj) ai' sum over k = 1 to N of ajk - tjk",
         LASTS,
         "w",
         "dw[i,j] = dE * y[0,j] * (1 - y[0,j]) * a[0,i] * sum[k](y[k,j] - t[k,j])",
@@ -133,8 +158,16 @@ LAST_LAYER = [
 ]
 INNER = [
     _(
-        "inner layer, 1 and 2",
-        "Δw11 = -eta ∂E/∂w11, ∂E/∂w11 = ∂E/∂a1 ∂a1/∂z1 ∂z1/∂w11 = ∂E/∂z1 ∂z1/∂w11",
+        "inner layer, 1",
+        "Δw11 = -eta ∂E/∂w11 (the gradient of -eta E)",
+        CHANGE_V,
+        "v",
+        "d[j] = du * -eta * (y[j] - t[j]) * y[j] * (1 - y[j])\ndv[i,k] = sum[j](d[j] * w[k,j]) * a[k] * (1 - a[k]) * x[i]",
+        sizes=SIZES,
+    ),
+    _(
+        "inner layer, 2",
+        "∂E/∂w11 = ∂E/∂a1 ∂a1/∂z1 ∂z1/∂w11 = ∂E/∂z1 ∂z1/∂w11",
         TWO,
         "v",
         DELTA + "p[k] = sum[j](d[j] * w[k,j])\nq[k] = p[k] * a[k] * (1 - a[k])\ndv[h,k] = q[k] * x[h]",
@@ -142,7 +175,7 @@ INNER = [
     ),
     _(
         "inner layer, 3",
-        "∂E/∂z1' = sum over k of ∂E/∂zk ∂zk/∂z1' = sum over k of ∂E/∂zk ∂zk/∂a1' ∂a1'/∂z1'",
+        "∂E/∂z1' = sum over k = 1 to 3 of ∂E/∂zk ∂zk/∂z1' = sum over k = 1 to 3 of ∂E/∂zk ∂zk/∂a1' ∂a1'/∂z1'",
         FROM,
         "s",
         DELTA + "ds[k] = sum[j](d[j] * w[k,j] * a[k] * (1 - a[k]))",
@@ -167,7 +200,7 @@ INNER = [
     ),
     _(
         "inner layer, 7",
-        "∂E/∂wij = ai' aj (1 - aj) sum over k of delta_k wjk",
+        "∂E/∂wij = ai' aj (1 - aj) sum over k = 1 to n of delta_k wjk",
         TWO,
         "v",
         DELTA + "dv[i,j] = x[i] * a[j] * (1 - a[j]) * sum[k](d[k] * w[j,k])",

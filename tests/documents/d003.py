@@ -43,10 +43,10 @@ def net(k: object, says: str, wrt: str, claim: str, verdict: Verdict = Verdict.A
 
 DEFINITIONS = [
     _(1, "x_bc = input", X, "", "s[b,c] = x[b,c]"),
-    _(2, "t_b = target", T, "", "s[b] = t[b]"),
+    _(2, "t_b = target", T, "", "s[b] = t[b]", Verdict.MISPRINT, "printed: m target"),
     _(3, "y_b = output", Y, "", "s[b] = y[b]"),
     _(4, "rho(x) = max(0, x)", RELU, "", "y[n,i] = (x[n,i] + abs(x[n,i])) / 2"),
-    _(5, "theta(x) = Heaviside(x) = rho'(x)", RELU, "x", "dx[n,i] = dy[n,i] * (x[n,i] >= 0)", Verdict.CONVENTION, STEP, elsewhere={"x": "tied"}),
+    _(5, "theta(x) = Heavside(x) = rho'(x)", RELU, "x", "dx[n,i] = dy[n,i] * (x[n,i] >= 0)", Verdict.CONVENTION, STEP, elsewhere={"x": "tied"}),
     _(6, "sigma_j = e^xj / sum over i of e^xi", SOFTMAX, "", "y[n,k] = exp(z[n,k]) / sum[j](exp(z[n,j]))"),
     _(
         7,
@@ -72,7 +72,15 @@ DEFINITIONS = [
     _(13, "a2_fg = rho(z2_fg)", ACTIVE, "", "a[f,g] = z[f,g] * (z[f,g] > 0)", Verdict.MISPRINT, "printed: ho"),
     _(14, "z3_i = sum over f, g of [W_ifg a2_fg] + b3_i", FULL, "", "z[i] = sum[f](sum[g](V[i,f,g] * a[f,g])) + b3[i]"),
     _(15, "y_h = sigma_h(z3_i) = sigma_h", SOFT, "", "y[h] = 1 / sum[i](exp(z[i] - z[h]))"),
-    _(16, "label = argmax(y_h)", "label(y[H]) -> k\n    k = argmax[h](y[h])", "", "k = sum[h](h * (y[h] == max[j:H](y[j])))"),
+    _(
+        16,
+        "label_h = argmax(y_h)",
+        "label(y[H]) -> k\n    k = argmax[h](y[h])",
+        "",
+        "k = sum[h](h * (y[h] == max[j:H](y[j])))",
+        Verdict.MISPRINT,
+        "printed: label_h; there is one label, a number of h",
+    ),
     _(17, "S = - sum over h of t_h ln(y_h)", "cross_entropy_of_probabilities", "", "l[n] = -sum[k](t[n,k] * log(y[n,k]))", given={"y": "positive"}),
     Row("003", "(18)", "n", verdict=Verdict.EMPTY, why="a letter, which says nothing"),
 ]
@@ -87,7 +95,15 @@ SIMPLE = [
         "printed: the derivative by u_h",
         given={"y": "positive"},
     ),
-    _(20, "∂(z3) y_h = y_h (delta_ih - y_i)", SOFT, "z", "dz[i] = sum[h](dy[h] * y[h] * (delta(i, h) - y[i]))"),
+    _(
+        20,
+        "∂(z3_i) y_h = y_h (delta_ih - y_i)",
+        SOFT,
+        "z",
+        "dz[i] = sum[h](dy[h] * y[h] * (delta(i, h) - y[i]))",
+        Verdict.MISPRINT,
+        "printed: the derivative by z3, without its i",
+    ),
     _(21, "∂(a2_fg) z3_i = W_ifg", FULL, "a", "da[f,g] = sum[i](dz[i] * V[i,f,g])"),
     _(22, "∂(z2_fg) a2_fg = theta(z2_fg)", ACTIVE, "z", "dz[f,g] = da[f,g] * (z[f,g] > 0)"),
     _(
@@ -268,8 +284,15 @@ BIAS_1 = [
                 "t[h] / y[h] * sum[i](y[h] * ((i == h) - y[i])",
                 AT_WINNER,
             ),
-            (54, "t_h sum over i of (delta_ih - y_i)", "m'_fg(a1_lm) theta(z1_lm)", "t[h] * sum[i](((i == h) - y[i])", AT_WINNER),
         )
+    ),
+    net(
+        54,
+        "= - sum over h of t_h sum over i of (delta_ih - y_i) sum over f, g of W_ifg theta(z2_fg) m'_fg(a1_lm) theta(z1_lm)",
+        "b1",
+        WINNER + f"db1[l,m] = -sum[h](t[h] * sum[i](((i == h) - y[i]) * {FULL_PART.format(AT_WINNER)}))",
+        Verdict.MISPRINT,
+        "printed: the sum runs over f and a",
     ),
     Row("003", "(55)", "a number without a formula", verdict=Verdict.EMPTY, why="nothing is printed"),
 ]

@@ -4,6 +4,9 @@ from .row import Row, Verdict
 
 LOSS = """loss(o[K], h[K]) -> L
     L = sum[i]((o[i] - h[i])**2)"""
+PRINTED = """printed(p[D], h) -> C
+    o = sum[i](tanh(p[i]))
+    C = o**2 - h**2"""
 CHAINED = """chained(p[D], h) -> C
     o = sum[i](tanh(p[i]))
     C = (o - h)**2"""
@@ -28,7 +31,7 @@ def _(place: str, says: str, formula: str, wrt: str, claim: str, verdict: Verdic
 ROWS = [
     _(
         "1",
-        "L = sum of Ci = sum of oi² - ôi²",
+        "L(θ) = sum over i of Ci(θ) = sum over i of oi² - ôi²",
         LOSS,
         "",
         "L = sum[i](o[i]**2 - h[i]**2)",
@@ -37,13 +40,20 @@ ROWS = [
         "L = sum[i]((o[i] - h[i]) * (o[i] - h[i]))",
     ),
     _(
-        "2",
+        "2, of the loss as printed",
+        "∂Ci/∂θ = ∂oi/∂θ 2 oi",
+        PRINTED,
+        "p",
+        "dp[i] = dC * (1 - tanh(p[i])**2) * 2 * o",
+    ),
+    _(
+        "2, of the squared error",
         "∂Ci/∂θ = ∂oi/∂θ 2 oi",
         CHAINED,
         "p",
         "dp[i] = dC * (1 - tanh(p[i])**2) * 2 * o",
         Verdict.WRONG,
-        "it follows from the loss as printed; of the squared error the factor is 2 (oi - ôi)",
+        "that of the loss as printed; of the squared error the factor is 2 (oi - ôi)",
         "dp[i] = dC * (1 - tanh(p[i])**2) * 2 * (o - h)",
     ),
     _("3", "∂oi/∂w11 = ∂oi/∂y1 ∂y1/∂w11 = ∂oi/∂y1 x1", FIRST, "w", "g[j] = do * v[j] * (1 - tanh(y[j])**2)\ndw[i,j] = g[j] * x[i]"),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import chainrule as cr
 
-from . import ROWS, TITLES
+from . import LETTERS, ROWS, TITLES
 from .row import Row, Verdict, backward
 
 PAGE = Path(__file__).parents[2] / "docs" / "documents.md"
@@ -70,7 +70,7 @@ def verdict_of(row: Row) -> str:
 def section(document: str) -> str:
     rows = [r for r in ROWS if r.document == document]
     shown = names(rows)
-    lines = [f"## {document}: {TITLES[document]}", ""]
+    lines = [f"## {document}: {TITLES[document]}", "", LETTERS[document], ""]
     for formula in shown:
         moving = list(dict.fromkeys(r.wrt for r in rows if r.formula == formula and r.wrt))
         lines += ["```", formula, "```", "", f"Derived, for {', '.join(moving)}:", "", "```", *backward(cr.op(formula), moving), "```", ""]
