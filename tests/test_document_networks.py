@@ -120,6 +120,51 @@ def test_a_convolution_is_a_cross_correlation_with_its_kernels_turned(more: dict
     assert str(turned[0]).removeprefix("Convolve2d") == str(straight[0]).removeprefix("Conv2d")
 
 
+@pytest.mark.parametrize("engine", ["native", "reference"])
+def test_a_convolution_has_a_bias_for_each_place_of_its_output(engine: str, tmp_path: Path) -> None:
+    """∂E/∂b_ij = ∂E/∂x_ij (documents 000, 001, 003): the bias takes its sizes from the first input."""
+    net = nn.Sequential(nn.Conv2d(2, 3, (2, 3), stride=(1, 2), bias="untied")).init(0, dtype="float64")
+    apart = nn.Sequential(nn.Conv2d(2, 3, (2, 3), stride=(1, 2), bias=False), nn.CellBias((3, 4, 2)))
+    x, t = RNG.normal(size=(2, 2, 5, 6)), RNG.normal(size=(2, 3, 4, 2))
+    assert net.state_dict()["0.bias"].shape == (3, 0, 0)
+    assert net(x, engine=engine).shape == t.shape and net[0].bias.dtype == np.float64
+    assert np.array_equal(net[0].bias, np.zeros((3, 4, 2)))
+    net.load_state_dict({"0.weight": net[0].weight, "0.bias": RNG.normal(size=(3, 4, 2))})
+    apart.load_state_dict({"0.weight": net[0].weight, "1.bias": net[0].bias})
+    (loss, grads), (other, theirs) = (cr.value_and_grad(m, nn.MSELoss(reduction="sum"))(x, t, engine=engine) for m in (net, apart))
+    assert loss == pytest.approx(other, rel=1e-13)
+    np.testing.assert_allclose(grads["0.bias"], (2 * (net(x) - t)).sum(0), rtol=1e-12)
+    np.testing.assert_allclose(grads["0.weight"], theirs["0.weight"], rtol=1e-12)
+    cr.save(net, tmp_path / "net.safetensors")
+    again = cr.load(tmp_path / "net.safetensors")
+    assert np.array_equal(again(x), net(x)) and "bias='untied'" in str(again)
+
+
+def test_an_open_bias_trains_and_takes_any_sizes_once() -> None:
+    net = nn.Sequential(nn.Conv2d(1, 2, 3, bias="untied"), nn.Flatten(), nn.Linear(18, 3)).init(0)
+    x = RNG.normal(size=(6, 1, 5, 5)).astype(np.float32)
+    history = cr.fit(net, nn.CrossEntropyLoss(), cr.optim.SGD(0.1, momentum=0.9), (x, np.arange(6) % 3), epochs=20)
+    assert history[-1].train_loss < 0.2 and net[0].bias.shape == (2, 3, 3) and np.abs(net[0].bias).min() > 0
+    with pytest.raises(cr.ShapeError, match=r"an output of \[2, 4, 4\].*accepted: inputs of the size"):
+        net(x[:, :, :1].repeat(6, 2).repeat(2, 3)[..., :6])
+    for layer, y in ((nn.Conv1d(2, 3, 2, bias="untied"), (3, 4)), (nn.ConvTranspose1d(2, 3, 2, bias="untied"), (3, 6))):
+        assert layer(np.ones((2, 5), np.float32)).shape == layer.bias.shape == y, "of one sample without an axis of samples"
+
+
+@pytest.mark.parametrize("flip", [True, False])
+def test_the_kernels_origin_is_a_setting(flip: bool) -> None:
+    """Document 001's kernel, whose index runs from -r on: x_ij = sum over a, b of w_ab y'(is-a, js-b), or (is+a, js+b)."""
+    layer = nn.Convolve2d(1, 1, (3, 4), stride=2, dilation=(1, 2), origin=(1, 2), bias=False, flip=flip)
+    x, w, sign = RNG.normal(size=(1, 7, 6)).astype(np.float32), layer.weight[0, 0], -1 if flip else 1
+    y = np.zeros((4, 3))
+    for i, j, u, v in np.ndindex(4, 3, 3, 4):
+        r, q = 2 * i + sign * (u - 1), 2 * j + sign * 2 * (v - 2)
+        if 0 <= r < 7 and 0 <= q < 6:
+            y[i, j] += w[u, v] * x[0, r, q]
+    np.testing.assert_allclose(layer(x)[0], y, rtol=1e-5, atol=1e-6, err_msg="of one sample without an axis of samples")
+    np.testing.assert_allclose(layer(x[None])[0, 0], y, rtol=1e-5, atol=1e-6)
+
+
 def test_what_the_layers_cannot_do_is_answered() -> None:
     for call, problem in (
         (lambda: nn.CellBias(()), r"shape=\(\)"),
@@ -128,6 +173,10 @@ def test_what_the_layers_cannot_do_is_answered() -> None:
         (lambda: nn.Convolve2d(1, 2, 3, padding=-1), "padding=-1"),
         (lambda: nn.Convolve2d(2, 3, 3, groups=2), "out_channels=3: 2 groups"),
         (lambda: nn.Sequential(nn.Convolve2d(2, 2, 3)).init(0)(np.ones((4, 3, 5, 5))), r"Convolve2d of \[4, 3, 5, 5\]"),
+        (lambda: nn.Convolve2d(1, 2, 3, origin=3), "origin=3: not in the kernel"),
+        (lambda: nn.Convolve2d(1, 2, 3, padding=1, origin=1), "padding=1 with origin=1"),
+        (lambda: nn.Conv2d(1, 2, 3, bias="tied"), "bias='tied'"),
+        (lambda: nn.Conv2d(1, 2, 3, bias="untied").load_state_dict({"weight": np.ones((2, 1, 3, 3)), "bias": np.ones((3, 2, 2))}), "bias with shape"),
         (lambda: documents.document004(3), "document004"),
         (lambda: documents.document001(flip="yes"), "flip='yes'"),  # type: ignore[arg-type]  # what is refused
     ):

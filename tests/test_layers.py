@@ -11,7 +11,7 @@ import chainrule as cr
 from chainrule import nn
 
 MISTAKES: list[tuple[Callable[[], object], str]] = [
-    (lambda: nn.Conv2d(1, 2, 3, bias="untied"), "bias='untied'"),
+    (lambda: nn.Conv2d(1, 2, 3, bias="tied"), "bias='tied'"),
     (lambda: nn.Conv2d(1, 2, 3, bias=2), "bias=2"),
     (lambda: nn.Conv2d(1, 2, 3, bias=None), "bias=None"),
     (lambda: nn.Conv2d(1, 2, 3, bias=np.ones(2)), "bias=array"),

@@ -434,7 +434,7 @@ OPS_MUTANTS = [
     Mutant("latex-min", "language/show.py", 'Kind.MIN: r"\\min"', 'Kind.MIN: r"\\max"', PRINTING, "min is shown as max"),
     Mutant("latex-minimum", "language/functions.py", 'r"\\min"', 'r"\\max"', PRINTING, "minimum is shown as max"),
     Mutant("latex-ge", "language/functions.py", 'r"\\ge"', 'r"\\le"', PRINTING, "at least is shown as at most"),
-    Mutant("nn-conv-bias", "nn/layers/convolution.py", "bias_of(self, self.out_channels, bound, bias)", "bias_of(self, self.out_channels, 0.0, bias)", CORNERS, "biases of convolutions start at 0"),
+    Mutant("nn-conv-bias", "nn/layers/convolution.py", "bias_of(self, self.out_channels, bound, bool(bias))", "bias_of(self, self.out_channels, 0.0, bias)", CORNERS, "biases of convolutions start at 0"),
     Mutant("nn-linear-bias", "nn/layers/linear.py", "bias_of(self, self.out_features, bound, has_bias)\n\n    def forward(self, x: Any)", "bias_of(self, self.out_features, 0.0, has_bias)\n\n    def forward(self, x: Any)", CORNERS, "biases of linear layers start at 0"),
     Mutant("nn-dilation", "nn/layers/convolution.py", '"stride", "padding", "dilation", "groups", "padding_mode")', '"stride", "padding", "groups", "padding_mode")', CORNERS, "a file forgets the dilation"),
     Mutant("nn-state", "nn/values.py", "else self.array.copy()", "else self.array", CORNERS, "a kept state trains on"),

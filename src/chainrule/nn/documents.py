@@ -1,7 +1,7 @@
 """The networks of the documents, and the two layers that they have and PyTorch has not: CellBias and Convolve2d.
 
-A bias for each place (documents 000 and 003) is a layer of its own and not an argument of Conv2d: its shape is known only where the
-size of the input is, which a convolution does not ask for.
+A bias for each place (documents 000 and 003) is a convolution's own with bias="untied", whose shape the first input says; CellBias is the
+same as a layer behind any other, of a shape that is said.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ from .. import ops
 from ..errors import ArgumentError, ShapeError
 from .arguments import flag, several, whole
 from .containers import Sequential
+from .functional.common import batched
+from .functional.convolution import AXES
 from .layers import AvgPool2d, Conv2d, Flatten, Layer, Linear, MaxPool2d, ReLU, Sigmoid, Softmax, Tanh
-from .layers.convolution import Convolution
+from .layers.convolution import Convolution, bias_asked
 from .values import Parameter
 
 
@@ -50,10 +52,14 @@ class Convolve2d(Convolution):
     """2-d convolution in the mathematical sense, whose kernel runs against x (ops.convolve); Conv2d is cross-correlation.
 
     Parameters and arguments as Conv2d's, with numbers as padding: with every kernel turned round (weight[:, :, ::-1, ::-1]) the two are
-    the same. Source: document 001.
+    the same. flip=False: cross-correlation. origin: the place in the kernel, or one for each axis, at which its index is 0; it
+    takes the place of padding, and y[i] = sum_u w[u] x[s*i - d*(u - origin)] has a place for each s-th of x. Source: document 001.
+
+    >>> Convolve2d(1, 2, 3, stride=2, origin=1).weight.shape
+    (2, 1, 3, 3)
     """
 
-    arguments = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups")
+    arguments = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups", "flip", "origin")
     axes = 2
 
     def __init__(
@@ -65,20 +71,43 @@ class Convolve2d(Convolution):
         padding: Any = 0,
         dilation: Any = 1,
         groups: int = 1,
-        bias: bool = True,
+        bias: bool | str = True,
+        flip: bool = True,
+        origin: Any = None,
     ):
-        has_bias = flag(bias, "bias")
+        has_bias = bias_asked(bias)
         self.sized((in_channels, out_channels), kernel_size, stride, dilation, groups)
-        self.padding = several(padding, "padding", 0, 2)
+        self.padding, self.flip = several(padding, "padding", 0, 2), flag(flip, "flip")
+        self.origin = None if origin is None else several(origin, "origin", 0, 2)
+        if self.origin and any(r >= k for r, k in zip(self.origin, self.kernel_size, strict=True)):
+            raise ArgumentError(f"origin={origin!r:.80}: not in the kernel; accepted: numbers from 0, below {self.kernel_size}")
+        if self.origin and any(self.padding):
+            raise ArgumentError(f"padding={padding!r:.80} with origin={origin!r:.80}: both say where the kernel starts; accepted: one of them")
         self.draw((self.out_channels, self.in_channels // self.groups, *self.kernel_size), has_bias)
 
     def forward(self, x: Any) -> Any:
-        if x.ndim != 4 or x.shape[1] != self.in_channels:
-            raise ShapeError(f"Convolve2d of {list(x.shape)}; accepted: [samples, {self.in_channels}, rows, columns]")
-        settings: dict[str, Any] = {"s": self.stride, "a": self.padding, "z": self.padding, "d": self.dilation}
-        if self.groups > 1:
-            return ops.grouped_convolve(x, self.weight, self.bias, g=self.groups, **settings)
-        return ops.convolve(x, self.weight, self.bias, **settings)
+        if x.ndim not in (3, 4) or x.shape[-3] != self.in_channels:
+            raise ShapeError(f"Convolve2d of {list(x.shape)}; accepted: [samples, {self.in_channels}, rows, columns], or one sample of them")
+        before, behind = self._beyond()
+        settings: dict[str, Any] = {"s": self.stride, "a": before, "z": behind, "d": self.dilation, "flip": int(self.flip)}
+
+        def run(x: Any) -> Any:
+            if self.groups > 1:
+                return ops.grouped_convolve(x, self.weight, self.tied, g=self.groups, **settings)
+            return ops.convolve(x, self.weight, self.tied, **settings)
+
+        return self.with_cells(batched(run, x, 4, "Convolve2d", f"{AXES[2]}, or one sample of them"))
+
+    def _beyond(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Places that the kernel reaches beyond the beginning and the end of each axis."""
+        if self.origin is None:
+            return self.padding, self.padding
+        low = tuple(d * r for d, r in zip(self.dilation, self.origin, strict=True))
+        high = tuple(d * (k - 1) - a for d, k, a in zip(self.dilation, self.kernel_size, low, strict=True))
+        return (high, low) if self.flip else (low, high)
+
+    def extra_repr(self) -> str:
+        return super().extra_repr() + self.told(flip=True, origin=None)
 
 
 def document000(classes: int = 10) -> Sequential:

@@ -109,8 +109,8 @@ def _config(net: Module) -> dict[str, object] | None:
 
 
 def _form(net: Module) -> tuple[dict[str, type], dict[str, tuple[int, ...]]]:
-    """The class of each part of a network, and the shape of each tensor."""
-    return {path: type(m) for path, m in net.named_modules()}, {name: s.shape for name, s in net._every_state()}
+    """The class of each part of a network, and the shape of each tensor as its module makes it."""
+    return {path: type(m) for path, m in net.named_modules()}, {name: s.declared for name, s in net._every_state()}
 
 
 def shared(net: Module) -> dict[str, str]:

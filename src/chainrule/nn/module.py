@@ -20,7 +20,7 @@ from .arguments import flag, number_type, whole
 from .inputs import Input, as_classes
 from .tensors import Symbol
 from .trace import tracing
-from .values import Buffer, Parameter, Stored, affordable, fitting, owner_of, stored
+from .values import Buffer, Parameter, Stored, affordable, owner_of, stored
 from .views import Values, as_seen
 
 M = TypeVar("M", bound="Module")
@@ -293,7 +293,7 @@ class Module:
             raise ArgumentError(
                 f"{', '.join(surplus + missing)}: names do not match (missing: {missing}, unexpected: {surplus}); accepted: {', '.join(wanted) or 'none'}"
             )
-        given = {k: fitting(state[k], k, s.shape) for k, s in wanted.items() if k in state}
+        given = {k: s.fitting(state[k], k) for k, s in wanted.items() if k in state}
         floats = {k: a for k, a in given.items() if not wanted[k].whole}
         if floats and all(a.dtype.kind in "iub" for a in floats.values()):
             name, a = next(iter(floats.items()))
@@ -304,6 +304,7 @@ class Module:
             kind = self.dtype
         made = {wanted[k]: stored(k, a.shape, kind, lambda a=a: a) for k, a in given.items()}  # type: ignore[misc]  # a lambda with the array it is for
         for s, a in made.items():
+            s.sized(a.shape)
             if s.memory is not None and s.memory.dtype == kind:
                 s.memory[...] = a  # in place: views that were handed out stay the network's own
             else:

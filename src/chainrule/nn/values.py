@@ -91,10 +91,23 @@ class Stored:
             drawn[self.blank] = 0
         return drawn
 
+    @property
+    def declared(self) -> Shape:
+        """Its shape as its module makes it."""
+        return self.shape
+
+    def fitting(self, value: object, name: str) -> np.ndarray:
+        """Numbers for this tensor."""
+        return fitting(value, name, self.shape)
+
     def taken(self, value: object, name: str) -> None:
         """Take numbers over, into its own memory and number type."""
-        a = fitting(value, name, self.shape)
+        a = self.fitting(value, name)
+        self.sized(a.shape)
         self.array[...] = a
+
+    def sized(self, shape: Shape) -> None:
+        """Take a shape where that is still open; a shape that is known stays."""
 
     def shown(self) -> np.ndarray:
         """A copy of the numbers, whole ones as such."""
@@ -129,6 +142,34 @@ class Parameter(Stored):
         self.deviation, self.blank = deviation, blank
         if initial is None:
             self.bound = 1 / math.sqrt(max(1, math.prod(shape[1:]))) if bound is None else bound
+
+
+class OpenParameter(Parameter):
+    """A parameter whose first axis is known, and whose other axes are those of the first input that it meets (or of numbers it is given).
+
+    Until then they are 0: it has no numbers. It starts at 0.
+    """
+
+    def __init__(self, size: int, axes: int):
+        super().__init__((size,), 0.0)
+        self.open = self.shape = (size, *(0,) * axes)
+
+    @property
+    def declared(self) -> Shape:
+        return self.open
+
+    def fitting(self, value: object, name: str) -> np.ndarray:
+        if 0 not in self.shape:
+            return super().fitting(value, name)
+        shape = np.shape(to_array(value, name))
+        if len(shape) != len(self.shape) or shape[0] != self.shape[0] or (0 in shape and shape != self.shape):
+            raise ShapeError(f"{name} with shape {shape}: does not fit; accepted: {self.shape[0]} and {len(self.shape) - 1} sizes of at least 1")
+        return fitting(value, name, shape)
+
+    def sized(self, shape: Shape) -> None:
+        if 0 in self.shape and shape != self.shape:
+            self.shape, old = shape, self.memory
+            self.memory = None if old is None else stored(self.key, shape, old.dtype, lambda: np.zeros(shape))
 
 
 class Buffer(Stored):
