@@ -10,6 +10,7 @@ import pytest
 import chainrule as cr
 from chainrule import nn
 from chainrule.nn import documents
+from chainrule.train.run import probabilities as probabilities_shown
 from tests.documents import ROWS
 from tests.documents.row import Row, Verdict
 
@@ -185,6 +186,18 @@ def test_what_the_layers_cannot_do_is_answered() -> None:
         assert "accepted: " in str(e.value)
 
 
+@pytest.mark.parametrize("name", documents.NETWORKS)
+def test_each_network_is_a_known_model_and_has_its_loss(name: str) -> None:
+    """What `chainrule train DATASET --model NAME` makes, from images and class numbers; `predict` shows probabilities."""
+    net = nn.models.known(name, (1, 28, 28), 3).init(0)
+    data = RNG.random((6, 1, 28, 28)).astype(np.float32), np.arange(6) % 3
+    history = cr.fit(net, documents.LOSSES.get(name, nn.CrossEntropyLoss()), cr.optim.SGD(0.01), data, data, epochs=1)
+    assert history[-1].test_accuracy is not None
+    shown = probabilities_shown(net, Path(name), Path("image.png"), data[0])
+    np.testing.assert_allclose(shown.sum(1), 1, rtol=1e-5)
+    assert np.array_equal(shown, net(data[0])) == (name in ("document000", "document003")), "a softmax in the network is not taken twice"
+
+
 # Losses and softmax ------------------------------------------------------------------------------------------------------
 
 
@@ -246,3 +259,7 @@ def test_the_documents_losses_have_every_reduction_and_either_kind_of_target() -
         np.testing.assert_allclose(nn.ProbabilityCrossEntropyLoss(reduction=reduction)(y, t), put(each), rtol=1e-12)
         np.testing.assert_allclose(nn.CrossEntropyLoss(reduction=reduction)(np.log(y), classes), put(each), rtol=1e-12)
         np.testing.assert_allclose(nn.HalfSquareLoss(reduction=reduction)(y, t), put(squares), rtol=1e-12)
+        np.testing.assert_allclose(nn.HalfSquareLoss(reduction=reduction)(y, classes), put(squares), rtol=1e-12)
+    for loss in (nn.HalfSquareLoss(), nn.ProbabilityCrossEntropyLoss()):
+        measured, right = cr.evaluate(nn.Sequential(nn.Identity()), loss, (y, classes))
+        assert measured == pytest.approx(loss(y, t), rel=1e-12) and right == (y.argmax(1) == classes).mean(), "class numbers have an accuracy"

@@ -29,7 +29,7 @@ def main() -> None:
 
 @main.command()
 @click.argument("dataset", default="fashion-mnist")
-@click.option("--model", default="lenet5", show_default=True, help="lenet5, mlp or document001")
+@click.option("--model", default="lenet5", show_default=True, help="lenet5, mlp, document000 to document004, …")
 @click.option("--epochs", default=5, show_default=True, type=click.IntRange(0), help="passes over the training images")
 @click.option("--batch-size", default=64, show_default=True, type=click.IntRange(1), help="images in one step")
 @click.option("--lr", default=0.02, show_default=True, type=float, help="learning rate")

@@ -6,7 +6,7 @@ same as a layer behind any other, of a shape that is said.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -18,6 +18,8 @@ from .functional.common import batched
 from .functional.convolution import AXES
 from .layers import AvgPool2d, Conv2d, Flatten, Layer, Linear, MaxPool2d, ReLU, Sigmoid, Softmax, Tanh
 from .layers.convolution import Convolution, bias_asked
+from .losses import HalfSquareLoss, Loss, ProbabilityCrossEntropyLoss
+from .module import Module
 from .values import Parameter
 
 
@@ -163,3 +165,27 @@ def document004(*sizes: int) -> Sequential:
     if len(sizes) < 2:
         raise ArgumentError(f"document004{sizes}: no matrix in it; accepted: two sizes or more")
     return Sequential(*(m for a, b in pairwise(sizes) for m in (Linear(a, b, bias=False), Tanh())))
+
+
+def _of_images_002(classes: int = 10) -> Sequential:
+    return document002(784, 30, classes)
+
+
+def _of_images_004(classes: int = 10) -> Sequential:
+    return Sequential(Flatten(), *document004(784, 64, 32, classes))
+
+
+# By name, for 28 x 28 grey images of so many classes, and the losses that the documents give them (of class numbers too)
+NETWORKS: dict[str, Callable[..., Module]] = {
+    "document000": document000,
+    "document001": document001,
+    "document002": _of_images_002,
+    "document003": document003,
+    "document004": _of_images_004,
+}
+LOSSES: dict[str, Loss] = {
+    "document000": HalfSquareLoss(),
+    "document002": HalfSquareLoss(),
+    "document003": ProbabilityCrossEntropyLoss(),
+    "document004": HalfSquareLoss(),
+}

@@ -12,7 +12,7 @@ from ..language.program import MOST
 from . import functional as F
 from .arguments import is_whole, several, whole
 from .containers import Sequential
-from .documents import document001
+from .documents import NETWORKS
 from .layers import (
     GELU,
     AdaptiveAvgPool2d,
@@ -25,6 +25,7 @@ from .layers import (
     MaxPool2d,
     MultiheadAttention,
     ReLU,
+    Softmax,
 )
 from .module import Module
 from .values import Parameter
@@ -235,6 +236,11 @@ def _takes(name: str, shape: tuple[int, ...]) -> str:
 
 
 MODELS: dict[str, Callable[..., Module]] = {
-    "lenet5": lenet5, "document001": document001, "mlp": mlp, "resnet20": resnet20, "vgg_small": vgg_small, "mobilenet_small": mobilenet_small,
+    "lenet5": lenet5, **NETWORKS, "mlp": mlp, "resnet20": resnet20, "vgg_small": vgg_small, "mobilenet_small": mobilenet_small,
     "vit_small": vit_small,
 }  # fmt: skip
+
+
+def gives_probabilities(net: Module) -> bool:
+    """Whether its last layer is a softmax: its outputs are probabilities of classes."""
+    return isinstance(next(reversed(list(net.children())), net), Softmax)

@@ -48,6 +48,12 @@ half_squares(y[n,*K], t[n,*K]) -> l[n]
 """)
 half_squares.doc = """Half the sum of squares of each sample. Source: documents 000, 001 and 002."""
 
+half_squares_of_classes = later("""
+half_squares_of_classes(y[n,K], t[n]: int) -> l[n]
+    l[n] = sum[k]((y[n,k] - (k == t[n]))**2) / 2
+""")
+half_squares_of_classes.doc = """The same, where the target is 1 at the class t and 0 elsewhere."""
+
 squared_error = later("""
 squared_error(y[n,*A], t[n,*A]) -> l[n,*A]
     l[n,*a] = (y[n,*a] - t[n,*a])**2
@@ -82,6 +88,15 @@ cross_entropy_of_probabilities(y[n,K,*A], t[n,K,*A]) -> l[n,*A]
 cross_entropy_of_probabilities.doc = (
     """-sum_k t_k ln y_k of probabilities y and a distribution t (a 1 at the class and 0 elsewhere, or any). Source: documents 001, 002, 003."""
 )
+
+cross_entropy_of_classes = later(
+    """
+cross_entropy_of_classes(y[n,K,*A], t[n,*A]: int) -> l[n,*A]
+    l[n,*a] = -log(y[n,t[n,*a],*a])
+""",
+    shown={"A": 0},
+)
+cross_entropy_of_classes.doc = """The same, where the distribution is 1 at the class t and 0 elsewhere."""
 
 binary_cross_entropy = later("""
 binary_cross_entropy(y[n,*A], t[n,*A]) -> l[n,*A]

@@ -15,9 +15,10 @@ import numpy as np
 from .. import ops
 from ..engines.processors import processors as processors
 from ..errors import ChainruleError, DataError, ShapeError
+from ..nn.documents import LOSSES
 from ..nn.files import save
 from ..nn.losses import CrossEntropyLoss
-from ..nn.models import known
+from ..nn.models import gives_probabilities, known
 from ..nn.module import Module
 from .data import Dataset, image_size, read_images, transform_for
 from .fit import Epoch, Progress, fit
@@ -91,7 +92,7 @@ def train(
     try:
         fit(
             net,
-            CrossEntropyLoss(),
+            LOSSES.get(settings.model, CrossEntropyLoss()),
             optimizer,
             data.train,
             data.test,
@@ -213,7 +214,7 @@ def probabilities(net: Module, model: Path, path: Path, images: np.ndarray) -> n
         raise DataError(f"{model}: gives outputs of shape {y.shape[1:]}; accepted: a model with one output for each class")
     if net.classes is not None and len(net.classes) != y.shape[1]:
         raise DataError(f"{model}: {len(net.classes)} class names for {y.shape[1]} outputs; accepted: a name for each")
-    return np.asarray(ops.softmax(y))
+    return np.asarray(y if gives_probabilities(net) else ops.softmax(y))
 
 
 def doubt(net: Module, model: Path) -> str:

@@ -13,7 +13,7 @@ from ...errors import ArgumentError, ElementTypeError, ShapeError
 from ...operation.op import Op
 from ..arguments import choice, real, whole
 from ..tensors import Symbol
-from .common import Tensor, log, tensor
+from .common import Tensor, tensor
 
 REDUCTIONS = ("mean", "sum", "none")
 UNUSED = -100  # the usual ignore_index
@@ -80,7 +80,10 @@ def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: fl
 
 
 def half_square_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
-    """Half the sum of squares of each sample (ops.half_square, ops.half_squares)."""
+    """Half the sum of squares of each sample (ops.half_square, ops.half_squares); class numbers stand for a 1 at the class and 0 elsewhere."""
+    y, t = tensor(input), tensor(target)
+    if y.ndim == 2 and t.shape == y.shape[:1]:
+        return reduced(ops.half_squares_of_classes(y, t), reduction)
     return ops.half_square(input, target) if reduction == "mean" else reduced(ops.half_squares(input, target), reduction)
 
 
@@ -263,9 +266,7 @@ def cross_entropy(
 
 
 def probability_cross_entropy(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
-    """-sum_k t_k ln y_k of probabilities and distributions (ops.cross_entropy_of_probabilities), or of class numbers (ops.nll)."""
+    """-sum_k t_k ln y_k of probabilities and distributions (ops.cross_entropy_of_probabilities), or of class numbers (ops.cross_entropy_of_classes)."""
     x, t, soft, alone = _classes(input, target, "probability_cross_entropy")
-    if not soft:
-        return nll_loss(log(x), t, reduction=reduction)
-    each = ops.cross_entropy_of_probabilities(x, t)
+    each = ops.cross_entropy_of_probabilities(x, t) if soft else ops.cross_entropy_of_classes(x, t)
     return reduced(each.reshape(()) if alone else each, reduction)

@@ -50,7 +50,7 @@ class L1Loss(_Reduced):
 
 
 class HalfSquareLoss(_Reduced):
-    """Half the sum of squares of each sample (the documents' loss; ops.half_square)."""
+    """Half the sum of squares of each sample (the documents' loss; ops.half_square): of targets, or of class numbers (a 1 at the class, 0 elsewhere)."""
 
     def forward(self, input: Any, target: Any) -> Any:
         return F.half_square_loss(input, target, reduction=self.reduction)
