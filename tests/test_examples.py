@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from itertools import product
 from pathlib import Path
 from types import ModuleType
@@ -30,7 +31,9 @@ def shown(a: np.ndarray) -> str:
 def test_a_documents_network_learns(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert example(name).main() > LEARNS[name]
     out = capsys.readouterr().out
-    assert "the SAMPLE in the package" in out and "test images" in out
+    assert "the SAMPLE in the package" in out and "to train on and" in out and "before training: " in out
+    first, last = re.search(r"test images are right.*; [ELS] went from (\d\.\d+) to (\d\.\d+)", out).groups()  # type: ignore[union-attr]  # it is printed
+    assert float(last) < float(first) / 2
 
 
 @pytest.mark.slow
@@ -83,6 +86,15 @@ def test_what_goes_back_through_a_convolution(stride: int, capsys: pytest.Captur
     assert out.count(": yes") == 2 and ": no" not in out
 
 
+DEMOS = ("demo_of_maxpooling", "demo_of_conv_backprop_through_kernel", "demo_of_conv_backprop_through_input")
+
+
+@pytest.mark.parametrize("name", DEMOS)
+def test_a_demonstration_says_whose_numbers_it_prints(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    example(name).main()
+    out = capsys.readouterr().out
+    assert out.startswith(f"Document 001 names the notebook {name}.ipynb and prints none of its numbers: these are ours.") and "ocument 001: " in out
+
+
 def test_every_example_is_run() -> None:
-    demos = {"demo_of_maxpooling", "demo_of_conv_backprop_through_kernel", "demo_of_conv_backprop_through_input"}
-    assert {p.stem for p in FOLDER.glob("*.py")} == {*LEARNS, "document_001", *demos}
+    assert {p.stem for p in FOLDER.glob("*.py")} == {*LEARNS, "document_001", *DEMOS}
