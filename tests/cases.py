@@ -157,6 +157,7 @@ LIBRARY += [
     Case("nll", ops.nll, {"y": ("N", 5), "t": ("N",), "w": (5,)}, {"skip": 2}, classes={"t": 5}),
     Case("smoothed_cross_entropy", ops.smoothed_cross_entropy, {"z": ("N", 5), "t": ("N",), "w": (5,)}, {"e": 0.1, "skip": 2}, classes={"t": 5}),
     Case("soft_cross_entropy", ops.soft_cross_entropy, {"z": ("N", 5), "t": ("N", 5), "w": (5,)}, {"e": 0.1}),
+    Case("chained_back", ops.chained_back, {"s": ("N", 3), "w": (3, 4), "d": ("N", 4)}),
     Case("bilinear", ops.bilinear, {"x": ("N", 3), "z": ("N", 4), "w": (5, 3, 4), "b": (5,)}),
     Case("embedding", ops.embedding, {"t": ("N", 3), "w": (5, 4)}, classes={"t": 5}),
     Case("conv_transpose", ops.conv_transpose.at({"x": 4}), {"x": ("N", 2, 4, 5), "w": (2, 3, 3, 2), "b": (3,)}, {"s": 2, "p": 1, "q": 1}),

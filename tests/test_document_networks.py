@@ -92,7 +92,12 @@ def test_document_004s_matrices_give_the_chains_gradient() -> None:
     delta = slopes[2] @ (outputs[3] - t[0])
     for k in (2, 1, 0):
         np.testing.assert_allclose(grads[f"{2 * k}.weight"].T, np.outer(outputs[k], delta), rtol=1e-10)
-        delta = (slopes[k - 1] if k else np.eye(5)) @ w[k] @ delta
+        before = slopes[k - 1] if k else np.eye(5)
+        for engine in ("native", "reference"):
+            np.testing.assert_allclose(
+                cr.ops.chained_back(np.diag(before)[None], w[k], delta[None], engine=engine)[0], before @ w[k] @ delta, rtol=1e-12
+            )
+        delta = before @ w[k] @ delta
     np.testing.assert_allclose(grads["input"][0], delta, rtol=1e-10)
 
 

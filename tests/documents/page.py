@@ -21,7 +21,7 @@ derives from that, and whether the two agree. Where a document is wrong, what is
 Made by `python -m tests.documents` from the table in `tests/documents/`; the gradients' lines are printed by the calculus, as by `cr.derive`, none is typed. A claim is text of the
 language that runs: the test of `tests/test_documents.py` named in the last column computes it in double precision by the reference engine, on random arrays, and compares
 it with what is derived, by machine code and literally. What agrees does so to 1e-12; what is called wrong is shown to differ (or is refused by the language), and its mended form
-to agree. A convention holds where the page says so; where it shows (ties, targets that do not sum to 1), the test shows it.
+to agree. In derived lines the letter a before a name (az2, ay) is where in its window a maximum was found. A convention holds where the page says so; where it shows (ties, targets that do not sum to 1), the test shows it.
 """
 
 

@@ -14,6 +14,15 @@ Source: documents 000 to 004."""
 
 linear_plain = later(lambda: linear.at({"x": 2}, without=("b",), name="linear_plain"), doc=linear.doc)
 
+chained_back = later("""
+chained_back(s[n,I], w[I,J], d[n,J]) -> e[n,I]
+    m[n,i,k:I] = delta(i, k) * s[n,i]
+    g[n,i] = sum[j](w[i,j] * d[n,j])
+    e[n,i] = sum[k](m[n,i,k] * g[n,k])
+""")
+chained_back.doc = """What goes back from one layer of a chain to the layer before, as matrices: diag(s) w d, with s = phi'(y) at that layer's sums y, w
+[features in, features out], and d what came back to the later layer. Source: document 004."""
+
 bilinear = later(
     """
 bilinear(x[n,*A,I], z[n,*A,J], w[O,I,J], b[O]=0) -> y[n,*A,O]
