@@ -133,6 +133,11 @@ REFUSED = [
     (("train", "--model", "resnet"), "error: 'resnet': no such model"),
     (("train", "--data-dir", "/no/such/folder"), "error: /no/such/folder"),
     (("train", "--lr", "-1"), "error: lr=-1.0"),
+    (("train", "--optimizer", "sdg"), "error: optimizer='sdg'"),
+    (("train", "--schedule", "cosine:at=3"), "error: schedule='cosine:at=3': cosine has no 'at'"),
+    (("train", "--augment", "crop=4"), "error: augment='crop=4'"),
+    (("train", "--clip-norm", "0"), "error: norm=0"),
+    (("train", "--shape", "28"), "error: --shape '28': no sizes; accepted: 3"),
     (("train", "--epochs", "x"), "'x' is not a valid integer"),
     (("predict", "/no/model", "/no/image"), "error: /no/model"),
     (("derive", "convolute"), "error: 'convolute': no such operation"),
@@ -180,3 +185,35 @@ def test_derive_and_loops_show_the_work(tmp_path: Path) -> None:
     assert "dx[n,i] = dy[n,i] * 3 * x[n,i]**2" in run("derive", tmp_path / "own.txt").stdout
     shown = run("loops", "conv2d", "C=6", "O=16", "H=14", "W=14").stdout
     assert "for o in 0..16" in shown and "sum[c,u,v]" in shown
+
+
+def test_optimiser_schedule_and_augmentation_are_asked_for_by_name(tmp_path: Path) -> None:
+    """The command trains what the same from Python trains: a table of pixels, augmented and normalised, at a rate that changes."""
+    rng = np.random.default_rng(0)
+    x, t = rng.integers(0, 256, (60, 36)), rng.integers(0, 3, 60)
+    np.savetxt(tmp_path / "pixels.csv", np.column_stack([t, x]), "%d", ",")
+    asked = (
+        "--optimizer",
+        "adamw:weight_decay=0.1",
+        "--lr",
+        0.01,
+        "--schedule",
+        "warmup:epochs=1,cosine",
+        "--augment",
+        "crop:padding=1,flip,normalise",
+    )
+    done = run(
+        "train", tmp_path / "pixels.csv", "--model", "mlp", "--epochs", 3, "--batch-size", 16, "--shape", "1x6x6", "--label", 0, "--test-share", 0.25,
+        "--clip-norm", 2, *asked, "--out", tmp_path / "out",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    d = data.dataset(tmp_path / "pixels.csv", shape=(1, 6, 6), label=0, test_share=0.25)
+    net = cr.nn.models.known("mlp", d.shape, 3).init(0)
+    steps = -(-len(d.train[0]) // 16)
+    opt = cr.optim.Clip(cr.optim.AdamW(cr.optim.Warmup(cr.optim.Cosine(0.01, 3 * steps), steps), weight_decay=0.1), norm=2)
+    augment = cr.nn.Sequential(cr.nn.RandomCrop(padding=1), cr.nn.RandomHorizontalFlip())
+    cr.fit(net, cr.nn.CrossEntropyLoss(), opt, d.train, None, 3, 16, transform=data.standardised(d.train[0]), augment=augment)
+    kept = cr.load(tmp_path / "out" / "model.safetensors")
+    assert all(np.array_equal(v, net.values[k]) for k, v in kept.values.items())
+    settings = json.loads((tmp_path / "out" / "settings.json").read_text())
+    assert settings["schedule"] == "warmup:epochs=1,cosine" and settings["weight_decay"] == 0.1

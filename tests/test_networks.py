@@ -220,7 +220,7 @@ def test_a_run_that_ends_in_nan_keeps_the_last_good_model(tmp_path: Path, monkey
     settings = run.Settings("fashion-mnist", "mlp", 3, 64, 0.05, 0.9, 0.0, 0, 1)
     good = []
 
-    def fails(net: nn.Sequential, *args: object) -> None:
+    def fails(net: nn.Sequential, *args: object, augment: object) -> None:
         good.append(net.state_dict())
         args[-1](run.Epoch(1, 1.0, 1.0, 1.0, 0.5))  # type: ignore[operator]
         raise cr.NumericsError("lr=1: the loss is nan")

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from .errors import ArgumentError, ChainruleError
+
+if TYPE_CHECKING:
+    from .train.data import Dataset
+    from .train.run import Settings
 
 
 class _Group(click.Group):
@@ -29,42 +35,64 @@ def main() -> None:
 
 @main.command()
 @click.argument("dataset", default="fashion-mnist")
-@click.option("--model", default="lenet5", show_default=True, help="lenet5, mlp, document000 to document004, …")
+@click.option(
+    "--model", default="lenet5", show_default=True, help="lenet5, mlp, resnet20, vgg_small, mobilenet_small, vit_small, document000 to document004"
+)
 @click.option("--epochs", default=5, show_default=True, type=click.IntRange(0), help="passes over the training images")
 @click.option("--batch-size", default=64, show_default=True, type=click.IntRange(1), help="images in one step")
-@click.option("--lr", default=0.02, show_default=True, type=float, help="learning rate")
-@click.option("--momentum", default=0.9, show_default=True, type=float)
-@click.option("--weight-decay", default=0.0, show_default=True, type=float)
+@click.option(
+    "--optimizer", default="sgd", show_default=True, help="sgd, adam, adamw, nadam, rmsprop or adagrad; NAME:KEY=VALUE,… for PyTorch's arguments"
+)
+@click.option("--lr", default=None, type=float, help="learning rate [sgd: 0.02; others: as in PyTorch]")
+@click.option("--momentum", default=None, type=float, help="[sgd: 0.9]")
+@click.option("--weight-decay", default=None, type=float)
+@click.option("--clip-norm", default=None, type=float, help="the norm that all gradients together are cut to")
+@click.option(
+    "--schedule",
+    default=None,
+    help="cosine, step:every=2,factor=0.1, exponential, ramp, one-cycle, plateau (all in epochs), behind warmup: warmup:epochs=1,cosine",
+)
+@click.option("--augment", default=None, help="crop:padding=4, flip, flip-rows, erase, normalise; several with commas between")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="of the first weights and the order of images")
 @click.option("--threads", default=0, type=click.IntRange(0), help="0: one for each processor; does not change the result")
 @click.option("--out", default=None, type=click.Path(path_type=Path), help="folder for the model and metrics [runs/DATASET-MODEL]")
 @click.option("--data-dir", default=None, type=click.Path(path_type=Path), help="folder with the data set's files")
+@click.option("--shape", default=None, metavar="CxHxW", help="of images whose pixels lie in a row, as 1x28x28")
+@click.option("--size", default=None, metavar="HxW", help="that pictures in a folder are resized to")
+@click.option("--label", default=None, help="the column of a table that holds the labels")
+@click.option("--test-share", default=None, type=float, help="of data without a test part [0.2]")
 def train(
     dataset: str,
-    model: str,
-    epochs: int,
-    batch_size: int,
-    lr: float,
-    momentum: float,
-    weight_decay: float,
-    seed: int,
-    threads: int,
     out: Path | None,
     data_dir: Path | None,
+    shape: str | None,
+    size: str | None,
+    label: str | None,
+    test_share: float | None,
+    **asked: Any,
 ) -> None:
-    """Train a model on DATASET and write it, its metrics and its curve to --out."""
+    """Train a model on DATASET and write it, its metrics and its curve to --out.
+
+    DATASET is fashion-mnist, or the path of an NPZ or CSV file or of a folder of pictures (a class in each folder) or IDX files.
+    """
     from .train import data, run
+
+    settings = run.Settings(dataset, **asked | {"threads": asked["threads"] or run.processors()})
+    settings.check()
+    options = {"shape": _sizes(shape, "--shape", 3), "size": _sizes(size, "--size", 2), "label": _column(label), "test_share": test_share}
+    images = data.dataset(dataset, data_dir, **{k: v for k, v in options.items() if v is not None})
+    folder = out or Path("runs") / f"{data.name_of(dataset)}-{settings.model}"
+    click.echo(f"data: {images.source}")
+    click.echo(f"training {settings.model} for {settings.epochs} epochs on {settings.threads} threads; writing to {folder}")
+    _trained(settings, images, folder)
+
+
+def _trained(settings: Settings, images: Dataset, folder: Path) -> None:
+    """A run, with what it says of itself."""
+    from .train import run
     from .train.evaluate import accuracy
     from .train.fit import Epoch, Progress
-    from .train.optim import SGD
 
-    settings = run.Settings(dataset, model, epochs, batch_size, lr, momentum, weight_decay, seed, threads or run.processors())
-    SGD(lr, momentum, weight_decay)
-    run.new_model(model, seed)
-    images = data.dataset(dataset, data_dir)
-    folder = out or Path("runs") / f"{data.name_of(dataset)}-{model}"
-    click.echo(f"data: {images.source}")
-    click.echo(f"training {model} for {epochs} epochs on {settings.threads} threads; writing to {folder}")
     with _Bar() as bar:
 
         def progress(p: Progress) -> None:
@@ -84,6 +112,23 @@ def train(
     click.echo(f"test accuracy {measured:.4f}")
     if outcome.interrupted:
         sys.exit(130)
+
+
+def _sizes(text: str | None, option: str, count: int) -> tuple[int, ...] | None:
+    """Sizes with x between them."""
+    if text is None:
+        return None
+    parts = text.lower().split("x")
+    if len(parts) != count or not all(p.isascii() and p.isdigit() and 0 < len(p) < 10 for p in parts):
+        raise ArgumentError(f"{option} {text!r:.80}: no sizes; accepted: {count} whole numbers with x between them")
+    return tuple(map(int, parts))
+
+
+def _column(text: str | None) -> int | str | None:
+    """A column by its number, or by its name."""
+    if text is None:
+        return None
+    return int(text) if re.fullmatch(r"-?\d{1,9}", text, re.ASCII) else text
 
 
 class _Bar:

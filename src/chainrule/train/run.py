@@ -20,24 +20,46 @@ from ..nn.files import save
 from ..nn.losses import CrossEntropyLoss
 from ..nn.models import gives_probabilities, known
 from ..nn.module import Module
-from .data import Dataset, image_size, read_images, transform_for
+from . import choices
+from .data import Dataset, image_size, read_images, standardised, transform_for
 from .fit import Epoch, Progress, fit
-from .optim import SGD
+from .groups import Clip
+from .optimizer import Optimizer
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a run was asked to do; written to settings.json as it is."""
+    """What a run was asked to do; written to settings.json as it is.
+
+    optimizer, schedule, augment: see choices.py. lr, momentum, weight_decay: of the optimiser, where they are not None.
+    """
 
     dataset: str
     model: str
     epochs: int
     batch_size: int
-    lr: float
-    momentum: float
-    weight_decay: float
+    lr: float | None
+    momentum: float | None
+    weight_decay: float | None
     seed: int
     threads: int
+    optimizer: str = "sgd"
+    schedule: str | None = None
+    augment: str | None = None
+    clip_norm: float | None = None
+
+    def check(self) -> None:
+        """Refuse what can be refused before any data is read."""
+        known(self.model)
+        self.optimiser(self.batch_size)
+        choices.augmentation(self.augment, (1, 1, 1))
+
+    def optimiser(self, samples: int) -> Optimizer:
+        """The optimiser, for so many training samples."""
+        run = choices.Run(self.epochs, -(-samples // self.batch_size))
+        given = {"lr": self.lr, "momentum": self.momentum, "weight_decay": self.weight_decay}
+        made = choices.optimizer(self.optimizer, run, self.schedule, **given)
+        return made if self.clip_norm is None else Clip(made, norm=self.clip_norm)
 
 
 @dataclass(frozen=True)
@@ -55,6 +77,18 @@ def new_model(name: str, seed: int, data: Dataset | None = None) -> Module:
     return (known(name) if data is None else known(name, data.shape, len(data.classes))).init(seed)
 
 
+def _begin(out: Path, settings: Settings, optimizer: Optimizer, source: str) -> None:
+    """The folder, what was asked for and what that came to, and room for what is measured."""
+    used = {k: v for k, v in optimizer.update.scalars.items() if k in ("lr", "momentum", "weight_decay") and isinstance(v, float)}
+    known_ = asdict(settings) | used | {"data": source, "machine": platform.machine(), "version": _version()}
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        _write(out / "settings.json", json.dumps(known_, indent=2) + "\n")
+        (out / "metrics.jsonl").write_text("")
+    except OSError as e:
+        raise DataError(f"{out}: cannot be written to ({e.strerror}); accepted: a folder with room and permission") from None
+
+
 def train(
     settings: Settings,
     data: Dataset,
@@ -65,16 +99,9 @@ def train(
     """Train and write the files into `out`. Ctrl-C ends training early; the model so far is written all the same."""
     net = new_model(settings.model, settings.seed, data)
     net.classes = data.classes
-    optimizer = SGD(settings.lr, settings.momentum, settings.weight_decay)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        _write(
-            out / "settings.json",
-            json.dumps(asdict(settings) | {"data": data.source, "machine": platform.machine(), "version": _version()}, indent=2) + "\n",
-        )
-        (out / "metrics.jsonl").write_text("")
-    except OSError as e:
-        raise DataError(f"{out}: cannot be written to ({e.strerror}); accepted: a folder with room and permission") from None
+    optimizer = settings.optimiser(len(data.train[0]))
+    augment, is_normalised = choices.augmentation(settings.augment, data.shape)
+    _begin(out, settings, optimizer, data.source)
     epochs: list[Epoch] = []
 
     def record(epoch: Epoch) -> None:
@@ -100,9 +127,10 @@ def train(
             settings.batch_size,
             settings.seed,
             settings.threads,
-            transform_for(data),
+            standardised(data.train[0]) if is_normalised else transform_for(data),
             on_progress,
             record,
+            augment=augment,
         )
     except KeyboardInterrupt:
         interrupted = True
