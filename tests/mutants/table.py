@@ -37,6 +37,7 @@ OPTIM = ("tests/test_optim.py",)
 GROUPS = ("tests/test_groups.py",)
 AUGMENT = ("tests/test_augment.py",)
 READERS = ("tests/test_readers.py",)
+DOCUMENTS = ("tests/test_document_networks.py",)
 CALCULUS, RANDOM = ("tests/test_calculus.py",), ("tests/test_random_formulas.py",)
 
 
@@ -435,6 +436,9 @@ OPS_MUTANTS = [
     Mutant("latex-minimum", "language/functions.py", 'r"\\min"', 'r"\\max"', PRINTING, "minimum is shown as max"),
     Mutant("latex-ge", "language/functions.py", 'r"\\ge"', 'r"\\le"', PRINTING, "at least is shown as at most"),
     Mutant("nn-conv-bias", "nn/layers/convolution.py", "bias_of(self, self.out_channels, bound, bool(bias))", "bias_of(self, self.out_channels, 0.0, bias)", CORNERS, "biases of convolutions start at 0"),
+    Mutant("nn-open-shape", "nn/values.py", "if 0 in self.shape and shape != self.shape:", "if shape != self.shape:", DOCUMENTS, "a bias for each place takes other sizes at every input"),
+    Mutant("nn-open-file", "nn/layers/convolution.py", '{**own, "bias": UNTIED} if own is not None and self.untied else own', "own", DOCUMENTS, "a file forgets that a bias is untied"),
+    Mutant("nn-origin", "nn/documents.py", "return (high, low) if self.flip else (low, high)", "return (low, high) if self.flip else (high, low)", DOCUMENTS, "the kernel's origin is counted from its other end"),
     Mutant("nn-linear-bias", "nn/layers/linear.py", "bias_of(self, self.out_features, bound, has_bias)\n\n    def forward(self, x: Any)", "bias_of(self, self.out_features, 0.0, has_bias)\n\n    def forward(self, x: Any)", CORNERS, "biases of linear layers start at 0"),
     Mutant("nn-dilation", "nn/layers/convolution.py", '"stride", "padding", "dilation", "groups", "padding_mode")', '"stride", "padding", "groups", "padding_mode")', CORNERS, "a file forgets the dilation"),
     Mutant("nn-state", "nn/values.py", "else self.array.copy()", "else self.array", CORNERS, "a kept state trains on"),
