@@ -79,7 +79,8 @@ def new_model(name: str, seed: int, data: Dataset | None = None) -> Module:
 
 def _begin(out: Path, settings: Settings, optimizer: Optimizer, source: str) -> None:
     """The folder, what was asked for and what that came to, and room for what is measured."""
-    used = {k: v for k, v in optimizer.update.scalars.items() if k in ("lr", "momentum", "weight_decay") and isinstance(v, float)}
+    own = optimizer.inner if isinstance(optimizer, Clip) else optimizer
+    used = {k: v for k in ("lr", "momentum", "weight_decay") if isinstance(v := getattr(own, k, None), float)}
     known_ = asdict(settings) | used | {"data": source, "machine": platform.machine(), "version": _version()}
     try:
         out.mkdir(parents=True, exist_ok=True)
