@@ -36,6 +36,7 @@ SLIPS, FAMILIES = ("tests/test_slips.py",), ("tests/test_families.py",)
 OPTIM = ("tests/test_optim.py",)
 GROUPS = ("tests/test_groups.py",)
 AUGMENT = ("tests/test_augment.py",)
+CHOICES = ("tests/test_choices.py",)
 READERS = ("tests/test_readers.py",)
 DOCUMENTS = ("tests/test_document_networks.py",)
 CALCULUS, RANDOM = ("tests/test_calculus.py",), ("tests/test_random_formulas.py",)
@@ -545,7 +546,10 @@ NETWORK_MUTANTS = [
     Mutant("train-order", "train/fit.py", "[seed, epoch]", "[seed]", LIBRARY, "every epoch has the same order"),
     Mutant("train-accuracy", "train/evaluate.py", "return right / len(x)", "return right / batch", LIBRARY, "accuracy is a share of the batch"),
     Mutant("train-rollback", "train/fit.py", "        values[k][...] = v", "        pass", NETWORKS, "weights that are NaN are kept"),
-    Mutant("train-settings", "train/run.py", "SGD(settings.lr, settings.momentum, settings.weight_decay)", "SGD(settings.lr, settings.weight_decay, settings.momentum)", LIBRARY, "momentum and weight decay swapped"),
+    Mutant("train-settings", "train/run.py", '"momentum": self.momentum, ', '"momentum": self.lr, ', LIBRARY, "the run's momentum is its rate"),
+    Mutant("choices-behind", "train/choices.py", "in reversed(items(text, \"schedule\", list(SCHEDULES)) if text else [])", "in items(text, \"schedule\", list(SCHEDULES)) if text else []", CHOICES, "warmup,cosine is a warm-up behind a cosine"),
+    Mutant("choices-epochs", "train/choices.py", "optim.StepLR(lr, _epochs(every, \"every\") * run.steps, factor)", "optim.StepLR(lr, _epochs(every, \"every\"), factor)", CHOICES, "steps where epochs were said"),
+    Mutant("choices-both", "train/choices.py", "for k in own.keys() & item.settings.keys():", "for k in ():", CHOICES, "a rate said twice"),
     Mutant("train-seed", "train/run.py", "settings.seed,\n            settings.threads", "settings.threads,\n            settings.seed", LIBRARY, "seed and threads swapped"),
     Mutant("train-rate", "train/optimizer.py", "def number(name: str, given: object, least: float = 0.0", "def number(name: str, given: object, least: float = -1.0", NETWORKS, "a negative learning rate is accepted"),
     Mutant("train-classes", "train/readers/idx.py", "if b.max(initial=0) >= classes:", "if b.max(initial=0) > classes:", DATA, "a label one too large is accepted"),
