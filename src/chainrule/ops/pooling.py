@@ -34,11 +34,11 @@ avg_pool.doc = """The mean of each window of k places at stride s; padding count
 avg_pool2d = later(lambda: avg_pool.at({"x": 4}, name="avg_pool2d"), doc=avg_pool.doc)
 
 avg_pool_inside = later("""
-avg_pool_inside(x[n,C,*H]; *k=2, *s=2, *p=0, *e=0, *more=0) -> y[n, C, *((H+2*p-k)//s+1+more)]
-    y[n,c,*i] = sum[u:k](x[n, c, *(s*i+u-p)]) / prod(*(minimum(s*i-p+k, H+e) - maximum(s*i-p, -e)))
+avg_pool_inside(x[n,C,*H]; *k=2, *s=2, *p=0, *d=1, *e=0, *z=0, *more=0) -> y[n, C, *((H+2*p-d*(k-1)-1)//s+1+more)]
+    y[n,c,*i] = sum[u:k](x[n, c, *(s*i+d*u-p)]) / prod(*(minimum((H+z-1+p-s*i)//d+1, k) - maximum((p-e-s*i+d-1)//d, 0)))
 """)
-avg_pool_inside.doc = """The mean of that part of each window that is inside x, or inside its padding (e = p): PyTorch's AvgPool with
-count_include_pad=False, or with ceil_mode."""
+avg_pool_inside.doc = """The mean of that part of each window of k places, d apart, that is inside x, or inside its padding (e places before it and z
+behind it count too): PyTorch's AvgPool with count_include_pad=False, or with ceil_mode, and ONNX's AveragePool."""
 
 sum_pool = later("""
 sum_pool(x[n,C,*H]; *k=2, *s=2, *p=0, *more=0) -> y[n, C, *((H+2*p-k)//s+1+more)]
@@ -47,10 +47,10 @@ sum_pool(x[n,C,*H]; *k=2, *s=2, *p=0, *more=0) -> y[n, C, *((H+2*p-k)//s+1+more)
 sum_pool.doc = """The sum of each window: an average pool before it is divided (PyTorch's AvgPool, divisor_override)."""
 
 lp_pool = later("""
-lp_pool(x[n,C,*H]; *k=2, *s=2, *more=0, norm=2.0) -> y[n, C, *((H-k)//s+1+more)]
-    y[n,c,*i] = sum[u:k](x[n, c, *(s*i+u)]**norm)**(1/norm)
+lp_pool(x[n,C,*H]; *k=2, *s=2, *p=0, *d=1, *more=0, norm=2.0) -> y[n, C, *((H+2*p-d*(k-1)-1)//s+1+more)]
+    y[n,c,*i] = sum[u:k](x[n, c, *(s*i+d*u-p)]**norm)**(1/norm)
 """)
-lp_pool.doc = """The root of the sum of powers of each window (PyTorch's LPPool)."""
+lp_pool.doc = """The root of the sum of powers of each window of k places, d apart (PyTorch's LPPool); padding adds nothing."""
 
 adaptive_avg_pool = later("""
 adaptive_avg_pool(x[n,C,*H]; *o=1) -> y[n,C,*o]

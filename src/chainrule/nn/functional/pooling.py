@@ -105,7 +105,8 @@ def avg_pool(
         if by is not None:
             return ops.sum_pool(x, k=k, s=s, p=p, more=m) / by
         if any(m) or (any(p) and not include):
-            return ops.avg_pool_inside(x, k=k, s=s, p=p, e=p if include else 0, more=m)
+            inside = p if include else 0
+            return ops.avg_pool_inside(x, k=k, s=s, p=p, e=inside, z=inside, more=m)
         return ops.avg_pool(x, k=k, s=s, p=p)
 
     return batched(run, x, d + 2, who, _accepted(d))
