@@ -175,7 +175,8 @@ def joined(patterns: Sequence[Pattern], axis: int) -> str:
     for k in range(len(patterns)):
         own = f"A{k}"
         heads.append(_tensor(f"x{k}", [own if a == axis else s for a, (s, _) in enumerate(shown)]))
-        terms.append(f"sum({_tensor(f'x{k}', [i + before if a == axis else i for a, (_, i) in enumerate(shown)])})")
+        read = _tensor(f"x{k}", [i + before if a == axis else i for a, (_, i) in enumerate(shown)])
+        terms.append(f"sum({read})" if len(patterns) > 1 else read)  # of one tensor alone nothing lies outside
         before += f"-{own}"
     total = "+".join(f"A{k}" for k in range(len(patterns)))
     out = _tensor("y", [total if a == axis else s for a, (s, _) in enumerate(shown)])
