@@ -39,9 +39,9 @@ mutants: $(VENV)/dev.stamp
 fuzz: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.fuzz $(MINUTES) $(ARGS)
 
-# Comparisons with PyTorch (a development extra, never a dependency).
+# Comparisons with PyTorch and ONNX's node tests (development extras, never dependencies).
 agreement: $(VENV)/torch.stamp
-	$(BIN)/pytest tests/torch -s $(ARGS)
+	$(BIN)/pytest tests/torch tests/nodes -s $(ARGS)
 	$(BIN)/python benchmarks/accuracy.py
 
 bench: $(VENV)/torch.stamp

@@ -1,0 +1,1 @@
+"""ONNX's node tests (a development extra, never a dependency). `make agreement`."""
