@@ -14,12 +14,14 @@ from .table import ROWS, Row
 
 X = np.ones((1, 1))
 ENGINES = ("reference", "native")
-# Why a test is not compared.
-REASONS = {
+# Why a test is none of these names' at all, and what is refused.
+ELSEWHERE = {
     "types": "half precision, strings and sequences: the library computes in float32 and float64",
-    "whole": "whole numbers divide to fractions",
-    "empty": "there is no formula of no numbers: sizes of 0",
+    "whole": "quotients of whole numbers, rounded: here they are fractions",
     "drawn": "random numbers are another generator's",
+}
+REASONS = {
+    "empty": "there is no formula of no numbers: sizes of 0",
     "cubic": "no cubic interpolation",
     "antialias": "no interpolation with a filter that grows with the step",
     "crop": "no interpolation of a part of an image",
@@ -47,6 +49,12 @@ class Held(nn.Module):
         return tuple(asked(self.node, self.row.function(self.node.given(inputs, self.cells))))
 
 
+def holding(net: nn.Module, arrays: Sequence[Any], kind: type) -> nn.Module:
+    """The module with these arrays as its parameters, in one number type."""
+    state = {k: v.astype(kind) for k, v in net.state_dict().items()}
+    return net.load_state_dict({**state, **{f"x_{k}": a for k, a in enumerate(arrays) if f"x_{k}" in state}})
+
+
 def asked(node: Node, found: Any) -> Iterator[Any]:
     """The outputs that the node's test has."""
     rows = found if isinstance(found, tuple) else (found,)
@@ -69,7 +77,8 @@ def tensors(case: Case, kind: type) -> list[Any]:
 
 
 def traced(case: Case, kind: type, engine: str) -> list[np.ndarray]:
-    net = Held(case.node, ROWS[case.node.op], tensors(case, kind)).astype(kind)
+    arrays = tensors(case, kind)
+    net = holding(Held(case.node, ROWS[case.node.op], arrays), arrays, kind)
     found = net(X.astype(kind), engine=engine)
     return list(found) if isinstance(found, tuple) else [found]
 

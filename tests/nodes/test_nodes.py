@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from .node import Case, Refused, cases
-from .run import REASONS, compared
+from .run import ELSEWHERE, REASONS, compared
 from .table import ROWS
 
 LEAST = 813  # tests that passed when this was written
@@ -42,10 +42,11 @@ def test_nodes(op: str) -> None:
 
 def test_how_many() -> None:
     """Run after the others: nearly all that is applicable passes, and never fewer than before."""
-    assert set(REFUSED) <= set(REASONS)
-    passed, refused = PASSED.total(), REFUSED.total()
-    print(f"\nONNX's node tests of {len(PASSED)} operators: {passed} of {passed + refused} agree on both engines; not compared: {refused}")
+    assert set(REFUSED) <= {*REASONS, *ELSEWHERE}
+    passed, refused, elsewhere = PASSED.total(), sum(REFUSED[k] for k in REASONS), sum(REFUSED[k] for k in ELSEWHERE)
+    print(f"\nONNX's node tests of {len(PASSED)} operators: {passed} of {passed + refused} agree on both engines; refused: {refused}")
     for reason, count in REFUSED.most_common():
-        print(f"  {count:3} {REASONS[reason]}")
+        print(f"  {count:3} {'refused' if reason in REASONS else 'not applicable'}: {({**REASONS, **ELSEWHERE})[reason]}")
+    print(f"not applicable: {elsewhere}")
     if len(PASSED) == len(ROWS):
-        assert passed >= LEAST and passed >= 0.93 * (passed + refused)
+        assert passed >= LEAST and passed >= 0.95 * (passed + refused)
