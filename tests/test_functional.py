@@ -87,3 +87,18 @@ def test_means_and_norms_of_windows_with_gaps(k: int, s: int, p: int, d: int, e:
         np.testing.assert_allclose(y[0, 0], windows_by_hand(x, k, s, p, d, e, z, more, lambda v, n: v.sum() / n), rtol=1e-12)
         y = cr.ops.lp_pool(x[None, None], engine=engine, norm=4.0, **how)
         np.testing.assert_allclose(y[0, 0], windows_by_hand(x, k, s, p, d, e, z, more, lambda v, n: (v**4).sum() ** 0.25), rtol=1e-12)
+
+
+@pytest.mark.parametrize("value", [-np.inf, np.inf])
+def test_what_is_put_around_may_be_infinite(value: float) -> None:
+    x = rng.normal(size=(3, 2, 4))
+    want = np.pad(x[:, :, 1:], ((0, 0), (2, 1), (0, 3)), constant_values=value)
+    np.testing.assert_array_equal(F.pad(x, (-1, 3, 2, 1), value=value), want)
+    np.testing.assert_array_equal(F.pad(x.astype(np.float32), (-1, 3, 2, 1), value=value), want.astype(np.float32))
+    np.testing.assert_array_equal(F.pad(x[0], (0, 0, 1, 0), value=value), np.pad(x[0], ((1, 0), (0, 0)), constant_values=value))
+    net = Of(lambda x: F.pad(x, (-1, 3, 2, 1), value=value))
+    for engine in ("reference", "native"):
+        np.testing.assert_array_equal(net(x, engine=engine), want)
+        pooled = Of(lambda x: F.max_pool1d(F.pad(x, (0, 3), value=-np.inf), 2, 1))
+        loss, gradients = cr.value_and_grad(pooled, lambda y, t: (F.maximum(y, -9.0) * t).sum())(x, np.ones((3, 2, 6)), engine=engine)
+        assert np.isfinite(loss) and gradients["input"][:, :, -1].all() and gradients["input"].sum() == 3 * 2 * 4

@@ -7,11 +7,13 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
+
 from ... import ops
 from ...errors import ArgumentError, ShapeError
 from ...operation.op import Op
 from ..arguments import choice, is_whole, real, several
-from .common import Tensor, tensor
+from .common import Tensor, tensor, where
 
 MODES: dict[str, Op] = {"reflect": ops.pad_reflect, "replicate": ops.pad_replicate, "circular": ops.pad_circular}
 
@@ -24,14 +26,14 @@ def along(x: Tensor, axis: int, function: Callable[[Tensor], Tensor]) -> Tensor:
 
 
 def pad(x: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
-    """Places before and behind the last axes: pairs of numbers, the last axis first; negative ones cut off (mode constant)."""
+    """Places before and behind the last axes: pairs of numbers, the last axis first; negative ones cut off (mode constant). A value may be infinite."""
     x = tensor(x)
     if not isinstance(pad, (tuple, list)) or len(pad) % 2 or not all(map(is_whole, pad)) or len(pad) > 2 * x.ndim:
         raise ArgumentError(f"pad={pad!r:.80}: not pairs of numbers; accepted: two for each of up to {x.ndim} axes, the last axis first")
     pairs = [(int(pad[2 * k]), int(pad[2 * k + 1])) for k in range(len(pad) // 2)]
     ways = {x.ndim - 1 - k: pair for k, pair in enumerate(pairs)}
     if choice(mode, "mode", ("constant", *MODES)) == "constant":
-        return _constant(x, ways, 0.0 if value is None else real(value, "value"))
+        return _constant(x, ways, 0.0 if value is None else value if value in (math.inf, -math.inf) else real(value, "value"))
     if value not in (None, 0):
         raise ArgumentError(f"value={value!r:.40}: mode {mode!r} takes none; accepted: mode='constant'")
     if x.ndim - len(pairs) not in (1, 2):
@@ -51,6 +53,9 @@ def _constant(x: Tensor, ways: dict[int, tuple[int, int]], value: float) -> Tens
     if any(ways.get(0, (0, 0))):  # the first axis too
         y = _constant(x.reshape(1, *x.shape), {k + 1: v for k, v in ways.items()}, value)
         return y.reshape(y.shape[1:])
+    if math.isinf(value):  # no setting of a formula, but a value to choose
+        inside = _constant(np.ones((1, *x.shape[1:]), np.float32), ways, 0.0)
+        return where(inside > 0, _constant(x, ways, 0.0), value)
     both = [ways.get(k, (0, 0)) for k in range(1, x.ndim)]
     return ops.pad(x, p=tuple(p for p, _ in both), q=tuple(q for _, q in both), value=value) if any(map(any, both)) else x
 
