@@ -6,14 +6,14 @@ import accuracy
 import calls
 import epoch
 import kernels
-import residual
+import models
 import startup
 
 if __name__ == "__main__":
     for title, module in (
         ("Kernels", kernels),
         ("Training epoch", epoch),
-        ("Residual network", residual),
+        ("Training steps of known models", models),
         ("Calls", calls),
         ("Start and memory", startup),
         ("Vector functions", accuracy),
