@@ -201,8 +201,9 @@ def known(name: str, shape: Sequence[int] = (1, 28, 28), classes: int = 10) -> M
     >>> known("mlp", (4,), classes=3)(np.zeros((2, 4), np.float32)).shape
     (2, 3)
     """
+    given, name = name, name.replace("-", "_") if isinstance(name, str) else name  # vgg-small is vgg_small
     if not isinstance(name, str) or name not in MODELS:
-        raise ArgumentError(f"{name!r}: no such model; accepted: {', '.join(MODELS)}")
+        raise ArgumentError(f"{given!r:.80}: no such model; accepted: {', '.join(MODELS)}")
     if not isinstance(shape, (tuple, list)) or not shape or not all(is_whole(s) and 1 <= s < MOST for s in shape):
         raise ArgumentError(f"shape={shape!r:.80}: not an input's shape; accepted: (channels, rows, columns) or (features,)")
     make, sizes = MODELS[name], tuple(map(int, shape))

@@ -24,7 +24,7 @@ USUAL = {"sgd": {"lr": 0.02, "momentum": 0.9}}  # where the command's are not Py
 AUGMENTATION: Mapping[str, Callable[..., nn.Module]] = {
     "crop": nn.RandomCrop, "flip": nn.RandomHorizontalFlip, "flip-rows": nn.RandomVerticalFlip, "erase": nn.RandomErasing,
 }  # fmt: skip
-NORMALISE = "normalise"  # among augmentation by tradition; it holds for what is measured and predicted too
+NORMALISE = ("normalise", "normalize")  # among augmentation by tradition; it holds for what is measured and predicted too
 
 
 @dataclass(frozen=True)
@@ -180,11 +180,11 @@ def augmentation(text: str | None, shape: Sequence[int]) -> tuple[nn.Module | No
     """(what goes in front of the network in training, whether inputs are normalised) for samples of this shape."""
     if not text:
         return None, False
-    found = items(text, "augment", [*AUGMENTATION, NORMALISE])
-    layers = [made(i, AUGMENTATION[i.name]) for i in found if i.name != NORMALISE]
+    found = items(text, "augment", [*AUGMENTATION, *NORMALISE])
+    layers = [made(i, AUGMENTATION[i.name]) for i in found if i.name not in NORMALISE]
     for i in found:
-        if i.name == NORMALISE and i.settings:
+        if i.name in NORMALISE and i.settings:
             raise ArgumentError(f"{i.text} has no {next(iter(i.settings))!r:.40}; accepted: no settings, the training images say what is normal")
     if layers and len(shape) != 3:
-        raise ArgumentError(f"augment={text!r:.80}: for images, and samples are {list(shape)}; accepted: {NORMALISE}, or data of images")
+        raise ArgumentError(f"augment={text!r:.80}: for images, and samples are {list(shape)}; accepted: {NORMALISE[0]}, or data of images")
     return nn.Sequential(*layers) if layers else None, len(layers) < len(found)
