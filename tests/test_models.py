@@ -89,7 +89,7 @@ FIT = {
     "vgg_small": [(1, 8, 8), (3, 9, 20)],
     "mobilenet_small": [(1, 1, 1), (3, 7, 10)],
     "vit_small": [(1, 4, 4), (3, 8, 12)],
-    "document001": [(1, 28, 28)],
+    **{k: [(1, 28, 28)] for k in nn.documents.NETWORKS},
 }
 
 
