@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -132,6 +133,27 @@ def test_layers_are_saved_with_their_arguments(tmp_path: Path) -> None:
     assert repr(cr.load(tmp_path / "m.safetensors")) == repr(net)
 
 
+class Sum(nn.Module):
+    def __init__(self) -> None:
+        self.linear = nn.Linear(30, 3)
+
+    def forward(self, x: Any, y: Any) -> Any:
+        return self.linear(nn.functional.flatten(x + 2 * y, 1))
+
+
+class Swapped(nn.Module):
+    def forward(self, x: Any, y: Any) -> Any:
+        return y, x
+
+
+def test_several_inputs_go_through_together() -> None:
+    nets = [Sum().init(0, np.float64) for _ in range(2)]
+    x, y = X.astype(float), RNG.normal(size=X.shape)
+    cr.fit(nets[0], CE, cr.optim.SGD(0.01), ((x, y), T), augment=Swapped())
+    cr.fit(nets[1], CE, cr.optim.SGD(0.01), ((y, x), T))
+    np.testing.assert_allclose(nets[0].values["linear.weight"], nets[1].values["linear.weight"], rtol=1e-12)
+
+
 WRONG: list[tuple[Callable[[], object], str]] = [
     (lambda: nn.RandomCrop(0), "^size=0"),
     (lambda: nn.RandomCrop(3, padding=-1), "^padding=-1"),
@@ -142,6 +164,7 @@ WRONG: list[tuple[Callable[[], object], str]] = [
     (lambda: nn.RandomErasing(ratio=2.0), "^ratio=2.0"),
     (lambda: nn.RandomErasing(value=np.nan), "^value=nan"),
     (lambda: trained(a=nn.RandomCrop(9)), r"^layer front \(RandomCrop\): size=\(9, 9\): not in pictures of \[6, 5\]"),
+    (lambda: cr.fit(Sum(), CE, cr.optim.SGD(0.1), ((X, X), T), augment=nn.RandomVerticalFlip()), r"^2 inputs: not what RandomVerticalFlip takes"),
     (lambda: trained(a=nn.Conv2d(1, 1, 1)), "^augment=Conv2d: has the parameter weight"),
     (lambda: cr.fit(network(), CE, cr.optim.SGD(0.1), (X, T), augment="flip"), "^augment='flip'"),
     (

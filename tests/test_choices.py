@@ -69,7 +69,9 @@ def test_augmentation_by_name() -> None:
         nn.RandomCrop(padding=(2, 3), fill=7), nn.RandomHorizontalFlip(0.25), nn.RandomErasing(scale=(0.1, 0.2), value=3), nn.RandomVerticalFlip()
     )
     assert is_normalised and repr(layers) == repr(wanted)
-    assert choices.augmentation("normalise", (4,)) == choices.augmentation("normalize", (4,)) == (None, True) and choices.augmentation(None, (4,)) == (None, False)
+    assert choices.augmentation("normalise", (4,)) == choices.augmentation("normalize", (4,)) == (None, True) and choices.augmentation(
+        None, (4,)
+    ) == (None, False)
 
 
 WRONG: list[tuple[Callable[[], object], str]] = [

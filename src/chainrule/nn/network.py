@@ -116,6 +116,7 @@ def written(
     with trace.running():
         symbols = [trace.input(name, shape, bool(samples)) for name, shape in zip(numbered("input", len(inputs)), inputs, strict=True)]
         if front is not None:
+            suited(front, symbols)
             made_there, _ = trace.results(trace.enter(front, symbols, {}), type(front).__name__)
             symbols = list(made_there)
         if transform is not None:
