@@ -190,7 +190,7 @@ def test_every_epoch_has_an_order_of_its_own() -> None:
 
 def test_a_run_trains_with_the_settings_it_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple] = []
-    monkeypatch.setattr(run, "fit", lambda net, loss, opt, *rest: seen.append((opt, rest)))
+    monkeypatch.setattr(run, "fit", lambda net, loss, opt, *rest, augment: seen.append((opt, rest)))
     settings = run.Settings("fashion-mnist", "mlp", 4, 32, 0.05, 0.7, 0.001, 9, 2)
     run.train(settings, data.sample(), tmp_path)
     opt, rest = seen[0]
