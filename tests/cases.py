@@ -144,6 +144,7 @@ LIBRARY += [
     Case("margin_ranking", ops.margin_ranking, {"x": ("N", 5), "z": ("N", 5), "t": ("N", 5)}),
     Case("cosine_embedding", ops.cosine_embedding, {"x": ("N", 5), "z": ("N", 5), "t": ("N",)}),
     Case("triplet_margin", ops.triplet_margin, {"a": ("N", 5), "p": ("N", 5), "q": ("N", 5)}),
+    Case("triplet_margin-swap", ops.triplet_margin, {"a": ("N", 5), "p": ("N", 5), "q": ("N", 5)}, {"swap": 1, "margin": 3.0}),
     Case("multi_margin", ops.multi_margin, {"y": ("N", 5), "t": ("N",), "w": (5,)}, {"p": 2}, classes={"t": 5}),
     Case("multi_label_margin", ops.multi_label_margin, {"y": ("N", 5), "t": ("N", 5)}, classes={"t": 5}),
     Case("half_squares_of_classes", ops.half_squares_of_classes, {"y": ("N", 5), "t": ("N",)}, classes={"t": 5}),

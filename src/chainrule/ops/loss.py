@@ -192,10 +192,13 @@ cosine_embedding(x[n,D], z[n,D], t[n]; margin=0.0) -> l[n]
 cosine_embedding.doc = """1 - cos(x, z) where t is 1, max(0, cos(x, z) - margin) where it is -1 (PyTorch's CosineEmbeddingLoss)."""
 
 triplet_margin = later("""
-triplet_margin(a[n,D], p[n,D], q[n,D]; margin=1.0, norm=2.0, eps=1e-6) -> l[n]
-    l[n] = maximum(sum[d](abs(a[n,d] - p[n,d] + eps)**norm)**(1/norm) - sum[d](abs(a[n,d] - q[n,d] + eps)**norm)**(1/norm) + margin, 0)
+triplet_margin(a[n,D], p[n,D], q[n,D]; margin=1.0, norm=2.0, eps=1e-6, swap=0) -> l[n]
+    near[n] = sum[d](abs(a[n,d] - p[n,d] + eps)**norm)**(1/norm)
+    far[n] = sum[d](abs(a[n,d] - q[n,d] + eps)**norm)**(1/norm)
+    other[n] = sum[d](abs(p[n,d] - q[n,d] + eps)**norm)**(1/norm)
+    l[n] = maximum(near[n] - where(swap > 0, minimum(far[n], other[n]), far[n]) + margin, 0)
 """)
-triplet_margin.doc = """max(0, |a - p| - |a - q| + margin): an anchor a is to be nearer to p than to q. Source: Balntas et al., 2016."""
+triplet_margin.doc = """max(0, |a - p| - |a - q| + margin): an anchor a is to be nearer to p than to q; with swap = 1 also than p is to q. Source: Balntas et al., 2016."""
 
 multi_margin = later("""
 multi_margin(y[n,K], t[n]: int, w[K]=1; p=1, margin=1.0) -> l[n]

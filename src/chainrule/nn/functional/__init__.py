@@ -78,7 +78,20 @@ from .pooling import (
     max_pool2d,
     max_pool3d,
 )
-from .shape import bilinear, dropout, dropout_channels, embedding, flatten, linear, pixel_shuffle, pixel_unshuffle, unflatten
+from .shape import (
+    bilinear,
+    dropout,
+    dropout1d,
+    dropout2d,
+    dropout3d,
+    dropout_channels,
+    embedding,
+    flatten,
+    linear,
+    pixel_shuffle,
+    pixel_unshuffle,
+    unflatten,
+)
 
 __all__ = [
     "abs",
@@ -108,6 +121,9 @@ __all__ = [
     "cosine_embedding_loss",
     "cross_entropy",
     "dropout",
+    "dropout1d",
+    "dropout2d",
+    "dropout3d",
     "dropout_channels",
     "elu",
     "embedding",

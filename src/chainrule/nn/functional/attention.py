@@ -58,7 +58,7 @@ def attention(
     if mask is not None:
         scores = masked(scores, mask)
     weights = weighed(scores, mask)
-    return _by_heads(dropout(weights, p, p > 0, seed), v), weights
+    return _by_heads(dropout(weights, p, p > 0, seed=seed), v), weights
 
 
 def _by_heads(a: Tensor, b: Tensor) -> Tensor:

@@ -56,19 +56,25 @@ def convolution(x: Tensor, weight: Tensor, bias: Tensor | None, stride: object, 
     return batched(run, x, d + 2, f"conv{d}d", f"{AXES[d]}, or one sample of them")
 
 
-def conv1d(x: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1) -> Tensor:
+def conv1d(
+    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1
+) -> Tensor:
     """1-d convolution (ops.conv)."""
-    return convolution(x, weight, bias, stride, padding, dilation, groups, 1)
+    return convolution(input, weight, bias, stride, padding, dilation, groups, 1)
 
 
-def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1) -> Tensor:
+def conv2d(
+    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1
+) -> Tensor:
     """2-d convolution (ops.conv)."""
-    return convolution(x, weight, bias, stride, padding, dilation, groups, 2)
+    return convolution(input, weight, bias, stride, padding, dilation, groups, 2)
 
 
-def conv3d(x: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1) -> Tensor:
+def conv3d(
+    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1
+) -> Tensor:
     """3-d convolution (ops.conv)."""
-    return convolution(x, weight, bias, stride, padding, dilation, groups, 3)
+    return convolution(input, weight, bias, stride, padding, dilation, groups, 3)
 
 
 def transposed(
@@ -96,7 +102,7 @@ def transposed(
 
 
 def conv_transpose1d(
-    x: Tensor,
+    input: Tensor,
     weight: Tensor,
     bias: Tensor | None = None,
     stride: Any = 1,
@@ -106,11 +112,11 @@ def conv_transpose1d(
     dilation: Any = 1,
 ) -> Tensor:
     """1-d transposed convolution (ops.conv_transpose)."""
-    return transposed(x, weight, bias, stride, padding, output_padding, groups, dilation, 1)
+    return transposed(input, weight, bias, stride, padding, output_padding, groups, dilation, 1)
 
 
 def conv_transpose2d(
-    x: Tensor,
+    input: Tensor,
     weight: Tensor,
     bias: Tensor | None = None,
     stride: Any = 1,
@@ -120,11 +126,11 @@ def conv_transpose2d(
     dilation: Any = 1,
 ) -> Tensor:
     """2-d transposed convolution (ops.conv_transpose)."""
-    return transposed(x, weight, bias, stride, padding, output_padding, groups, dilation, 2)
+    return transposed(input, weight, bias, stride, padding, output_padding, groups, dilation, 2)
 
 
 def conv_transpose3d(
-    x: Tensor,
+    input: Tensor,
     weight: Tensor,
     bias: Tensor | None = None,
     stride: Any = 1,
@@ -134,4 +140,4 @@ def conv_transpose3d(
     dilation: Any = 1,
 ) -> Tensor:
     """3-d transposed convolution (ops.conv_transpose)."""
-    return transposed(x, weight, bias, stride, padding, output_padding, groups, dilation, 3)
+    return transposed(input, weight, bias, stride, padding, output_padding, groups, dilation, 3)

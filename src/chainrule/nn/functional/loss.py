@@ -11,7 +11,7 @@ import numpy as np
 from ... import ops
 from ...errors import ArgumentError, ElementTypeError, ShapeError
 from ...operation.op import Op
-from ..arguments import choice, real, whole
+from ..arguments import choice, flag, real, whole
 from ..tensors import Symbol
 from .common import Tensor, tensor
 
@@ -161,14 +161,22 @@ def cosine_embedding_loss(input1: Tensor, input2: Tensor, target: Tensor, margin
 
 
 def triplet_margin_loss(
-    anchor: Tensor, positive: Tensor, negative: Tensor, margin: float = 1.0, p: float = 2.0, eps: float = 1e-6, reduction: str = "mean"
+    anchor: Tensor,
+    positive: Tensor,
+    negative: Tensor,
+    margin: float = 1.0,
+    p: float = 2.0,
+    eps: float = 1e-6,
+    swap: bool = False,
+    reduction: str = "mean",
 ) -> Tensor:
     """max(0, |a - p| - |a - q| + margin) (ops.triplet_margin)."""
     a, b, c = tensor(anchor), tensor(positive), tensor(negative)
     alone = a.ndim == 1
     if alone:
         a, b, c = a.reshape(1, -1), b.reshape(1, -1), c.reshape(1, -1)
-    each = ops.triplet_margin(a, b, c, margin=real(margin, "margin"), norm=real(p, "p", 0, open_end=True), eps=real(eps, "eps", 0))
+    norm, room, turned = real(p, "p", 0, open_end=True), real(eps, "eps", 0), int(flag(swap, "swap"))
+    each = ops.triplet_margin(a, b, c, margin=real(margin, "margin"), norm=norm, eps=room, swap=turned)
     return reduced(each.reshape(()) if alone else each, reduction)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from ... import ops
 from ...errors import ArgumentError, ShapeError
 from ...operation.op import Op
-from ..arguments import choice, is_whole, real, several
+from ..arguments import choice, flag, is_whole, real, several
 from .common import Tensor, tensor, where
 
 MODES: dict[str, Op] = {"reflect": ops.pad_reflect, "replicate": ops.pad_replicate, "circular": ops.pad_circular}
@@ -25,9 +25,9 @@ def along(x: Tensor, axis: int, function: Callable[[Tensor], Tensor]) -> Tensor:
     return y.reshape(*shape[:axis], y.shape[2], *shape[axis + 1 :])
 
 
-def pad(x: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
+def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
     """Places before and behind the last axes: pairs of numbers, the last axis first; negative ones cut off (mode constant). A value may be infinite."""
-    x = tensor(x)
+    x = tensor(input)
     if not isinstance(pad, (tuple, list)) or len(pad) % 2 or not all(map(is_whole, pad)) or len(pad) > 2 * x.ndim:
         raise ArgumentError(f"pad={pad!r:.80}: not pairs of numbers; accepted: two for each of up to {x.ndim} axes, the last axis first")
     pairs = [(int(pad[2 * k]), int(pad[2 * k + 1])) for k in range(len(pad) // 2)]
@@ -79,15 +79,18 @@ LINEAR = {"linear": 3, "bilinear": 4, "trilinear": 5}
 
 
 def interpolate(
-    x: Tensor,
+    input: Tensor,
     size: Any = None,
     scale_factor: Any = None,
     mode: str = "nearest",
     align_corners: bool | None = None,
     recompute_scale_factor: bool | None = None,
+    antialias: bool = False,
 ) -> Tensor:
     """Other numbers of places along all axes but samples and channels: the nearest values, or between two of them along each axis."""
-    x = tensor(x)
+    x = tensor(input)
+    if flag(antialias, "antialias"):
+        raise ArgumentError("antialias=True: no filter stands before the places that are left; accepted: False")
     choice(mode, "mode", ("nearest", "nearest-exact", *LINEAR))
     d = x.ndim - 2
     if d < 1 or d > 3 or LINEAR.get(mode, x.ndim) != x.ndim:

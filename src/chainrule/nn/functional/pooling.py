@@ -71,24 +71,24 @@ def _places(x: Tensor, winner: Tensor, k: Sizes, s: Sizes, p: Sizes, t: Sizes) -
 
 
 def max_pool1d(
-    x: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False, return_indices: bool = False
+    input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False, return_indices: bool = False
 ) -> Tensor:
     """The largest of each window (ops.max_pool)."""
-    return max_pool(x, kernel_size, stride, padding, dilation, ceil_mode, return_indices, 1)
+    return max_pool(input, kernel_size, stride, padding, dilation, ceil_mode, return_indices, 1)
 
 
 def max_pool2d(
-    x: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False, return_indices: bool = False
+    input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False, return_indices: bool = False
 ) -> Tensor:
     """The largest of each window (ops.max_pool)."""
-    return max_pool(x, kernel_size, stride, padding, dilation, ceil_mode, return_indices, 2)
+    return max_pool(input, kernel_size, stride, padding, dilation, ceil_mode, return_indices, 2)
 
 
 def max_pool3d(
-    x: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False, return_indices: bool = False
+    input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False, return_indices: bool = False
 ) -> Tensor:
     """The largest of each window (ops.max_pool)."""
-    return max_pool(x, kernel_size, stride, padding, dilation, ceil_mode, return_indices, 3)
+    return max_pool(input, kernel_size, stride, padding, dilation, ceil_mode, return_indices, 3)
 
 
 def avg_pool(
@@ -112,25 +112,27 @@ def avg_pool(
     return batched(run, x, d + 2, who, _accepted(d))
 
 
-def avg_pool1d(x: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False, count_include_pad: bool = True) -> Tensor:
+def avg_pool1d(
+    input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False, count_include_pad: bool = True
+) -> Tensor:
     """The mean of each window (ops.avg_pool)."""
-    return avg_pool(x, kernel_size, stride, padding, ceil_mode, count_include_pad, None, 1)
+    return avg_pool(input, kernel_size, stride, padding, ceil_mode, count_include_pad, None, 1)
 
 
 def avg_pool2d(
-    x: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False, count_include_pad: bool = True,
+    input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False, count_include_pad: bool = True,
     divisor_override: int | None = None,
 ) -> Tensor:  # fmt: skip
     """The mean of each window (ops.avg_pool)."""
-    return avg_pool(x, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override, 2)
+    return avg_pool(input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override, 2)
 
 
 def avg_pool3d(
-    x: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False, count_include_pad: bool = True,
+    input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False, count_include_pad: bool = True,
     divisor_override: int | None = None,
 ) -> Tensor:  # fmt: skip
     """The mean of each window (ops.avg_pool)."""
-    return avg_pool(x, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override, 3)
+    return avg_pool(input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override, 3)
 
 
 def lp_pool(x: Tensor, norm_type: float, kernel_size: Any, stride: Any, ceil_mode: bool, d: int) -> Tensor:
@@ -141,19 +143,19 @@ def lp_pool(x: Tensor, norm_type: float, kernel_size: Any, stride: Any, ceil_mod
     return batched(lambda x: ops.lp_pool(x, k=k, s=s, more=more(x, k, s, p, (1,) * d, ceil_mode, who), norm=norm), x, d + 2, who, _accepted(d))
 
 
-def lp_pool1d(x: Tensor, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False) -> Tensor:
+def lp_pool1d(input: Tensor, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False) -> Tensor:
     """The root of the sum of powers of each window (ops.lp_pool)."""
-    return lp_pool(x, norm_type, kernel_size, stride, ceil_mode, 1)
+    return lp_pool(input, norm_type, kernel_size, stride, ceil_mode, 1)
 
 
-def lp_pool2d(x: Tensor, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False) -> Tensor:
+def lp_pool2d(input: Tensor, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False) -> Tensor:
     """The root of the sum of powers of each window (ops.lp_pool)."""
-    return lp_pool(x, norm_type, kernel_size, stride, ceil_mode, 2)
+    return lp_pool(input, norm_type, kernel_size, stride, ceil_mode, 2)
 
 
-def lp_pool3d(x: Tensor, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False) -> Tensor:
+def lp_pool3d(input: Tensor, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False) -> Tensor:
     """The root of the sum of powers of each window (ops.lp_pool)."""
-    return lp_pool(x, norm_type, kernel_size, stride, ceil_mode, 3)
+    return lp_pool(input, norm_type, kernel_size, stride, ceil_mode, 3)
 
 
 # Windows for a number of outputs -------------------------------------------------------------------------------------------
@@ -181,31 +183,31 @@ def adaptive(x: Tensor, output_size: Any, largest: bool, d: int) -> Tensor:
     return batched(run, x, d + 2, f"adaptive_{'max' if largest else 'avg'}_pool{d}d", _accepted(d))
 
 
-def adaptive_avg_pool1d(x: Tensor, output_size: Any) -> Tensor:
+def adaptive_avg_pool1d(input: Tensor, output_size: Any) -> Tensor:
     """The means of output_size windows along the last axis, which overlap where it does not divide its size."""
-    return adaptive(x, output_size, False, 1)
+    return adaptive(input, output_size, False, 1)
 
 
-def adaptive_avg_pool2d(x: Tensor, output_size: Any = 1) -> Tensor:
+def adaptive_avg_pool2d(input: Tensor, output_size: Any = 1) -> Tensor:
     """The means of output_size windows along rows and columns; 1 is the mean of the whole."""
-    return adaptive(x, output_size, False, 2)
+    return adaptive(input, output_size, False, 2)
 
 
-def adaptive_avg_pool3d(x: Tensor, output_size: Any) -> Tensor:
+def adaptive_avg_pool3d(input: Tensor, output_size: Any) -> Tensor:
     """The means of output_size windows along the last three axes."""
-    return adaptive(x, output_size, False, 3)
+    return adaptive(input, output_size, False, 3)
 
 
-def adaptive_max_pool1d(x: Tensor, output_size: Any) -> Tensor:
+def adaptive_max_pool1d(input: Tensor, output_size: Any) -> Tensor:
     """The largest of output_size windows along the last axis."""
-    return adaptive(x, output_size, True, 1)
+    return adaptive(input, output_size, True, 1)
 
 
-def adaptive_max_pool2d(x: Tensor, output_size: Any) -> Tensor:
+def adaptive_max_pool2d(input: Tensor, output_size: Any) -> Tensor:
     """The largest of output_size windows along rows and columns."""
-    return adaptive(x, output_size, True, 2)
+    return adaptive(input, output_size, True, 2)
 
 
-def adaptive_max_pool3d(x: Tensor, output_size: Any) -> Tensor:
+def adaptive_max_pool3d(input: Tensor, output_size: Any) -> Tensor:
     """The largest of output_size windows along the last three axes."""
-    return adaptive(x, output_size, True, 3)
+    return adaptive(input, output_size, True, 3)

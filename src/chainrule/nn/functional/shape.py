@@ -10,7 +10,7 @@ from ... import ops
 from ...errors import ArgumentError, ShapeError
 from ...operation.arrays import to_array
 from .. import patterns
-from ..arguments import is_whole, real, whole
+from ..arguments import flag, is_whole, real, whole
 from ..tensors import Symbol
 from .common import Tensor, axis_of, tensor
 
@@ -43,27 +43,27 @@ def _images(x: Tensor, factor: object, what: str, who: str) -> tuple[Tensor, int
     return x.reshape(math.prod(x.shape[:-3]), *x.shape[-3:]) if x.ndim != 4 else x, r
 
 
-def pixel_shuffle(x: Tensor, upscale_factor: int) -> Tensor:
+def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     """Channels become places (ops.pixel_shuffle)."""
-    rows, r = _images(x, upscale_factor, "upscale_factor", "pixel_shuffle")
+    rows, r = _images(input, upscale_factor, "upscale_factor", "pixel_shuffle")
     if rows.shape[1] % (r * r):
         raise ShapeError(f"pixel_shuffle of {rows.shape[1]} channels: accepted: a multiple of {r * r}")
     y = ops.pixel_shuffle(rows, r=r)
-    return y.reshape(*tensor(x).shape[:-3], *y.shape[1:])
+    return y.reshape(*tensor(input).shape[:-3], *y.shape[1:])
 
 
-def pixel_unshuffle(x: Tensor, downscale_factor: int) -> Tensor:
+def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     """Places become channels (ops.pixel_unshuffle)."""
-    rows, r = _images(x, downscale_factor, "downscale_factor", "pixel_unshuffle")
+    rows, r = _images(input, downscale_factor, "downscale_factor", "pixel_unshuffle")
     if rows.shape[2] % r or rows.shape[3] % r:
         raise ShapeError(f"pixel_unshuffle of {list(rows.shape[2:])} places: accepted: multiples of {r}")
     y = ops.pixel_unshuffle(rows, r=r)
-    return y.reshape(*tensor(x).shape[:-3], *y.shape[1:])
+    return y.reshape(*tensor(input).shape[:-3], *y.shape[1:])
 
 
-def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Fully connected layer on the last axis (ops.linear)."""
-    x = tensor(x)
+    x = tensor(input)
     return ops.linear(x, weight, bias) if x.ndim != 1 else ops.linear(x.reshape(1, -1), weight, bias).reshape(-1)
 
 
@@ -81,15 +81,20 @@ def embedding(input: Tensor, weight: Tensor) -> Tensor:
     return ops.embedding(t, weight) if t.ndim else ops.embedding(t.reshape(1), weight).reshape(-1)
 
 
-def dropout(x: Tensor, p: float = 0.5, training: bool = True, seed: Any = 0) -> Tensor:
+def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False, seed: Any = 0) -> Tensor:
     """In training, each value is 0 with probability p, else divided by 1 - p (ops.dropout). seed: a whole number says which ones."""
-    if real(p, "p", 0, 1) == 0 or not training:
-        return tensor(x)
-    return ops.dropout(x, seed, p=float(p)) if p < 1 else tensor(x) * 0.0
+    flag(inplace, "inplace")
+    if real(p, "p", 0, 1) == 0 or not flag(training, "training"):
+        return tensor(input)
+    return ops.dropout(input, seed, p=float(p)) if p < 1 else tensor(input) * 0.0
 
 
-def dropout_channels(x: Tensor, p: float = 0.5, training: bool = True, seed: Any = 0) -> Tensor:
+def dropout_channels(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False, seed: Any = 0) -> Tensor:
     """The same for whole channels: all their places are kept or dropped together (ops.dropout_channels)."""
-    if real(p, "p", 0, 1) == 0 or not training:
-        return tensor(x)
-    return ops.dropout_channels(x, seed, p=float(p)) if p < 1 else tensor(x) * 0.0
+    flag(inplace, "inplace")
+    if real(p, "p", 0, 1) == 0 or not flag(training, "training"):
+        return tensor(input)
+    return ops.dropout_channels(input, seed, p=float(p)) if p < 1 else tensor(input) * 0.0
+
+
+dropout1d = dropout2d = dropout3d = dropout_channels

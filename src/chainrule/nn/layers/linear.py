@@ -100,7 +100,7 @@ class _Dropout(Layer):
             return x
         self.step = self.step + 1
         drop = F.dropout_channels if self.channels else F.dropout
-        return drop(x, self.p, True, self.step)
+        return drop(x, self.p, True, seed=self.step)
 
     def extra_repr(self) -> str:
         return f"p={self.p}, inplace=False"

@@ -225,11 +225,10 @@ class TripletMarginLoss(_Reduced):
     ):
         super().__init__(size_average, reduce, reduction)
         self.margin, self.p, self.eps = real(margin, "margin", 0, open_end=True), real(p, "p", 0, open_end=True), real(eps, "eps", 0)
-        if flag(swap, "swap"):
-            raise ArgumentError("swap=True: not in this loss; accepted: False")
+        self.swap = flag(swap, "swap")
 
     def forward(self, anchor: Any, positive: Any, negative: Any) -> Any:
-        return F.triplet_margin_loss(anchor, positive, negative, self.margin, self.p, self.eps, self.reduction)
+        return F.triplet_margin_loss(anchor, positive, negative, self.margin, self.p, self.eps, self.swap, self.reduction)
 
 
 class MultiMarginLoss(_Reduced):
