@@ -61,7 +61,7 @@ def test_a_triplet_may_be_turned() -> None:
     a, p, q = np.random.default_rng(0).normal(size=(3, 7, 4))
     rows = [torch.from_numpy(v).requires_grad_() for v in (a, p, q)]
     want = TF.triplet_margin_loss(*rows, margin=2.0, swap=True, reduction="none")
-    y, pull = cr.vjp(cr.ops.triplet_margin, a, p, q, margin=2.0, swap=1)
+    _, pull = cr.vjp(cr.ops.triplet_margin, a, p, q, margin=2.0, swap=1)
     np.testing.assert_allclose(F.triplet_margin_loss(a, p, q, 2.0, swap=True, reduction="none"), want.detach().numpy(), rtol=1e-12)
     want.backward(torch.ones(7, dtype=torch.float64))
     for got, row in zip(pull(np.ones(7)), rows, strict=True):
