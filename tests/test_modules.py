@@ -1049,3 +1049,56 @@ def test_inputs_need_not_have_as_many_samples() -> None:
     net = own(lambda m, x, *z: x + z[0])
     assert np.array_equal(net(X, X[:1]), X + X[:1]) and np.array_equal(net(X[0], X), X[0] + X)
     assert nn.ReLU()(np.float64(-2.0)) == 0 and nn.Linear(4, 2)(np.ones((0, 4), np.float32)).shape == (0, 2)
+
+
+X2 = np.float32([[1, 2], [3, 4], [5, 6]])
+
+
+class Tree(nn.Module):
+    """Takes and gives tensors in tuples, lists and dictionaries, and settings."""
+
+    def forward(self, x: Any, pair: Any = None, sign: int = 1, named: Any = None) -> Any:
+        a, b = pair if pair is not None else (x, x)
+        y = sign * (x + 2 * a + 3 * b)
+        return (y, None, [a - b, (y * 2,)]) if named is None else {"out": y - named["less"]}
+
+
+@pytest.mark.parametrize("engine", ["native", "reference"])
+def test_a_call_takes_and_gives_tensors_in_tuples_lists_and_dictionaries(engine: str) -> None:
+    x, a, b = (np.float64([[k, 2.0]]) for k in range(3))
+    net = Tree()
+    for pair in ((a, b), [a, b]):
+        y, nothing, (less, (twice,)) = net(x, pair, engine=engine)
+        assert nothing is None
+        np.testing.assert_array_equal([y, less, twice], [x + 2 * a + 3 * b, a - b, 2 * (x + 2 * a + 3 * b)])
+    np.testing.assert_array_equal(net(x, engine=engine)[0], 6 * x)
+    np.testing.assert_array_equal(net(x, None, -1, engine=engine)[0], -6 * x)
+    np.testing.assert_array_equal(net(sign=2, pair=(a, a), x=x, engine=engine)[0], 2 * x + 10 * a)
+    found = net(x, named={"less": b}, engine=engine)
+    np.testing.assert_array_equal(found["out"], 6 * x - b)
+    y, nothing, (less, _) = net(x[:0], (a[:0], b[:0]), engine=engine)
+    assert y.shape == less.shape == (0, 2) and nothing is None
+
+
+@pytest.mark.parametrize(
+    ("call", "problem"),
+    [
+        (lambda: Tree()(X2, other=X2), r"^other: given by name to Tree; accepted: Tree\(x"),
+        (lambda: Tree()(X2, x=X2), r"^1 input: not what Tree takes \(multiple values"),
+        (lambda: Tree()(X2, (X2, object())), "^input2 with dtype object"),
+        (lambda: Tree()(X2, sign=object()), "^input1 with dtype object"),
+        (lambda: nn.Linear(2, 2)((X2, X2)), "^x: a tuple of 2 where one tensor is meant"),
+        (lambda: Tree()(), "^no inputs"),
+    ],
+)
+def test_inputs_that_do_not_fit_are_answered(call: Callable[[], object], problem: str) -> None:
+    with pytest.raises(cr.ChainruleError, match=problem):
+        call()
+
+
+def test_a_tuple_alone_is_one_input_where_forward_takes_one() -> None:
+    class Added(nn.Module):
+        def forward(self, rows: Any) -> Any:
+            return sum(rows[1:], rows[0])
+
+    np.testing.assert_array_equal(Added()((X2, X2)), 2 * X2)

@@ -21,6 +21,7 @@ from ..operation.arrays import to_array
 from ..operation.op import Op
 from .arguments import is_whole
 from .compiled import Native, Runs, runner
+from .forms import Form, taken
 from .graph import Graph, declared_whole, whole_arrays
 from .inputs import Input, as_transform, prepared, whole_floats
 from .network import Network, numbered, own_arrays, own_types, written
@@ -61,16 +62,21 @@ class Inference:
         return self.input is net._input and self.target is current() and self.network.fresh()
 
 
-def call(net: Module, inputs: Sequence[object], threads: int | None, transform: Op | None, engine: str) -> Any:
+def call(net: Module, inputs: Sequence[object], given: Mapping[str, object], threads: int | None, transform: Op | None, engine: str) -> Any:
     """The outputs for a batch of inputs."""
-    if len(inputs) == 1 and isinstance(inputs[0], tuple) and any(hasattr(x, "shape") for x in inputs[0]):
-        inputs = inputs[0]
+    leaves, form = taken(net.forward, inputs, given)
     threads = threads_asked(threads)
-    names = numbered("input", len(inputs))
-    arrays = [_given(net, x, name) for x, name in zip(inputs, names, strict=True)]
+    names = numbered("input", len(leaves))
+    arrays = [_given(net, x, name) for x, name in zip(leaves, names, strict=True)]
     if arrays and all(a.ndim and not len(a) for a in arrays):
-        return _empty(arrays, net, transform, engine)
-    ready = _ready(net, arrays, transform, engine)
+        one = [np.zeros((1, *a.shape[1:]), a.dtype) for a in arrays]  # the shapes of outputs for no samples are those for one
+        return _outputs(_ready(net, one, transform, engine, form), one, None, True)
+    return _outputs(_ready(net, arrays, transform, engine, form), arrays, threads)
+
+
+def _outputs(ready: Inference, arrays: Sequence[np.ndarray], threads: int | None, empty: bool = False) -> Any:
+    """What a program gives for these arrays; empty: without its samples."""
+    names = numbered("input", len(arrays))
     samples = ready.network.samples
     given = as_read(ready.network, ready.graph, arrays, ready.dtype) if ready.checked else dict(zip(names, map(contiguous, arrays), strict=True))
     out = {name: aligned(ready.graph.shapes[name], ready.dtype) for name in ready.network.outputs}
@@ -81,7 +87,9 @@ def call(net: Module, inputs: Sequence[object], threads: int | None, transform: 
     else:
         values = own_arrays(ready.network, ready.graph, ready.dtype) if ready.bound else {name: s.array for name, s in ready.states}
         ready.runs.quick({**values, **every}, total, threads)
-    rows = tuple(a if a.shape else a[()] for a in out.values())
+    rows = tuple(a[:0] if empty else a if a.shape else a[()] for a in out.values())
+    if ready.network.form is not None:
+        return ready.network.form.filled(rows)
     return rows[0] if ready.network.alone else rows
 
 
@@ -93,9 +101,9 @@ def _given(net: Module, x: object, name: str) -> np.ndarray:
     return a
 
 
-def _ready(net: Module, arrays: Sequence[np.ndarray], transform: Op | None, engine: str) -> Inference:
+def _ready(net: Module, arrays: Sequence[np.ndarray], transform: Op | None, engine: str, form: Form | None = None) -> Inference:
     """The program for these arrays, made now if it is not there or no longer what the network is."""
-    kind = (tuple([(a.shape, a.dtype) for a in arrays]), transform, engine)
+    kind = (tuple([(a.shape, a.dtype) for a in arrays]), transform, engine, form)
     found = net._cache.get(kind)
     if found is not None and found.fits(net):
         return found
@@ -105,7 +113,7 @@ def _ready(net: Module, arrays: Sequence[np.ndarray], transform: Op | None, engi
         if 0 in a.shape:
             raise ShapeError(f"{name} with shape {a.shape}: has no numbers; accepted: axes of at least 1 behind the samples")
     own = transform_for(net, arrays, transform)
-    network = written(net, [a.shape for a in arrays], False, own)
+    network = written(net, [a.shape for a in arrays], False, own, form=form, logical=[a.dtype == bool for a in arrays])
     dtype = type_of(net, arrays)
     g = network.graph(network.outputs)
     as_read(network, g, arrays, dtype)
@@ -130,13 +138,6 @@ def places(runs: Runs, own: Mapping[str, np.ndarray], brought: Sequence[str]) ->
     at = runs.held.at
     read = tuple(n for n in brought if n in at)
     return tuple((at[n], address(a)) for n, a in {**runs.numbers, **own}.items() if n in at), read, tuple(at[n] for n in read)
-
-
-def _empty(arrays: Sequence[np.ndarray], net: Module, transform: Op | None, engine: str) -> Any:
-    """The outputs for no samples: their shapes are those for one."""
-    one = [np.zeros((1, *a.shape[1:]), a.dtype) for a in arrays]
-    out = call(net, one, None, transform, engine)
-    return tuple(y[:0] for y in out) if isinstance(out, tuple) else out[:0]
 
 
 def type_of(net: Module, arrays: Sequence[np.ndarray]) -> np.dtype:

@@ -69,15 +69,15 @@ class Module:
     def __call__(self, *inputs: Any, threads: int | None = None, transform: Op | None = None, engine: str = "native", **given: Any) -> Any:
         """The outputs for a batch of inputs (samples first), in the inference form; within forward: symbols for symbols.
 
+        Inputs are what forward takes, by place or by name: arrays, tuples, lists and dictionaries of arrays, None; and where forward has a
+        default, numbers, texts and sizes as they are. A tuple of arrays alone stands for several inputs, where forward takes as many.
         threads: how many at most; the result does not depend on it. transform: an operation in front of the network, instead of
         the one that `input` names. engine: "native", or "reference" for the literal one.
         """
         trace = tracing()
         if trace is not None:
             return trace.enter(self, inputs, given)
-        if given:
-            raise ArgumentError(f"{', '.join(given)}: given by name to {type(self).__name__}; accepted: arrays by place, threads, transform, engine")
-        return inference.call(self, inputs, threads, transform, engine)
+        return inference.call(self, inputs, given, threads, transform, engine)
 
     # Attributes ------------------------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import ArgumentError, ElementTypeError, ShapeError
 from ..operation.op import Op
 from . import patterns
+from .forms import Form, form_of
 from .graph import Graph, forward, needed, ready_for_lanes, whole_arrays
 from .tensors import Symbol
 from .trace import Call, Trace, inner_name, suited
@@ -28,6 +29,7 @@ class Network:
     """What forward does: operations with named tensors, and what goes in and comes out.
 
     inputs, targets: name -> full shape. states: name among the tensors -> parameter or buffer, of which `read` are used.
+    form: how outputs are given, where that is neither one alone nor a tuple of them.
     updates: (tensor, buffer that takes its value after a step). parts, stamp: whose attributes it was made from, and when.
     """
 
@@ -36,6 +38,7 @@ class Network:
     targets: Mapping[str, Shape]
     outputs: tuple[str, ...]
     alone: bool
+    form: Form | None
     states: Mapping[str, Stored]
     updates: tuple[tuple[str, Stored], ...]
     constants: Mapping[str, Any]
@@ -107,10 +110,13 @@ def written(
     loss: Callable[[tuple[Symbol, ...], tuple[Symbol, ...]], Symbol] | None = None,
     targets: Sequence[Shape] = (),
     front: Module | None = None,
+    form: Form | None = None,
+    logical: Sequence[bool] = (),
 ) -> Network:
     """Run forward (and the loss) on symbols of these full shapes, samples first where they have as many each.
 
-    front: a module that inputs go through first, before the transform."""
+    front: a module that inputs go through first, before the transform. form: how forward is given them. logical: which ones say yes or no.
+    """
     samples = together(inputs)
     trace = Trace(net, training, samples or 1, front)
     with trace.running():
@@ -126,9 +132,12 @@ def written(
             made = trace.apply(transform, (symbols[0],), {})
             trace.path = ""
             symbols = [made]  # type: ignore[list-item]  # a transform has one output
-        suited(net, symbols)
+        trace.logical.update(x.name for x, yes in zip(symbols, logical, strict=False) if yes)
+        args, given = form.filled(symbols) if form is not None else (symbols, {})
+        suited(net, args, given)
         try:
-            out, alone = trace.results(trace.enter(net, symbols, {}), type(net).__name__)
+            end = trace.enter(net, args, given)
+            out, alone = trace.results(end, type(net).__name__, nested=True)
         except RecursionError:
             raise ArgumentError(f"{type(net).__name__}: its forward goes deeper than Python can; accepted: a forward that comes to an end") from None
         outputs = distinct(trace, out)
@@ -139,7 +148,7 @@ def written(
             ended(trace, loss(outputs, expected))
             trace.path = ""
         renewed = distinct(trace, tuple(trace.updates.values()), taken={x.name for x in outputs})
-    return _network(trace, outputs, alone, set(names), tuple(zip((x.name for x in renewed), trace.updates, strict=True)), loss)
+    return _network(trace, outputs, alone, form_of(end), set(names), tuple(zip((x.name for x in renewed), trace.updates, strict=True)), loss)
 
 
 def distinct(trace: Trace, tensors: Sequence[Symbol], taken: set[str] | None = None) -> tuple[Symbol, ...]:
@@ -165,7 +174,13 @@ def ended(trace: Trace, value: object) -> None:
 
 
 def _network(
-    trace: Trace, outputs: Sequence[Symbol], alone: bool, targets: set[str], updates: tuple[tuple[str, Stored], ...], loss: object
+    trace: Trace,
+    outputs: Sequence[Symbol],
+    alone: bool,
+    form: Form | None,
+    targets: set[str],
+    updates: tuple[tuple[str, Stored], ...],
+    loss: object,
 ) -> Network:
     net = trace.root
     for s in trace.names:
@@ -186,6 +201,7 @@ def _network(
         targets={k: v for k, v in trace.inputs.items() if k in targets},
         outputs=tuple(x.name for x in outputs),
         alone=alone,
+        form=form,
         states={name: s for s, name in trace.names.items()},
         updates=updates,
         constants=dict(trace.constants),

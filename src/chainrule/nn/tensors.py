@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from ..errors import ArgumentError, ShapeError
+from ..operation.arrays import to_array
 from . import patterns
 
 if TYPE_CHECKING:
@@ -31,6 +32,14 @@ class Size(int):
 
     def __call__(self, dim: int | None = None) -> Any:
         return self.shape if dim is None else self.shape[patterns.axes_of(dim, len(self.shape))[0]]
+
+
+def as_numbers(value: object, name: str) -> np.ndarray:
+    """An array of what NumPy takes for one."""
+    if isinstance(value, tuple | list) and any(isinstance(v, Symbol) for v in value):
+        shown = f"a {type(value).__name__} of {len(value)}"
+        raise ArgumentError(f"{name}: {shown} where one tensor is meant; accepted: a symbol, numbers or a NumPy array (or F.stack of them)")
+    return to_array(value, name)
 
 
 class Symbol:

@@ -6,7 +6,7 @@ forward(symbols) -> calls: [operation, names of its tensors, settings]
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -17,17 +17,18 @@ import numpy as np
 
 from ..engines.native.buffers import address
 from ..errors import ArgumentError, ElementTypeError, ShapeError
-from ..operation.arrays import to_array
 from ..operation.op import Op, op
 from . import patterns
+from .forms import inside
 from .patterns import Pattern
-from .tensors import Symbol
+from .tensors import Symbol, as_numbers
 from .values import Buffer, Parameter, Stored
 
 if TYPE_CHECKING:
     from .module import Module
 
 _now: ContextVar[Trace | None] = ContextVar("trace", default=None)
+COMPARING = ("<", "<=", ">", ">=", "==", "!=")
 FRONT = "front"  # what names of a module in front of the network begin with
 RESERVED = ("input", "target", "loss", "pixels", FRONT)  # first words of names that are not a module's
 
@@ -35,6 +36,11 @@ RESERVED = ("input", "target", "loss", "pixels", FRONT)  # first words of names 
 def tracing() -> Trace | None:
     """The trace that this thread is in the middle of."""
     return _now.get()
+
+
+def is_logical(x: object) -> bool:
+    """Whether an array or symbol says yes or no."""
+    return x.name in x.trace.logical if isinstance(x, Symbol) else isinstance(x, np.ndarray) and x.dtype == bool
 
 
 @lru_cache(maxsize=4096)
@@ -68,11 +74,14 @@ class Call:
 
 def suited(module: Module, args: Sequence[object], given: Mapping[str, object] | None = None) -> None:
     """Refuse inputs that are more or fewer than forward takes."""
+    signature = inspect.signature(module.forward)
     try:
-        signature = inspect.signature(module.forward)
         signature.bind(*args, **(given or {}))
     except TypeError as e:
         who = type(module).__name__
+        odd = [k for k in given or {} if k not in signature.parameters]
+        if odd:
+            raise ArgumentError(f"{', '.join(odd)}: given by name to {who}; accepted: {who}{signature}, threads, transform, engine") from None
         raise ArgumentError(f"{len(args)} input{'s' * (len(args) != 1)}: not what {who} takes ({e}); accepted: {who}{signature}") from None
 
 
@@ -89,6 +98,7 @@ class Trace:
         self.training, self.samples, self.root = training, samples, root
         self.calls: list[Call] = []
         self.sampled: set[str] = set()
+        self.logical: set[str] = set()  # those that say yes or no
         self.constants: dict[str, object] = {}
         self.inputs: dict[str, tuple[int, ...]] = {}
         self.shapes: dict[str, tuple[int, ...]] = {}
@@ -164,7 +174,7 @@ class Trace:
             label = f"number:{float(value)!r}"
             self.constants[label] = np.asarray(float(value))
             return self.declared(label, (), False)
-        a = self.seen_as(to_array(value, name))
+        a = self.seen_as(as_numbers(value, name))
         if isinstance(a, Symbol):
             return a
         if a.dtype.kind not in "fiub":
@@ -205,11 +215,17 @@ class Trace:
         return found
 
     def number(self, sign: str, x: Symbol, value: float, turned: bool) -> Symbol:
-        return self.made(patterns.number(self.pattern(x), sign, turned), x, v=value)
+        return self.answered(sign, self.made(patterns.number(self.pattern(x), sign, turned), x, v=value))
 
     def pointwise(self, sign: str, pair: tuple[Symbol, Symbol]) -> Symbol:
         a, b = pair
-        return self.made(patterns.pointwise(sign, self.pattern(a), self.pattern(b)), a, b)
+        return self.answered(sign, self.made(patterns.pointwise(sign, self.pattern(a), self.pattern(b)), a, b))
+
+    def answered(self, sign: str, x: Symbol) -> Symbol:
+        """x, of which is known that it says yes or no where the sign compares."""
+        if sign in COMPARING:
+            self.logical.add(x.name)
+        return x
 
     def product(self, a: Symbol, b: Symbol) -> Symbol:
         return self.made(patterns.product(self.pattern(a), self.pattern(b)), a, b)
@@ -311,13 +327,15 @@ class Trace:
         self.seen.append((self.paths.get(id(module), before), module, out))  # kept alive by self.seen
         return out
 
-    def results(self, out: object, who: str) -> tuple[tuple[Symbol, ...], bool]:
-        """What forward returned as a tuple of symbols, and whether it was one alone."""
-        rows = tuple(out) if isinstance(out, (tuple, list)) else (out,)
+    def results(self, out: object, who: str, nested: bool = False) -> tuple[tuple[Symbol, ...], bool]:
+        """What forward returned as a tuple of symbols, and whether it was one alone. nested: it may be a tuple of tuples, with None in it."""
+        several = isinstance(out, (tuple, list)) or (nested and isinstance(out, dict))
+        flat: Iterable[Any] = [r for r in inside(out) if r is not None] if several and nested else out if several else (out,)  # type: ignore[assignment]  # several: it has parts
+        rows = tuple(flat)
         for r in rows:
             if not isinstance(r, Symbol):
                 shown = "nothing (None)" if r is None else type(r).__name__
                 raise ArgumentError(f"{who}: its forward gave {shown}; accepted: a symbol, or a tuple of them")
         if not rows:
             raise ArgumentError(f"{who}: its forward gave an empty tuple; accepted: a symbol, or a tuple of them")
-        return rows, not isinstance(out, (tuple, list))
+        return rows, not several

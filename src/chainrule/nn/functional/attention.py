@@ -12,8 +12,9 @@ from ...errors import ArgumentError, ShapeError
 from ..arguments import flag
 from ..patterns import along
 from ..tensors import Symbol
+from ..trace import is_logical
 from .activation import softmax
-from .common import Tensor, made, tensor
+from .common import Tensor, made, tensor, where
 from .shape import dropout
 
 
@@ -27,7 +28,7 @@ def masked(scores: Tensor, mask: Any) -> Tensor:
     """Scores with numbers added, or -inf where a mask of yes and no says no."""
     if isinstance(mask, np.ndarray) and mask.dtype == bool:
         return scores + np.where(mask, 0.0, -np.inf).astype(scores.dtype if isinstance(scores, np.ndarray) else np.float32)
-    return scores + mask
+    return scores + (where(mask, 0.0, -np.inf) if is_logical(mask) else mask)
 
 
 def causal(rows: int, columns: int) -> np.ndarray:

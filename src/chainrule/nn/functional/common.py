@@ -12,7 +12,7 @@ from ...operation.arrays import to_array
 from .. import patterns
 from ..arguments import is_whole
 from ..patterns import Pattern
-from ..tensors import NUMPY, Symbol
+from ..tensors import NUMPY, Symbol, as_numbers
 from ..trace import Trace, from_text
 
 Tensor = Any  # a symbol, or what NumPy takes for an array
@@ -75,7 +75,7 @@ def _both(expr: str, p: Pattern, q: Pattern) -> str:
 
 def tensor(x: Tensor, name: str = "x") -> Tensor:
     """A symbol, or an array."""
-    return x if isinstance(x, Symbol) else to_array(x, name)
+    return x if isinstance(x, Symbol) else as_numbers(x, name)
 
 
 def batched(function: Callable[[Tensor], Tensor], x: Tensor, axes: int, who: str, accepted: str) -> Tensor:

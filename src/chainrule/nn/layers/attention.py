@@ -11,6 +11,7 @@ from ...errors import ArgumentError, ShapeError
 from .. import functional as F
 from ..arguments import flag, real, whole
 from ..functional.attention import attention, causal
+from ..trace import is_logical
 from ..values import Counter, Parameter
 from .base import Layer
 from .linear import Linear
@@ -135,6 +136,6 @@ class MultiheadAttention(Layer):
 
 
 def _added(mask: Any) -> Any:
-    if isinstance(mask, np.ndarray) and mask.dtype == bool:
-        return np.where(mask, -np.inf, 0.0)
+    if is_logical(mask):
+        return F.where(mask, -np.inf, 0.0)
     return mask
