@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+import chainrule as cr
 from chainrule import nn
+from chainrule.nn import functional as F
+from chainrule.nn.losses import Total
 
 RNG = np.random.default_rng(0)
 
@@ -68,3 +71,50 @@ def test_calls_on_arrays(k: int) -> None:
         assert (a is None) == (b is None)
         if a is not None:
             np.testing.assert_allclose(a, b.numpy(), rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("engine", ["native", "reference"])
+@pytest.mark.parametrize("padding_idx", [2, -1])
+def test_the_row_of_padding_has_no_gradient_whatever_is_in_it(padding_idx: int, engine: str) -> None:
+    table, t = numbers(5, 3), np.array([[0, 2, 4, 2], [4, 4, 1, 2]])
+    net, other = nn.Embedding(5, 3, padding_idx), torch.nn.Embedding(5, 3, padding_idx).double()
+    net.load_state_dict({"weight": table})
+    other.load_state_dict({"weight": torch.tensor(table)})
+    y, want = net(t, engine=engine), other(torch.tensor(t))
+    np.testing.assert_array_equal(y, want.detach().numpy())
+    seed = numbers(*want.shape)
+    (want * torch.tensor(seed)).sum().backward()
+    _, gradients = cr.value_and_grad(net, Total(lambda y, _: (y[0] * seed).sum()))(t, np.zeros((2, 1)), engine=engine)
+    np.testing.assert_allclose(gradients["weight"], other.weight.grad.numpy(), rtol=1e-12)
+    np.testing.assert_array_equal(F.embedding(t, table, padding_idx), y)
+    np.testing.assert_array_equal(net(np.array(2)), table[2])
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({"max_norm": 1.0}, r"^max_norm=1\.0: .*; accepted: None"),
+        ({"sparse": True}, r"^sparse=True: .*; accepted: False"),
+        ({"scale_grad_by_freq": True}, r"^scale_grad_by_freq=True: .*; accepted: False"),
+        ({"padding_idx": 5}, r"^padding_idx=5: accepted: a row of the table, or None"),
+    ],
+)
+def test_what_embeddings_refuse(given: dict[str, Any], problem: str) -> None:
+    with pytest.raises(cr.ChainruleError, match=problem):
+        nn.Embedding(5, 3, **given)
+    with pytest.raises(cr.ChainruleError, match=problem):
+        F.embedding(np.array([1]), numbers(5, 3), **given)
+
+
+def test_no_gradient_goes_through_what_is_detached() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            self.w = nn.Parameter(np.float64([2.0, 3.0]))
+
+        def forward(self, x: Any) -> Any:
+            return x * self.w * self.w.detach() + x.detach()
+
+    net = Net().astype(np.float64)
+    _, gradients = cr.value_and_grad(net, Total(lambda y, _: y[0].sum()))(np.array([[5.0, 7.0]]), np.zeros((1, 1)))
+    np.testing.assert_array_equal(gradients["w"], [10, 21])
+    np.testing.assert_array_equal(gradients["input"], [[4, 9]])

@@ -165,7 +165,7 @@ def leading_to(op: Op, outputs: Iterable[str]) -> set[str]:
 def signature(calls: Sequence[Call]) -> tuple[object, ...]:
     """What a program is made of, as a key. It holds the operations themselves, so that none of them can go and
     leave its identity to another."""
-    return tuple((c.op, tuple(c.names.items()), tuple(c.settings.items()), c.prefix) for c in calls)
+    return tuple((c.op, tuple(c.names.items()), tuple(c.settings.items()), c.prefix, c.still) for c in calls)
 
 
 def ready_for_lanes(calls: Sequence[Call], sampled: Iterable[str] = ("input", "target")) -> bool:
@@ -271,6 +271,7 @@ def backward(g: Graph, calls: Sequence[Call], wanted: set[str], ends: Sequence[s
 def _differentiated(calls: Sequence[Call], wanted: set[str], ends: Sequence[str]) -> list[tuple[Call, list[str]]]:
     """The operations between the wanted tensors and the ends, in order, each with the inputs that matter."""
     moving, useful = set(wanted), set(ends)
+    calls = [c for c in calls if not c.still]
     for c in calls:
         if moving & set(c.inputs):
             moving |= set(c.outputs)

@@ -79,6 +79,10 @@ class Symbol:
     def dim(self) -> int:
         return len(self.shape)
 
+    def detach(self) -> Symbol:
+        """The same numbers, through which no gradient goes."""
+        return self.trace.detached(self)
+
     def apply(self, op: Op, args: tuple[object, ...], given: dict[str, object]) -> object:
         """A node for an operation that was called with this symbol."""
         return self.trace.apply(op, args, given)

@@ -9,7 +9,7 @@ import inspect
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -51,13 +51,16 @@ def from_text(text: str) -> Op:
 
 @dataclass(frozen=True)
 class Call:
-    """One operation in the network: names of its tensors, settings, a prefix for tensors inside it, and whose it is."""
+    """One operation in the network: names of its tensors, settings, a prefix for tensors inside it, and whose it is.
+
+    still: no gradient goes through it."""
 
     op: Op
     names: Mapping[str, str]
     settings: Mapping[str, int | float]
     prefix: str
     path: str = ""
+    still: bool = False
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -214,6 +217,12 @@ class Trace:
         assert isinstance(found, Symbol)
         return found
 
+    def detached(self, x: Symbol) -> Symbol:
+        """The same numbers, as if they were given: no gradient goes back to what they were computed of."""
+        y = self.made(patterns.function(self.pattern(x), "{}", "detach"), x)
+        self.calls[-1] = replace(self.calls[-1], still=True)
+        return y
+
     def number(self, sign: str, x: Symbol, value: float, turned: bool) -> Symbol:
         return self.answered(sign, self.made(patterns.number(self.pattern(x), sign, turned), x, v=value))
 
@@ -287,7 +296,7 @@ class Trace:
             symbol = self.declared(self.fresh(f"{call.prefix}.{t.name}"), tuple(shapes[t.name]), sampled)
             names[t.name] = symbol.name
             out.append(symbol)
-        self.calls.append(Call(call.op, names, call.settings, call.prefix, call.path))
+        self.calls.append(replace(call, names=names))
         return out[0] if len(out) == 1 else tuple(out)
 
     def prefix(self, name: str) -> str:
@@ -306,7 +315,7 @@ class Trace:
         call = self.calls[k]
         if tensor not in call.names:
             name = self.fresh(f"{call.prefix}:{tensor}")
-            self.calls[k] = Call(call.op, {**call.names, tensor: name}, call.settings, call.prefix, call.path)
+            self.calls[k] = replace(call, names={**call.names, tensor: name})
             self.declared(name, shape, False)
         return Symbol(self, self.calls[k].names[tensor], shape)
 

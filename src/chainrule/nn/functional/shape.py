@@ -12,7 +12,7 @@ from ...operation.arrays import to_array
 from .. import patterns
 from ..arguments import flag, is_whole, real, whole
 from ..tensors import Symbol
-from .common import Tensor, axis_of, tensor
+from .common import Tensor, axis_of, tensor, trace_of, where
 
 
 def flatten(x: Tensor, start_dim: int = 1, end_dim: int = -1) -> Tensor:
@@ -75,10 +75,44 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
     return ops.bilinear(a, b, weight, bias)
 
 
-def embedding(input: Tensor, weight: Tensor) -> Tensor:
-    """Rows of a table (ops.embedding)."""
-    t = tensor(input)
-    return ops.embedding(t, weight) if t.ndim else ops.embedding(t.reshape(1), weight).reshape(-1)
+def padding_row(padding_idx: int | None, rows: int) -> int | None:
+    """The row of a table that stands for padding, counted from the front."""
+    if padding_idx is None:
+        return None
+    if not is_whole(padding_idx) or not -rows <= padding_idx < rows:
+        raise ArgumentError(f"padding_idx={padding_idx!r:.40}: accepted: a row of the table, or None")
+    return int(padding_idx) % rows
+
+
+def plain_rows(max_norm: float | None, norm_type: float, scale_grad_by_freq: bool, sparse: bool) -> None:
+    """Refuse what changes a table when it is read, and gradients that are not those of the formula."""
+    real(norm_type, "norm_type")
+    if max_norm is not None:
+        raise ArgumentError(f"max_norm={max_norm!r:.40}: would change the table when it is read; accepted: None (and optimisers that bound weights)")
+    for value, name in ((scale_grad_by_freq, "scale_grad_by_freq"), (sparse, "sparse")):
+        if flag(value, name):
+            raise ArgumentError(f"{name}=True: the gradient is the formula's, an array of the table's shape; accepted: False")
+
+
+def embedding(
+    input: Tensor,
+    weight: Tensor,
+    padding_idx: int | None = None,
+    max_norm: float | None = None,
+    norm_type: float = 2.0,
+    scale_grad_by_freq: bool = False,
+    sparse: bool = False,
+) -> Tensor:
+    """Rows of a table (ops.embedding); the row padding_idx has no gradient."""
+    plain_rows(max_norm, norm_type, scale_grad_by_freq, sparse)
+    t, w = tensor(input), tensor(weight, "weight")
+    row = padding_row(padding_idx, w.shape[0])
+    if not t.ndim:
+        return embedding(t.reshape(1), w, row).reshape(-1)
+    y = ops.embedding(t, w)
+    if row is None or not isinstance(w, Symbol):
+        return y
+    return where((trace_of([w]).symbol(t) == row).unsqueeze(-1), w[row].detach(), y)  # type: ignore[union-attr]  # w is a symbol
 
 
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False, seed: Any = 0) -> Tensor:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ...errors import ArgumentError
 from .. import functional as F
-from ..arguments import flag, is_whole, real, whole
+from ..arguments import flag, real, whole
+from ..functional.shape import padding_row, plain_rows
 from ..values import Counter, Parameter
 from .base import Layer, bias_of
 
@@ -68,15 +68,23 @@ class Embedding(Layer):
 
     arguments = ("num_embeddings", "embedding_dim", "padding_idx")
 
-    def __init__(self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None):
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        padding_idx: int | None = None,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        sparse: bool = False,
+    ):
         self.num_embeddings, self.embedding_dim = whole(num_embeddings, "num_embeddings"), whole(embedding_dim, "embedding_dim")
-        if padding_idx is not None and (not is_whole(padding_idx) or not -num_embeddings <= padding_idx < num_embeddings):
-            raise ArgumentError(f"padding_idx={padding_idx!r:.40}: accepted: a row of the table, or None")
-        self.padding_idx = padding_idx if padding_idx is None else int(padding_idx) % self.num_embeddings
+        plain_rows(max_norm, norm_type, scale_grad_by_freq, sparse)
+        self.padding_idx = padding_row(padding_idx, self.num_embeddings)
         self.weight = Parameter((self.num_embeddings, self.embedding_dim), deviation=1.0, blank=self.padding_idx)
 
     def forward(self, x: Any) -> Any:
-        return F.embedding(x, self.weight)
+        return F.embedding(x, self.weight, self.padding_idx)
 
     def extra_repr(self) -> str:
         return f"{self.num_embeddings}, {self.embedding_dim}" + self.told(padding_idx=None)
