@@ -189,6 +189,8 @@ LIBRARY += [
     Case("lp_pool", ops.lp_pool, {"x": ("N", 2, 7, 8)}, {"k": 3, "s": 2, "p": 1, "d": 2}),
     Case("adaptive_avg_pool", ops.adaptive_avg_pool.at({"x": 4}, apart=("o",)), {"x": ("N", 2, 7, 5)}, {"o": 3, "p": 4}),
     Case("adaptive_max_pool", ops.adaptive_max_pool.at({"x": 4}, apart=("o",)), {"x": ("N", 2, 7, 5)}, {"o": 3, "p": 4}),
+    Case("adaptive_max_pool_winner", ops.adaptive_max_pool_winner.at({"x": 4}, apart=("o",)), {"x": ("N", 2, 7, 5)}, {"o": 3, "p": 4}),
+    Case("adaptive_window_place", ops.adaptive_window_place, {"a": ("N", 2, 3, 4)}, {"w": 3, "k": 2, "v": 7}),
     Case("upsample_nearest", ops.upsample_nearest, {"x": ("N", 2, 3, 4)}, {"o": 7, "a": 3, "b": 7}),
     Case("upsample_linear", ops.upsample_linear, {"x": ("N", 2, 5, 3)}, {"o": 7, "r": 10, "t": -2, "e": 14}),
     Case("nearest_exact", ops.nearest_exact, {"x": ("N", 2, 5, 3)}, {"o": 7, "a": 5, "b": 7}),

@@ -118,3 +118,19 @@ def test_no_gradient_goes_through_what_is_detached() -> None:
     _, gradients = cr.value_and_grad(net, Total(lambda y, _: y[0].sum()))(np.array([[5.0, 7.0]]), np.zeros((1, 1)))
     np.testing.assert_array_equal(gradients["w"], [10, 21])
     np.testing.assert_array_equal(gradients["input"], [[4, 9]])
+
+
+@pytest.mark.parametrize("engine", ["native", "reference"])
+@pytest.mark.parametrize(
+    ("shape", "size"), [((2, 3, 7), 3), ((3, 8), 4), ((2, 2, 5, 7), (3, None)), ((2, 6, 4), (3, 2)), ((1, 2, 5, 4, 3), (2, 3, 1))]
+)
+def test_places_of_adaptive_pools(shape: tuple[int, ...], size: Any, engine: str) -> None:
+    x = RNG.integers(0, 4, shape).astype(float)  # the first of equal ones wins
+    axes = len(size) if isinstance(size, tuple) else 1
+    theirs = getattr(torch.nn, f"AdaptiveMaxPool{axes}d")(size, return_indices=True)
+    ours = getattr(nn, f"AdaptiveMaxPool{axes}d")(size, return_indices=True)
+    function = getattr(F, f"adaptive_max_pool{axes}d")
+    for found in (ours(x, engine=engine), function(x, size, True), function(x, size, return_indices=True)):
+        for a, b in zip(found, theirs(torch.tensor(x)), strict=True):
+            np.testing.assert_array_equal(a, b.numpy())
+    assert isinstance(function(x, size), np.ndarray)

@@ -64,3 +64,17 @@ adaptive_max_pool(x[n,C,*H]; *o=1) -> y[n,C,*o]
     y[n,c,*i] = max[u:(H+o-1)//o+1](where(prod(*((i*H)//o+u < ((i+1)*H+o-1)//o)), x[n, c, *((i*H)//o+u)], -inf))
 """)
 adaptive_max_pool.doc = """The largest of each of the same windows (PyTorch's AdaptiveMaxPool)."""
+
+adaptive_max_pool_winner = later("""
+adaptive_max_pool_winner(x[n,C,*H]; *o=1) -> y[n,C,*o]
+    y[n,c,*i] = argmax[u:(H+o-1)//o+1](where(prod(*((i*H)//o+u < ((i+1)*H+o-1)//o)), x[n, c, *((i*H)//o+u)], -inf))
+""")
+adaptive_max_pool_winner.doc = """Which place of each of these windows is the first largest, counted in index order: the decision that adaptive_max_pool's
+gradient goes by."""
+
+adaptive_window_place = later("""
+adaptive_window_place(a[n,A,I,B]; w=1, k=2, v=2, h=1) -> y[n,A,I,B]
+    y[n,c,i,b] = h * ((i*v)//I + floor(a[n,c,i,b] / w) - k * floor(a[n,c,i,b] / (w*k)))
+""")
+adaptive_window_place.doc = """Where along the third axis, which had v places, a winner of such a window stands: w is the number of places of the window's
+further axes, h what a step along this axis counts for (PyTorch's indices of AdaptiveMaxPool are the sums of these over the axes)."""

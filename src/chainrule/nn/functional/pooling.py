@@ -169,45 +169,67 @@ def parts(output_size: Any, d: int) -> tuple[int | None, ...]:
     return tuple(found)
 
 
-def adaptive(x: Tensor, output_size: Any, largest: bool, d: int) -> Tensor:
+def adaptive(x: Tensor, output_size: Any, largest: bool, return_indices: bool, d: int) -> Tensor:
     """Means or largest values of so many windows along d axes (ops.adaptive_avg_pool, ops.adaptive_max_pool)."""
-    wanted = parts(output_size, d)
+    wanted, indices = parts(output_size, d), flag(return_indices, "return_indices")
 
-    def run(x: Tensor) -> Tensor:
-        o = tuple(size if v is None else v for size, v in zip(x.shape[2:], wanted, strict=True))
-        if all(size % v == 0 for size, v in zip(x.shape[2:], o, strict=True)):
-            k = tuple(size // v for size, v in zip(x.shape[2:], o, strict=True))
-            return ops.max_pool(x, k=k, s=k) if largest else ops.avg_pool(x, k=k, s=k)
-        return ops.adaptive_max_pool(x, o=o) if largest else ops.adaptive_avg_pool(x, o=o)
+    def along_axes(of_windows: Any, of_parts: Any) -> Any:
+        """A pool of x: windows beside one another where the parts divide all axes, which is the shorter formula."""
 
-    return batched(run, x, d + 2, f"adaptive_{'max' if largest else 'avg'}_pool{d}d", _accepted(d))
+        def run(x: Tensor) -> Tensor:
+            o = tuple(size if v is None else v for size, v in zip(x.shape[2:], wanted, strict=True))
+            if all(size % v == 0 for size, v in zip(x.shape[2:], o, strict=True)):
+                return of_windows(x, tuple(size // v for size, v in zip(x.shape[2:], o, strict=True)))
+            return of_parts(x, o)
+
+        return batched(run, x, d + 2, f"adaptive_{'max' if largest else 'avg'}_pool{d}d", _accepted(d))
+
+    if not largest:
+        return along_axes(lambda x, k: ops.avg_pool(x, k=k, s=k), lambda x, o: ops.adaptive_avg_pool(x, o=o))
+    y = along_axes(lambda x, k: ops.max_pool(x, k=k, s=k), lambda x, o: ops.adaptive_max_pool(x, o=o))
+    if not indices:
+        return y
+    none, one = (0,) * d, (1,) * d
+    found = along_axes(lambda x, k: _places(x, ops.max_pool_winner(x, k=k, s=k), k, k, none, one), _adaptive_places)
+    return y, found.astype(np.int64) if isinstance(found, np.ndarray) else found
+
+
+def _adaptive_places(x: Tensor, o: Sizes) -> Tensor:
+    """The same as _places for windows for a number of outputs."""
+    winner = ops.adaptive_max_pool_winner(x, o=o)
+    k = tuple((size + v - 1) // v + 1 for size, v in zip(x.shape[2:], o, strict=True))
+    found: Any = 0.0
+    for j, size in enumerate(x.shape[2:]):
+        how = {"w": math.prod(k[j + 1 :]), "k": k[j], "v": size, "h": math.prod(x.shape[3 + j :])}
+        found = found + along(winner, 2 + j, lambda a, how=how: ops.adaptive_window_place(a, **how))  # type: ignore[misc]  # mypy does not infer lambdas with defaults
+    return found
 
 
 def adaptive_avg_pool1d(input: Tensor, output_size: Any) -> Tensor:
     """The means of output_size windows along the last axis, which overlap where it does not divide its size."""
-    return adaptive(input, output_size, False, 1)
+    return adaptive(input, output_size, False, False, 1)
 
 
 def adaptive_avg_pool2d(input: Tensor, output_size: Any = 1) -> Tensor:
     """The means of output_size windows along rows and columns; 1 is the mean of the whole."""
-    return adaptive(input, output_size, False, 2)
+    return adaptive(input, output_size, False, False, 2)
 
 
 def adaptive_avg_pool3d(input: Tensor, output_size: Any) -> Tensor:
     """The means of output_size windows along the last three axes."""
-    return adaptive(input, output_size, False, 3)
+    return adaptive(input, output_size, False, False, 3)
 
 
-def adaptive_max_pool1d(input: Tensor, output_size: Any) -> Tensor:
-    """The largest of output_size windows along the last axis."""
-    return adaptive(input, output_size, True, 1)
+def adaptive_max_pool1d(input: Tensor, output_size: Any, return_indices: bool = False) -> Tensor:
+    """The largest of output_size windows along the last axis; return_indices: and where they stand, as max_pool1d."""
+    return adaptive(input, output_size, True, return_indices, 1)
 
 
-def adaptive_max_pool2d(input: Tensor, output_size: Any) -> Tensor:
-    """The largest of output_size windows along rows and columns."""
-    return adaptive(input, output_size, True, 2)
+def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = False) -> Tensor:
+    """The largest of output_size windows along rows and columns; return_indices: and where they stand."""
+    return adaptive(input, output_size, True, return_indices, 2)
 
 
-def adaptive_max_pool3d(input: Tensor, output_size: Any) -> Tensor:
-    """The largest of output_size windows along the last three axes."""
-    return adaptive(input, output_size, True, 3)
+def adaptive_max_pool3d(input: Tensor, output_size: Any, return_indices: bool = False) -> Tensor:
+    """The largest of output_size windows along the last three axes; return_indices: and where they stand."""
+    return adaptive(input, output_size, True, return_indices, 3)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...errors import ArgumentError
 from ..arguments import flag, real, several
 from ..functional.pooling import adaptive, avg_pool, lp_pool, max_pool, parts, windowed
 from .base import Layer
@@ -135,20 +134,30 @@ class LPPool3d(_LPPool):
 
 
 class _Adaptive(_Pool):
-    arguments = ("output_size",)
-    largest = False
+    arguments: tuple[str, ...] = ("output_size",)
 
-    def __init__(self, output_size: Any, return_indices: bool = False):
+    def __init__(self, output_size: Any):
         parts(output_size, self.axes)
-        if flag(return_indices, "return_indices"):
-            raise ArgumentError("return_indices=True: not in this layer; accepted: False")
         self.output_size = output_size
 
     def forward(self, x: Any) -> Any:
-        return adaptive(x, self.output_size, self.largest, self.axes)
+        return adaptive(x, self.output_size, False, False, self.axes)
 
     def extra_repr(self) -> str:
         return f"output_size={self.output_size}"
+
+
+class _AdaptiveMax(_Adaptive):
+    """return_indices: gives (values, places in x counted in index order), too."""
+
+    arguments = ("output_size", "return_indices")
+
+    def __init__(self, output_size: Any, return_indices: bool = False):
+        super().__init__(output_size)
+        self.return_indices = flag(return_indices, "return_indices")
+
+    def forward(self, x: Any) -> Any:
+        return adaptive(x, self.output_size, True, self.return_indices, self.axes)
 
 
 class AdaptiveAvgPool1d(_Adaptive):
@@ -169,19 +178,19 @@ class AdaptiveAvgPool3d(_Adaptive):
     axes = 3
 
 
-class AdaptiveMaxPool1d(_Adaptive):
-    """The largest of output_size windows along the last axis (ops.adaptive_max_pool)."""
+class AdaptiveMaxPool1d(_AdaptiveMax):
+    """The largest of output_size windows along the last axis (ops.adaptive_max_pool). return_indices: gives (values, places), too."""
 
-    axes, largest = 1, True
-
-
-class AdaptiveMaxPool2d(_Adaptive):
-    """The largest of output_size windows along rows and columns (ops.adaptive_max_pool)."""
-
-    axes, largest = 2, True
+    axes = 1
 
 
-class AdaptiveMaxPool3d(_Adaptive):
-    """The largest of output_size windows along the last three axes (ops.adaptive_max_pool)."""
+class AdaptiveMaxPool2d(_AdaptiveMax):
+    """The largest of output_size windows along rows and columns (ops.adaptive_max_pool). return_indices: gives (values, places), too."""
 
-    axes, largest = 3, True
+    axes = 2
+
+
+class AdaptiveMaxPool3d(_AdaptiveMax):
+    """The largest of output_size windows along the last three axes (ops.adaptive_max_pool). return_indices: gives (values, places), too."""
+
+    axes = 3
