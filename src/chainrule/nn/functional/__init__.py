@@ -60,7 +60,7 @@ from .loss import (
     triplet_margin_loss,
 )
 from .norm import batch_norm, group_norm, instance_norm, layer_norm, local_response_norm, rms_norm
-from .padding import interpolate, pad
+from .padding import pad
 from .pooling import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
@@ -78,6 +78,7 @@ from .pooling import (
     max_pool2d,
     max_pool3d,
 )
+from .resize import interpolate
 from .shape import (
     bilinear,
     dropout,

@@ -183,7 +183,7 @@ def triplet_margin_loss(
 def _rows(input: Tensor, target: Tensor, same: bool) -> tuple[Tensor, Tensor, bool]:
     """Scores [samples, classes] and their targets, and whether it was one sample alone."""
     x, t = tensor(input), tensor(target)
-    if x.ndim == 1:
+    if x.ndim < 2:
         return x.reshape(1, -1), t.reshape(1, -1) if same else t.reshape(1), True
     if x.ndim != 2:
         raise ShapeError(f"scores of {list(x.shape)}: accepted: [samples, classes], or [classes]")

@@ -121,7 +121,7 @@ def rms_norm(input: Tensor, normalized_shape: Sequence[int], weight: Tensor | No
     x = tensor(input)
     inner = _last(x, normalized_shape, "rms_norm")
     kind = x.trace.root.dtype if isinstance(x, Symbol) else x.dtype if x.dtype.kind == "f" else np.dtype(np.float64)
-    small = float(np.finfo(kind).eps) if eps is None else real(eps, "eps", 0)
+    small = float(np.finfo(kind).eps) if eps is None else real(eps, "eps")
     if weight is None:
         return ops.rms_norm(_three(x, inner), eps=small).reshape(x.shape)
     return ops.rms_norm(_with_samples(x, inner), weight, eps=small).reshape(x.shape)

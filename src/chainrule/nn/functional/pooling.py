@@ -9,7 +9,8 @@ import numpy as np
 
 from ... import ops
 from ...errors import ArgumentError, ShapeError
-from ..arguments import flag, is_whole, real, several, whole
+from ...language.program import MOST
+from ..arguments import flag, is_whole, real, several
 from .common import Tensor, batched
 from .convolution import AXES
 from .padding import along
@@ -91,6 +92,13 @@ def max_pool3d(
     return max_pool(input, kernel_size, stride, padding, dilation, ceil_mode, return_indices, 3)
 
 
+def divisor(value: object) -> int:
+    """What sums are divided by in place of their number."""
+    if not is_whole(value) or not value or abs(value) >= MOST:
+        raise ArgumentError(f"divisor_override={value!r:.80}: not usable; accepted: a whole number other than 0")
+    return int(value)
+
+
 def avg_pool(
     x: Tensor, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool, count_include_pad: bool, divisor_override: int | None, d: int
 ) -> Tensor:
@@ -98,7 +106,7 @@ def avg_pool(
     who = f"avg_pool{d}d"
     k, s, p = windowed(kernel_size, stride, padding, d)
     include = flag(count_include_pad, "count_include_pad")
-    by = None if divisor_override is None else whole(divisor_override, "divisor_override")
+    by = None if divisor_override is None else divisor(divisor_override)
 
     def run(x: Tensor) -> Tensor:
         m = more(x, k, s, p, (1,) * d, ceil_mode, who)

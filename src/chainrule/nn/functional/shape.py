@@ -118,9 +118,12 @@ def embedding(
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False, seed: Any = 0) -> Tensor:
     """In training, each value is 0 with probability p, else divided by 1 - p (ops.dropout). seed: a whole number says which ones."""
     flag(inplace, "inplace")
+    x = tensor(input)
     if real(p, "p", 0, 1) == 0 or not flag(training, "training"):
-        return tensor(input)
-    return ops.dropout(input, seed, p=float(p)) if p < 1 else tensor(input) * 0.0
+        return x
+    if not x.ndim:
+        return dropout(x.reshape(1), p, seed=seed).reshape(())
+    return ops.dropout(x, seed, p=float(p)) if p < 1 else x * 0.0
 
 
 def dropout_channels(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False, seed: Any = 0) -> Tensor:

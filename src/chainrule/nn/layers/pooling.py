@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..arguments import flag, real, several
-from ..functional.pooling import adaptive, avg_pool, lp_pool, max_pool, parts, windowed
+from ..functional.pooling import adaptive, avg_pool, divisor, lp_pool, max_pool, parts, windowed
 from .base import Layer
 
 
@@ -72,7 +72,7 @@ class _AvgPool(_Pool):
         self.kernel_size, self.stride, self.padding = kernel_size, kernel_size if stride is None else stride, padding
         self.ceil_mode, self.count_include_pad = flag(ceil_mode, "ceil_mode"), flag(count_include_pad, "count_include_pad")
         if divisor_override is not None:
-            self.divisor_override = several(divisor_override, "divisor_override", 1, 1)[0]
+            self.divisor_override = divisor(divisor_override)
 
     def forward(self, x: Any) -> Any:
         return avg_pool(x, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad, self.divisor_override, self.axes)
