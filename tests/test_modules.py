@@ -1102,3 +1102,55 @@ def test_a_tuple_alone_is_one_input_where_forward_takes_one() -> None:
             return sum(rows[1:], rows[0])
 
     np.testing.assert_array_equal(Added()((X2, X2)), 2 * X2)
+
+
+class Given(nn.Module):
+    """Parameters and a buffer from numbers of double precision, beside a layer."""
+
+    def __init__(self) -> None:
+        self.w, self.s = nn.Parameter(np.float64([1 / 3, 0.1])), nn.Buffer(np.float64([2 / 3]))
+        self.inner = nn.Linear(2, 2)
+
+    def forward(self, x: Any) -> Any:
+        return self.inner(x * self.w + self.s)
+
+
+def test_given_numbers_keep_their_precision_until_a_type_is_said() -> None:
+    net, third = Given(), np.float64([1 / 3, 0.1])
+    assert net.dtype == net.w.dtype == net.inner.weight.dtype == np.float32  # one type for all, single precision unless something is said
+    np.testing.assert_array_equal(net.w, third.astype(np.float32))
+    seen = copy.deepcopy(net)
+    for made in (net, seen, pickle.loads(pickle.dumps(seen))):
+        np.testing.assert_array_equal(made.astype(np.float64).w, third)
+        np.testing.assert_array_equal(made.s, [2 / 3])
+        assert made(X2.astype(np.float64)).dtype == np.float64
+
+
+@pytest.mark.parametrize(
+    "say",
+    [
+        lambda net: net.astype(np.float32),
+        lambda net: net.init(0, np.float32),
+        lambda net: net.load_state_dict(net.state_dict()),
+        lambda net: net.w.__setitem__(0, 0.25),
+        lambda net: setattr(net, "w", net.w + 0),
+    ],
+    ids=["astype", "init", "load", "memory", "assigned"],
+)
+def test_numbers_that_were_said_stay_as_they_are(say: Callable[[Any], object]) -> None:
+    net = Given()
+    _ = net.w
+    say(net)
+    before = net.w.copy()
+    np.testing.assert_array_equal(net.astype(np.float64).w, before)
+
+
+def test_parameters_beside_those_that_are_loaded_keep_their_precision() -> None:
+    net = Given()
+    _ = net.w
+    net.load_state_dict({"inner.weight": np.eye(2), "inner.bias": np.zeros(2), "s": np.ones(1)}, strict=False)
+    assert net.dtype == np.float32  # some are missing: the others go along
+    net.load_state_dict(
+        {**net.state_dict(), "w": np.float64([1 / 3, 0.1]), "s": np.float64([1]), "inner.weight": np.eye(2), "inner.bias": np.zeros(2)}
+    )
+    np.testing.assert_array_equal(net.w, [1 / 3, 0.1])

@@ -534,7 +534,7 @@ NETWORK_MUTANTS = [
     Mutant("graph-only-last", "nn/graph.py", "for c, _, made, names in reversed(steps):", "for c, _, made, names in steps:", NETWORKS, "gradients are computed front to back"),
     Mutant("graph-fan-out", "nn/graph.py", "if readers[tensor] == 1 else", "if readers[tensor] >= 1 else", GRAPH, "a tensor that is read twice has one gradient"),
     Mutant("graph-signature", "nn/graph.py", "(c.op, tuple(c.names.items())", "(c.op.name, tuple(c.names.items())", GRAPH + MODELS, "programs are kept by the names of operations"),
-    Mutant("graph-settings", "nn/graph.py", "tuple(c.settings.items()), c.prefix) for", "c.prefix) for", GRAPH + MODELS + LAYERS, "the settings missing from a program's key"),
+    Mutant("graph-settings", "nn/graph.py", "tuple(c.settings.items()), c.prefix, c.still) for", "c.prefix) for", GRAPH + MODELS + LAYERS, "the settings missing from a program's key"),
     Mutant("graph-lanes", "nn/graph.py", "any(first[x] != (x in known) for x in c.inputs)", "False", GRAPH + NETWORKS, "another axis of samples is taken for the batch"),
     Mutant("values-shape", "nn/values.py", "if a.shape != shape:", "if a.size != np.prod(shape):", TRAINING, "an array of another shape is taken"),
     Mutant("values-view", "nn/values.py", "        self.array[...] = a\n", "        self.memory = a\n", TRAINING, "an array of the caller's goes to machine code"),

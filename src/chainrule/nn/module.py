@@ -253,7 +253,7 @@ class Module:
 
     @property
     def dtype(self) -> np.dtype:
-        """The number type of the parameters; float32 where there are none."""
+        """The number type of all parameters and buffers; float32 until another is said by init, astype or load_state_dict."""
         found = [s for s in self._all_states() if s.memory is not None]
         return found[0].array.dtype if found else np.dtype(np.float32)
 
@@ -268,7 +268,7 @@ class Module:
         rng, kind = np.random.default_rng(whole(seed, "seed", 0)), number_type(dtype)
         drawn = {s: s.drawn(rng, name, kind) for name, s in self.named_states()}
         for s, a in drawn.items():
-            s.memory = a
+            s.said(a)
         self._input = None
         return self
 
@@ -307,18 +307,18 @@ class Module:
             s.sized(a.shape)
             if s.memory is not None and s.memory.dtype == kind:
                 s.memory[...] = a  # in place: views that were handed out stay the network's own
+                s.assumed = False
             else:
-                s.memory = a
+                s.said(a)
         for s in self._all_states():
             if s not in made and s.memory is not None and s.memory.dtype != kind:
-                s.memory = s.memory.astype(kind)
+                s.said(s.in_type(kind, s.key))
 
     def astype(self: M, dtype: object) -> M:
-        """The same parameters in another number type, in place."""
+        """The same parameters in another number type, in place. Numbers that they were made from have their own precision still."""
         kind = number_type(dtype)
         for name, s in self.named_states():
-            old = s.array
-            s.memory = stored(name, s.shape, kind, lambda old=old: old)  # type: ignore[misc]  # a lambda with the array it is for
+            s.said(s.in_type(kind, name))
         return self
 
     # What it was trained on ------------------------------------------------------------------------------------------

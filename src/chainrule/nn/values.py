@@ -53,12 +53,14 @@ class Stored:
 
     shape: of the tensor. bound: of the uniform distribution it starts from, or `initial`, an array to start from. Until it is
     given numbers it draws them from seed 0 and `key`, its name in the largest network that it has been put into: so they do
-    not depend on who asks first.
+    not depend on who asks first. They are in single precision then, which nobody has asked for (`assumed`): an array to start from is
+    read anew where a type is said later (`in_type`).
     """
 
     deviation = 0.0  # of the normal distribution it starts from, where there is one
     blank: int | None = None  # a row that starts at 0
     kept = True  # whether it is in state_dict
+    assumed = False  # whether nobody has said a number type
     trained = True  # whether training changes it (Module.requires_grad_)
 
     def __init__(self, shape: Shape, bound: float = 0.0, initial: np.ndarray | None = None, whole: bool = False):
@@ -75,7 +77,19 @@ class Stored:
         with _lock:
             if self.memory is None:
                 self.memory = self.drawn(np.random.default_rng([0, zlib.crc32(self.key.encode())]), self.key, kind)
+                self.assumed = True
             return self.memory
+
+    def said(self, memory: np.ndarray) -> None:
+        """Memory whose number type somebody has asked for."""
+        self.memory, self.assumed = memory, False
+
+    def in_type(self, kind: np.dtype, name: str) -> np.ndarray:
+        """New memory in this type, with its numbers: those that it was given where nothing has changed them since."""
+        old = self.array
+        if self.assumed and self.initial is not None and np.array_equal(old, self.initial.astype(old.dtype)):
+            old = self.initial
+        return stored(name, self.shape, kind, lambda: old)
 
     def drawn(self, rng: np.random.Generator, name: str, kind: np.dtype) -> np.ndarray:
         """New memory with the numbers it starts from."""
@@ -105,6 +119,7 @@ class Stored:
         a = self.fitting(value, name)
         self.sized(a.shape)
         self.array[...] = a
+        self.assumed = False
 
     def sized(self, shape: Shape) -> None:
         """Take a shape where that is still open; a shape that is known stays."""
