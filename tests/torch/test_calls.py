@@ -134,3 +134,15 @@ def test_places_of_adaptive_pools(shape: tuple[int, ...], size: Any, engine: str
         for a, b in zip(found, theirs(torch.tensor(x)), strict=True):
             np.testing.assert_array_equal(a, b.numpy())
     assert isinstance(function(x, size), np.ndarray)
+
+
+@pytest.mark.parametrize("momentum", [None, 0.0, 1.0])
+def test_statistics_of_instances_follow_with_the_share_that_pytorch_takes(momentum: float | None) -> None:
+    """Without a momentum they stay as they are: there is no count of batches, as batch normalisation has."""
+    net, other = (m.InstanceNorm1d(2, momentum=momentum, track_running_stats=True) for m in (nn, torch.nn))
+    x = numbers(3, 2, 4)
+    net.init(0, np.float64)
+    other.double()(torch.tensor(x))
+    cr.fit(net, nn.MSELoss(), cr.optim.SGD(1e-9), (x, x), epochs=1, batch_size=3)
+    for name, v in other.state_dict().items():
+        np.testing.assert_allclose(net.state_dict()[name], v.numpy(), rtol=1e-12, atol=1e-15, err_msg=name)

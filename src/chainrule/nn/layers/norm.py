@@ -92,7 +92,8 @@ class BatchNorm3d(_BatchNorm):
 class _InstanceNorm(_Followed):
     """Each channel of each sample less its mean and over its deviation (ops.group_norm).
 
-    With track_running_stats, states follow the means over the samples, and are what inference uses, as in PyTorch.
+    With track_running_stats, states follow the means over the samples (not at all where momentum is None), and are what inference
+    uses, as in PyTorch.
     Source: Ulyanov et al., 2016.
     """
 
@@ -117,8 +118,8 @@ class _InstanceNorm(_Followed):
     def _normal(self, x: Any) -> Any:
         if x.shape[1] != self.num_features:
             raise ShapeError(f"{type(self).__name__} of {list(x.shape)}: {x.shape[1]} channels; accepted: {self.num_features}")
-        own = self.training or not self.track_running_stats
-        return F.instance_norm(x, self.running_mean, self.running_var, self.weight, self.bias, own, self.momentum, self.eps)
+        own, follow = self.training or not self.track_running_stats, 0.0 if self.momentum is None else self.momentum
+        return F.instance_norm(x, self.running_mean, self.running_var, self.weight, self.bias, own, follow, self.eps)
 
 
 class InstanceNorm1d(_InstanceNorm):
