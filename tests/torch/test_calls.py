@@ -146,3 +146,11 @@ def test_statistics_of_instances_follow_with_the_share_that_pytorch_takes(moment
     cr.fit(net, nn.MSELoss(), cr.optim.SGD(1e-9), (x, x), epochs=1, batch_size=3)
     for name, v in other.state_dict().items():
         np.testing.assert_allclose(net.state_dict()[name], v.numpy(), rtol=1e-12, atol=1e-15, err_msg=name)
+
+
+@pytest.mark.parametrize(("axes", "sizes", "shape"), [(1, (2, 3, 2), (2, 2, 6)), (2, (2, (3, 2), (2, 3)), (1, 6, 6)), (3, (1, 2), (2, 1, 3, 5, 2))])
+def test_norms_of_windows_that_reach_beyond_the_end(axes: int, sizes: Any, shape: tuple[int, ...]) -> None:
+    """PyTorch takes the mean of what is inside for the mean of the window: as if the places outside were as large as the others."""
+    x = numbers(*shape) ** 2
+    net, other = (getattr(m, f"LPPool{axes}d")(*sizes, ceil_mode=True) for m in (nn, torch.nn))
+    np.testing.assert_allclose(net(x), other(torch.tensor(x)).numpy(), rtol=1e-12)

@@ -148,7 +148,22 @@ def lp_pool(x: Tensor, norm_type: float, kernel_size: Any, stride: Any, ceil_mod
     who = f"lp_pool{d}d"
     k, s, p = windowed(kernel_size, stride, 0, d)
     norm = real(norm_type, "norm_type", 0, open_end=True)
-    return batched(lambda x: ops.lp_pool(x, k=k, s=s, more=more(x, k, s, p, (1,) * d, ceil_mode, who), norm=norm), x, d + 2, who, _accepted(d))
+
+    def run(x: Tensor) -> Tensor:
+        m = more(x, k, s, p, (1,) * d, ceil_mode, who)
+        y = ops.lp_pool(x, k=k, s=s, more=m, norm=norm)
+        return y * _cut_short(x.shape[2:], y.shape[2:], k, s, norm).astype(getattr(y, "dtype", np.float64)) if any(m) else y
+
+    return batched(run, x, d + 2, who, _accepted(d))
+
+
+def _cut_short(sizes: Sizes, windows: Sizes, k: Sizes, s: Sizes, norm: float) -> np.ndarray:
+    """What norms are multiplied by where windows reach beyond the end: PyTorch takes the places outside for as large as those inside are."""
+    found: Any = 1.0
+    for size, count, a, b in zip(sizes, windows, k, s, strict=True):
+        inside = np.minimum(size - b * np.arange(count), a)
+        found = np.multiply.outer(found, (a / inside) ** (1 / norm))
+    return np.asarray(found)
 
 
 def lp_pool1d(input: Tensor, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False) -> Tensor:
