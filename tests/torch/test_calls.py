@@ -154,3 +154,13 @@ def test_norms_of_windows_that_reach_beyond_the_end(axes: int, sizes: Any, shape
     x = numbers(*shape) ** 2
     net, other = (getattr(m, f"LPPool{axes}d")(*sizes, ceil_mode=True) for m in (nn, torch.nn))
     np.testing.assert_allclose(net(x), other(torch.tensor(x)).numpy(), rtol=1e-12)
+
+
+def test_groups_of_one_value_are_their_bias_where_there_are_several_samples() -> None:
+    net, other = nn.GroupNorm(2, 2).init(0, np.float64), torch.nn.GroupNorm(2, 2).double()
+    for m in (net.bias, other.bias.data.numpy()):
+        m[...] = [0.5, -2]
+    x = numbers(3, 2)
+    np.testing.assert_allclose(net(x), other(torch.tensor(x)).detach().numpy())
+    with pytest.raises(cr.ShapeError, match="one value for each group"):
+        net(x[:1])

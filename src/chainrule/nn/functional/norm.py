@@ -80,12 +80,12 @@ def instance_norm(
 
 def group_norm(input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5) -> Tensor:
     """Channels in groups, each less its mean and over its deviation (ops.group_norm)."""
-    input, g = tensor(input), whole(num_groups, "num_groups")
-    if input.ndim < 2 or input.shape[1] % g:
-        raise ShapeError(f"group_norm of {list(input.shape)} in {g} groups: accepted: channels on the second axis, whose number {g} divides")
-    if math.prod(input.shape[2:]) * input.shape[1] == g:
-        raise ShapeError(f"group_norm of {list(input.shape)} in {g} groups: one value for each group has no deviation; accepted: more than one")
-    return ops.group_norm(input, weight, bias, g=g, eps=eps)
+    x, g = tensor(input), whole(num_groups, "num_groups")
+    if x.ndim < 2 or x.shape[1] % g:
+        raise ShapeError(f"group_norm of {list(x.shape)} in {g} groups: accepted: channels on the second axis, whose number {g} divides")
+    if math.prod(x.shape) == g:
+        raise ShapeError(f"group_norm of {list(x.shape)} in {g} groups: one value for each group has no deviation; accepted: more than one")
+    return ops.group_norm(x, weight, bias, g=g, eps=eps)
 
 
 def _last(x: Tensor, normalized_shape: Sequence[int], who: str) -> int:
