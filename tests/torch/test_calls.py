@@ -164,3 +164,15 @@ def test_groups_of_one_value_are_their_bias_where_there_are_several_samples() ->
     np.testing.assert_allclose(net(x), other(torch.tensor(x)).detach().numpy())
     with pytest.raises(cr.ShapeError, match="one value for each group"):
         net(x[:1])
+
+
+def test_the_least_eps_is_that_of_the_type_that_is_computed_in() -> None:
+    """Without parameters that is the input's, in a call and in training."""
+    net, other = nn.RMSNorm(2, elementwise_affine=False), torch.nn.RMSNorm(2, elementwise_affine=False)
+    x = numbers(3, 2) * 1e-4
+    t = torch.tensor(x, requires_grad=True)
+    want = other(t)
+    (want**2).sum().backward()
+    np.testing.assert_allclose(net(x), want.detach().numpy(), rtol=1e-12)
+    _, gradients = cr.value_and_grad(net, Total(lambda y, _: (y[0] ** 2).sum()))(x, x)
+    np.testing.assert_allclose(gradients["input"], t.grad.numpy(), rtol=1e-9, atol=1e-9)

@@ -113,8 +113,8 @@ def _ready(net: Module, arrays: Sequence[np.ndarray], transform: Op | None, engi
         if 0 in a.shape:
             raise ShapeError(f"{name} with shape {a.shape}: has no numbers; accepted: axes of at least 1 behind the samples")
     own = transform_for(net, arrays, transform)
-    network = written(net, [a.shape for a in arrays], False, own, form=form, logical=[a.dtype == bool for a in arrays])
     dtype = type_of(net, arrays)
+    network = written(net, [a.shape for a in arrays], False, own, form=form, logical=[a.dtype == bool for a in arrays], dtype=dtype)
     g = network.graph(network.outputs)
     as_read(network, g, arrays, dtype)
     types = {name: read_type(network, name, a, dtype) for name, a in zip(network.inputs, arrays, strict=True)}

@@ -112,13 +112,16 @@ def written(
     front: Module | None = None,
     form: Form | None = None,
     logical: Sequence[bool] = (),
+    dtype: np.dtype | None = None,
 ) -> Network:
     """Run forward (and the loss) on symbols of these full shapes, samples first where they have as many each.
 
     front: a module that inputs go through first, before the transform. form: how forward is given them. logical: which ones say yes or no.
+    dtype: what is computed in, where that is not the network's type.
     """
     samples = together(inputs)
     trace = Trace(net, training, samples or 1, front)
+    trace.dtype = dtype or net.dtype
     with trace.running():
         symbols = [trace.input(name, shape, bool(samples)) for name, shape in zip(numbered("input", len(inputs)), inputs, strict=True)]
         if front is not None:

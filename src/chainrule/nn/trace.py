@@ -115,6 +115,7 @@ class Trace:
         self.updates: dict[Stored, Symbol] = {}
         self.seen: list[tuple[str, Module, object]] = []
         self.path = ""
+        self.dtype = root.dtype  # what is computed in
         self.prefixes: set[str] = set()
 
     @contextmanager

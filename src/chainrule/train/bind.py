@@ -65,12 +65,13 @@ def build(
     optimizer: Optimizer | None,
     transform: Op | None,
     augment: Module | None = None,
+    dtype: np.dtype | None = None,
 ) -> Built:
     """Formulas of a training step, or of loss and gradients where there is no optimiser.
 
     wanted: the inputs whose gradients are asked for, beside the parameters'; None for a training step.
     """
-    network = written(net, inputs, True, transform, loss, targets, augment)
+    network = written(net, inputs, True, transform, loss, targets, augment, dtype=dtype)
     renewed = [new for new, _ in network.updates] if optimizer is not None else []
     g = network.graph([LOSS, *renewed])
     groups = grouped(net, optimizer)

@@ -60,7 +60,7 @@ class Evaluation:
 
     def _written(self, count: int, data: Data) -> tuple[Network, Graph]:
         inputs, targets = data.shapes(count)
-        network = written(self.net, inputs, False, self.transform, self.loss, targets)
+        network = written(self.net, inputs, False, self.transform, self.loss, targets, dtype=self.dtype)
         return network, network.graph([LOSS, *network.outputs])
 
     def _program(self, count: int) -> tuple[Network, Graph, Runs]:

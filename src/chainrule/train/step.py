@@ -82,7 +82,7 @@ def value_and_grad(net: Module, loss: object) -> Callable[..., tuple[float, dict
             wanted = [k for k, a in data.inputs.items() if a.dtype.kind == "f"]
             for k in {*wanted} & {*net.values}:
                 raise ArgumentError(f"{k!r}: is a parameter's name and stands for an input's gradient; accepted: another name for the parameter")
-            built = build(net, total, *data.shapes(len(data)), wanted, None, own)
+            built = build(net, total, *data.shapes(len(data)), wanted, None, own, dtype=dtype)
             as_trained(net, built.network, data)
             runs = built.runner(types(built.network, data, dtype), dtype, len(data), (), engine)
             found = known.put(key, (runs, built, dtype))
@@ -149,7 +149,7 @@ class TrainStep:
         self._made(built, self.batch)
 
     def _built(self, count: int) -> Built:
-        return build(self.net, self.loss, *self.data.shapes(count), None, self.optimizer, self.transform, self.augment)
+        return build(self.net, self.loss, *self.data.shapes(count), None, self.optimizer, self.transform, self.augment, self.dtype)
 
     def _made(self, built: Built, count: int) -> None:
         read = types(built.network, self.data, self.dtype)

@@ -120,7 +120,7 @@ def rms_norm(input: Tensor, normalized_shape: Sequence[int], weight: Tensor | No
     """The last axes over the root of their mean square (ops.rms_norm). eps=None: the number type's smallest step at 1."""
     x = tensor(input)
     inner = _last(x, normalized_shape, "rms_norm")
-    kind = x.trace.root.dtype if isinstance(x, Symbol) else x.dtype if x.dtype.kind == "f" else np.dtype(np.float64)
+    kind = x.trace.dtype if isinstance(x, Symbol) else x.dtype if x.dtype.kind == "f" else np.dtype(np.float64)
     small = float(np.finfo(kind).eps) if eps is None else real(eps, "eps")
     if weight is None:
         return ops.rms_norm(_three(x, inner), eps=small).reshape(x.shape)
