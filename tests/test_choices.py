@@ -8,7 +8,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import nn, optim
-from chainrule.train import choices
+from chainrule.train import choices, run
 from chainrule.train.choices import Run
 
 RUN = Run(4, 50)  # epochs, and steps in each
@@ -74,12 +74,24 @@ def test_augmentation_by_name() -> None:
     ) == (None, False)
 
 
+@pytest.mark.parametrize(
+    "text", ["one-cycle:pct_start=0.2", "one-cycle:three_phase=true", "step:every=0.5", "warmup:epochs=0.1,one-cycle", "plateau"]
+)
+@pytest.mark.parametrize("epochs", [0, 1, 5])
+def test_what_suits_enough_samples_is_not_refused_before_they_are_counted(text: str, epochs: int) -> None:
+    settings = run.Settings("fashion-mnist", "lenet5", epochs, 64, None, None, None, 0, 1, schedule=text)
+    settings.check()
+    settings.optimiser(60000)
+
+
 WRONG: list[tuple[Callable[[], object], str]] = [
     (lambda: choices.optimizer("adamx", RUN), "^optimizer='adamx': 'adamx' is none; accepted: sgd, adam"),
     (lambda: choices.optimizer("", RUN), "^optimizer='': '' is none"),
     (lambda: choices.optimizer("sgd,adam", RUN), "^optimizer='sgd,adam': 2 optimisers"),
     (lambda: choices.optimizer("lr=3", RUN), "^optimizer='lr=3': 'lr=3' is none"),
     (lambda: choices.optimizer("sgd:lr", RUN), "^optimizer='sgd:lr': 'lr' is no setting; accepted: KEY=VALUE"),
+    (lambda: choices.optimizer("adam:eps=1,eps=2", RUN), "^optimizer='adam:eps=1,eps=2': adam has eps twice"),
+    (lambda: choices.schedule("step:factor=-1", 0.1, RUN), "^schedule='step:factor=-1': step: factor=-1"),
     (lambda: choices.optimizer("sgd:rate=1", RUN), "^optimizer='sgd:rate=1': sgd has no 'rate'; accepted: lr, momentum"),
     (lambda: choices.optimizer("sgd:lr=fast", RUN), "^optimizer='sgd:lr=fast': sgd: lr='fast': not usable"),
     (lambda: choices.optimizer("sgd:lr=1", RUN, lr=2.0), "^optimizer='sgd:lr=1': sgd has lr=1, and there is --lr 2"),

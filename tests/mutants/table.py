@@ -548,7 +548,7 @@ NETWORK_MUTANTS = [
     Mutant("train-rollback", "train/fit.py", "        values[k][...] = v", "        pass", NETWORKS, "weights that are NaN are kept"),
     Mutant("train-settings", "train/run.py", '"momentum": self.momentum, ', '"momentum": self.lr, ', LIBRARY, "the run's momentum is its rate"),
     Mutant("choices-behind", "train/choices.py", "in reversed(items(text, \"schedule\", list(SCHEDULES)) if text else [])", "in items(text, \"schedule\", list(SCHEDULES)) if text else []", CHOICES, "warmup,cosine is a warm-up behind a cosine"),
-    Mutant("choices-epochs", "train/choices.py", "optim.StepLR(lr, _epochs(every, \"every\") * run.steps, factor)", "optim.StepLR(lr, _epochs(every, \"every\"), factor)", CHOICES, "steps where epochs were said"),
+    Mutant("choices-epochs", "train/choices.py", "max(1.0, _epochs(every, \"every\") * run.steps)", "max(1.0, _epochs(every, \"every\"))", CHOICES, "steps where epochs were said"),
     Mutant("choices-both", "train/choices.py", "for k in own.keys() & item.settings.keys():", "for k in ():", CHOICES, "a rate said twice"),
     Mutant("train-seed", "train/run.py", "settings.seed,\n            settings.threads", "settings.threads,\n            settings.seed", LIBRARY, "seed and threads swapped"),
     Mutant("train-rate", "train/optimizer.py", "def number(name: str, given: object, least: float = 0.0", "def number(name: str, given: object, least: float = -1.0", NETWORKS, "a negative learning rate is accepted"),

@@ -1,6 +1,7 @@
 """PyTorch's own samples of its functions, through the functions of the same names: values and gradients of every floating tensor.
 
-A function is applicable where nn.functional has it. The last test prints the count.
+A function is applicable where nn.functional has it. All samples are compared on the native engine, the first few of each function on the reference too.
+The last test prints the count.
 """
 
 from __future__ import annotations
@@ -24,11 +25,12 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from torch.testing._internal.common_methods_invocations import op_db
 
-MOST = 24  # samples of one function
+MOST, BOTH = 24, 3  # samples of one function, and of these on both engines
+PREFIX = "nn.functional."
 INFOS = {
-    f"{i.name.removeprefix('nn.functional.')}{'-' if i.variant_test_name else ''}{i.variant_test_name}": i
+    f"{i.name.removeprefix(PREFIX)}{'-' if i.variant_test_name else ''}{i.variant_test_name}": i
     for i in op_db
-    if i.name.startswith("nn.functional.")
+    if i.name.startswith(PREFIX) or i.name in ("softmax", "log_softmax")
 }
 APPLICABLE = sorted(k for k in INFOS if hasattr(F, k.split("-")[0]))
 COUNTS: dict[str, int] = {}
@@ -68,10 +70,10 @@ def refusal(name: str, tensors: Sequence[torch.Tensor], outputs: Sequence[torch.
         return "drawn"
     if given.get("dtype") is not None:
         return "dtype"
-    return "cubic" if name == "interpolate-bicubic" else "sixth" if name == "hardsigmoid" else None
+    return "cubic" if name == "interpolate-bicubic" else None
 
 
-def compared(name: str, sample: Any) -> str | None:
+def compared(name: str, sample: Any, engine: str) -> str | None:
     """None where values and gradients agree, else why they were not compared."""
     floats: list[torch.Tensor] = []
 
@@ -95,8 +97,10 @@ def compared(name: str, sample: Any) -> str | None:
     moving = [(k, f) for k, f in enumerate(floats) if f.requires_grad]
     wanted = torch.autograd.grad(total, [f for _, f in moving], allow_unused=True)
     loss = Total(lambda found, _: sum(((y * s).sum() if s.shape else y * float(s) for y, s in zip(found, seeds, strict=True)), 0.0))
-    value, gradients = cr.value_and_grad(net, loss)(X, X)
+    value, gradients = cr.value_and_grad(net, loss)(X, X, engine=engine)
     near(value, total, "value")
+    if name == "hardsigmoid":
+        return "sixth"
     for (k, _), want in zip(moving, wanted, strict=True):
         near(gradients[f"x_{k}"], want, f"x_{k}")
     return None
@@ -108,7 +112,9 @@ def test_samples(name: str) -> None:
         warnings.simplefilter("ignore")
         for k, sample in enumerate(samples(name)):
             try:
-                why = compared(name, sample)
+                why = compared(name, sample, "native")
+                if why is None and k < BOTH:
+                    compared(name, sample, "reference")
             except Exception as e:
                 e.add_note(f"sample {k} of {name}: {[getattr(a, 'shape', a) for a in (sample.input, *sample.args)]} {sample.kwargs}")
                 raise
@@ -120,5 +126,5 @@ def test_how_many() -> None:
     agree, others = COUNTS.get("agree", 0), {k: v for k, v in COUNTS.items() if k != "agree"}
     shown = "; ".join(f"{v}: {REFUSED[k]}" for k, v in sorted(others.items()))
     total = agree + sum(others.values())
-    print(f"\nfunctions: {len(APPLICABLE)}; {agree} of {total} samples agree; not compared: {shown}")
+    print(f"\nfunctions and variants: {len(APPLICABLE)}; {agree} of {total} samples agree; not compared: {shown}")
     assert not agree or agree >= 0.95 * (total - others.get("empty", 0) - others.get("drawn", 0))

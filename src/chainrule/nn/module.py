@@ -231,6 +231,8 @@ class Module:
     def requires_grad_(self: M, requires_grad: bool = True) -> M:
         """Whether training changes its parameters, and those of all modules in it. Those that it does not change have no gradients.
 
+        It may be said anew between steps; the number of the step (Adam's) goes on for all parameters alike.
+
         >>> import chainrule as cr
         >>> net = cr.nn.Sequential(cr.nn.Linear(2, 3), cr.nn.Linear(3, 2))
         >>> first = net[0].requires_grad_(False)

@@ -53,7 +53,12 @@ def items(text: str, what: str, names: Sequence[str]) -> list[Item]:
             raise ArgumentError(
                 f"{what}={text!r:.80}: {name!r:.40} is none; accepted: {', '.join(names)}, with settings as in NAME:KEY=VALUE,KEY=VALUE"
             )
-    return [Item(name, dict(_setting(p, what, text) for p in parts), f"{what}={text!r:.80}: {name}") for name, parts in found]
+    made_of = [(name, [_setting(p, what, text) for p in parts]) for name, parts in found]
+    for name, pairs in made_of:
+        twice = next((k for j, (k, _) in enumerate(pairs) if k in dict(pairs[:j])), None)
+        if twice is not None:
+            raise ArgumentError(f"{what}={text!r:.80}: {name} has {twice} twice; accepted: once")
+    return [Item(name, dict(pairs), f"{what}={text!r:.80}: {name}") for name, pairs in made_of]
 
 
 def _setting(part: str, what: str, text: str) -> tuple[str, Any]:
@@ -103,13 +108,11 @@ def _cosine(lr: Rate, run: Run, least: float = 0.0) -> Schedule:
 
 
 def _step(lr: Rate, run: Run, every: float = 1, factor: float = 0.1) -> Schedule:
-    return optim.StepLR(lr, _epochs(every, "every") * run.steps, factor)
+    return optim.StepLR(lr, max(1.0, _epochs(every, "every") * run.steps), _factor(factor))
 
 
 def _exponential(lr: Rate, run: Run, factor: float = 0.9) -> Schedule:
-    if isinstance(factor, bool) or not isinstance(factor, int | float) or not 0 < factor < math.inf:
-        raise ArgumentError(f"factor={factor!r:.40}: not usable; accepted: a number above 0, which each epoch multiplies the rate by")
-    return optim.Exponential(lr, factor ** (1 / run.steps))
+    return optim.Exponential(lr, _factor(factor) ** (1 / run.steps))
 
 
 def _ramp(lr: Rate, run: Run, last: float = 0.0) -> Schedule:
@@ -118,6 +121,12 @@ def _ramp(lr: Rate, run: Run, last: float = 0.0) -> Schedule:
 
 def _warmup(lr: Rate, run: Run, epochs: float = 1) -> Schedule:
     return optim.Warmup(lr, max(1.0, _epochs(epochs, "epochs") * run.steps))
+
+
+def _factor(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise ArgumentError(f"factor={value!r:.40}: not usable; accepted: a number above 0, which multiplies the rate")
+    return float(value)
 
 
 def _epochs(value: object, what: str) -> float:

@@ -26,6 +26,8 @@ from .fit import Epoch, Progress, fit
 from .groups import Clip
 from .optimizer import Optimizer
 
+PLENTY = 1000  # steps in an epoch, for schedules that need some
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -49,14 +51,14 @@ class Settings:
     clip_norm: float | None = None
 
     def check(self) -> None:
-        """Refuse what can be refused before any data is read."""
+        """Refuse what can be refused before any data is read: what would be wrong for however many samples."""
         known(self.model)
-        self.optimiser(self.batch_size)
+        self.optimiser(PLENTY * self.batch_size)
         choices.augmentation(self.augment, (1, 1, 1))
 
     def optimiser(self, samples: int) -> Optimizer:
         """The optimiser, for so many training samples."""
-        run = choices.Run(self.epochs, -(-samples // self.batch_size))
+        run = choices.Run(max(self.epochs, 1), -(-samples // self.batch_size))
         given = {"lr": self.lr, "momentum": self.momentum, "weight_decay": self.weight_decay}
         made = choices.optimizer(self.optimizer, run, self.schedule, **given)
         return made if self.clip_norm is None else Clip(made, norm=self.clip_norm)
