@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 
 import chainrule as cr
-from chainrule.nn.models import document001, lenet5
+from chainrule.nn.documents import document001
+from chainrule.nn.models import lenet5
 from chainrule.train.data import fashion_mnist
 from chainrule.train.evaluate import accuracy
 from chainrule.train.fit import order_of
