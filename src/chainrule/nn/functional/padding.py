@@ -24,7 +24,7 @@ def along(x: Tensor, axis: int, function: Callable[[Tensor], Tensor]) -> Tensor:
 
 
 def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
-    """Places before and behind the last axes: pairs of numbers, the last axis first; negative ones cut off (mode constant). A value may be infinite."""
+    """Places before and behind the last axes: pairs of numbers, the last axis first; negative ones cut off. A value may be infinite."""
     x = tensor(input)
     if not isinstance(pad, (tuple, list)) or len(pad) % 2 or not all(map(is_whole, pad)) or len(pad) > 2 * x.ndim:
         raise ArgumentError(f"pad={pad!r:.80}: not pairs of numbers; accepted: two for each of up to {x.ndim} axes, the last axis first")

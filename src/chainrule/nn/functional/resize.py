@@ -39,12 +39,12 @@ def interpolate(
         return adaptive(x, sizes if d > 1 else sizes[0], False, False, d)
     if mode in LINEAR:
         for k, (o, scale) in enumerate(zip(sizes, scales, strict=True)):
-            x = along(x, 2 + k, lambda y, o=o, scale=scale: _linear(y, o, scale, bool(align_corners)))  # type: ignore[misc]  # as above
+            x = along(x, 2 + k, lambda y, o=o, scale=scale: _linear(y, o, scale, bool(align_corners)))  # type: ignore[misc]  # mypy does not infer lambdas with defaults
         return x
     if mode == "nearest":  # the value at floor(i / scale)
         return ops.upsample_nearest(x, o=sizes, a=tuple(f.denominator for f in scales), b=tuple(f.numerator for f in scales))
     for k, (o, f) in enumerate(zip(sizes, scales, strict=True)):  # at floor((i + 1/2) / scale)
-        x = along(x, 2 + k, lambda y, o=o, f=f: ops.nearest_exact(y, o=o, a=f.denominator, b=f.numerator))  # type: ignore[misc]  # as above
+        x = along(x, 2 + k, lambda y, o=o, f=f: ops.nearest_exact(y, o=o, a=f.denominator, b=f.numerator))  # type: ignore[misc]  # mypy does not infer lambdas with defaults
     return x
 
 
