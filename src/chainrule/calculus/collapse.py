@@ -25,6 +25,7 @@ from ..language.tree import (
     Expr,
     Line,
     Reduce,
+    add,
     direct_reads,
     fresh_name,
     inside,
@@ -35,7 +36,6 @@ from ..language.tree import (
     rename_bound,
     subs,
 )
-from .simplify import plus
 
 LETTERS = ("r", "q", "g", "h", "l", "a", "f")  # for the places of a gradient that no letter of the forward formula names
 
@@ -135,7 +135,7 @@ def gather(name: str, axes: tuple[Poly, ...], contributions: list[Contribution],
     target = target_of(axes, contributions, known)
     total: Expr = ZERO
     for c in contributions:
-        total = plus(total, collapse(name, target, axes, c, known, record))
+        total = add(total, collapse(name, target, axes, c, known, record))
     line = target.line(name, total)
     if len(contributions) > 1:
         record.append((partial(line_text, line, known.axes), "the contributions add up (product rule, several uses)"))

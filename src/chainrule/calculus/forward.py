@@ -17,15 +17,18 @@ from ..language.tree import (
     Read,
     Reduce,
     Tensor,
+    add,
     direct_reads,
+    div,
     fresh_name,
     inside,
     mul,
 )
 from .decisions import winner
 from .prepare import active_tensors, moving, prepared
-from .rules import chosen, derivative, flat, others
-from .simplify import only, over, plus, times
+from .rules import chosen, derivative, flat, only, others
+from .shifts import cancelling
+from .tidy import tidied
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ def forward(d: Definition, wrt: tuple[str, ...]) -> Tangent:
 class _Forward:
     def __init__(self, d: Definition, wrt: tuple[str, ...]):
         self.d, self.wrt = d, wrt
-        self.active = active_tensors(d, wrt)
+        self.active = active_tensors(d, wrt) - cancelling(d)
         self.taken = set(d.names)
         self.axes = dict(d.axes)
         self.tangent: dict[str, str] = {}
@@ -55,21 +58,24 @@ class _Forward:
             self.axes[self.tangent[t]] = d.axes[t]
 
     def run(self) -> Tangent:
-        d, lines = self.d, []
+        d = self.d
+        values: list[Line] = []
+        tangents: list[Line] = []
         for line in d.lines:
-            lines.append(line)
+            values.append(line)
             self.line, self.moving = line, moving(line.expr, self.active)
             self.extra: list[Line] = []
             bound = dict(zip(line.letters, line.ranges, strict=True))
             expr = self.of(line.expr, bound, line.read)
-            lines += self.extra
+            values += self.extra
             if line.tensor in self.active or line.tensor in {t.name for t in d.outputs}:
-                lines.append(replace(line, tensor=self.tangent[line.tensor], expr=expr))
+                tangents.append(replace(line, tensor=self.tangent[line.tensor], expr=expr))
         by_name = {t.name: t for t in d.inputs}
         inputs = d.inputs + tuple(Tensor(self.tangent[t], by_name[t].axes) for t in self.wrt)
         outputs = tuple(Tensor(self.tangent[t.name], t.axes) for t in d.outputs)
         label = fresh_name(f"{d.name}_tangent", self.taken)
-        derived = Definition(label, inputs, d.settings, outputs, tuple(lines), d.sample_size)
+        derived = Definition(label, inputs, d.settings, outputs, (*values, *tangents), d.sample_size)
+        derived, _ = tidied(derived, len(values), d.axes)
         return Tangent(derived, {t: self.tangent[t] for t in self.wrt}, {t.name: self.tangent[t.name] for t in d.outputs})
 
     def of(self, e: Expr, bound: dict[str, Poly], value: Expr | None) -> Expr:
@@ -95,15 +101,11 @@ class _Forward:
             if choice is not None:  # the factor stands inside the branch: one that is not taken adds no 0 * inf
                 term = mul(inner, choice[0]) if fn != "where" and isinstance(a, Read) else only(*choice, inner)
             elif fn == "/" and k == 0:
-                term = over(inner, args[1], self.same)
+                term = div(inner, args[1])
             else:
-                term = times(inner, derivative(e, k, value if value is not None else e, self.d.floats), self.same)
-            total = plus(total, term)
+                term = mul(inner, derivative(e, k, value if value is not None else e, self.d.floats))
+            total = add(total, term)
         return total
-
-    def same(self, e: Expr) -> Expr:
-        """e, or the tensor that this line keeps it in."""
-        return self.line.read if e == self.line.expr else e
 
     def of_reduction(self, e: Reduce, bound: dict[str, Poly]) -> Expr:
         if e.kind is Kind.ARGMAX:

@@ -34,7 +34,6 @@ from ..language.tree import (
     fresh_name,
     letters_of,
     mul,
-    needed,
     number_of,
     reads,
 )
@@ -42,8 +41,9 @@ from . import zeros
 from .collapse import Contribution, Known, gather
 from .decisions import winner
 from .prepare import active_tensors, distinct, moving, prepared
-from .rules import chosen, derivative, flat, others
-from .simplify import only, over, times
+from .rules import chosen, derivative, flat, only, others
+from .shifts import cancelling
+from .tidy import tidied
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +111,7 @@ class _Reverse:
     def __init__(self, d: Definition, wrt: tuple[str, ...]):
         self.d, self.wrt = d, wrt
         self.taken = set(d.names)
-        self.active = active_tensors(d, wrt)
+        self.active = active_tensors(d, wrt) - cancelling(d)
         self.pending: dict[str, _Pending] = {t: _Pending() for t in (*d.axes,)}
         self.written, self.carried = zeros.written(d), set[str]()
         self.axes = dict(d.axes)
@@ -163,11 +163,11 @@ class _Reverse:
         of = {t: self.adjoint[t] for t in self.wrt}
         inputs = d.inputs + tuple(Tensor(seeds[t.name], t.axes) for t in d.outputs)
         results = tuple(Tensor(of[t], d.axes[t]) for t in self.wrt)
-        lines = needed(tuple(forward + backward), {t.name for t in results})
-        values = {x.tensor for x in forward}
-        kept = sum(x.tensor in values for x in lines)
         label = self.name(f"{d.name}_{'_'.join('d' + t for t in self.wrt)}")
-        derived = Definition(label, inputs, d.settings, results, lines, d.sample_size)
+        derived = Definition(label, inputs, d.settings, results, tuple(forward + backward), d.sample_size)
+        derived, _ = tidied(derived, len(forward), d.axes)
+        values = {x.tensor for x in forward}
+        kept = sum(x.tensor in values for x in derived.lines)
         return Gradient(derived, kept, seeds, of, steps)
 
     def conditions(self, line: Line, adjoint: Line | None) -> tuple[zeros.Condition, ...]:
@@ -213,9 +213,9 @@ class _Reverse:
 
     def push_argument(self, e: Call, k: int, adjoint: Expr, around: _Around, value: Expr) -> None:
         if e.fn == "/" and k == 0:  # a quotient keeps its shape, so that formulas read as written by hand
-            return self.push(e.args[0], over(adjoint, e.args[1], self.same), around, None)
+            return self.push(e.args[0], div(adjoint, e.args[1]), around, None)
         factor = derivative(e, k, value, self.d.floats)
-        return None if factor == ZERO else self.push(e.args[k], times(adjoint, factor, self.same), around, None)
+        return None if factor == ZERO else self.push(e.args[k], mul(adjoint, factor), around, None)
 
     def push_reduction(self, e: Reduce, adjoint: Expr, around: _Around) -> None:
         if e.kind is Kind.ARGMAX:
@@ -248,10 +248,6 @@ class _Reverse:
         """e with no letter bound in it that is one of these."""
         used = set(letters)
         return distinct(e, used, self.taken) if used & letters_of(e) else e
-
-    def same(self, e: Expr) -> Expr:
-        """e, or the tensor that this line keeps it in."""
-        return self.line.read if e == self.line.expr else e
 
     def decision(self, e: Reduce, bound: dict[str, Poly]) -> Read:
         """The saved tensor that says which term of e won."""

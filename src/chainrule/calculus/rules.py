@@ -7,7 +7,7 @@ from collections.abc import Collection
 from functools import cache
 
 from ..language.brackets import has_test
-from ..language.functions import ALL, Kind
+from ..language.functions import ALL, CONSTANTS, Kind
 from ..language.index import Poly
 from ..language.tree import ONE, ZERO, Call, Const, Expr, Index, Reduce, add, div, folded, fresh_name, mul, neg, reads, sub, subs
 
@@ -20,7 +20,7 @@ def _tree(text: str) -> ast.expr:
 def _build(node: ast.expr, env: dict[str, Expr]) -> Expr:
     match node:
         case ast.Name():
-            return env[node.id]
+            return Const(CONSTANTS[node.id]) if node.id in CONSTANTS else env[node.id]
         case ast.Constant():
             return Const(node.value)  # type: ignore[arg-type]  # the table's formulas hold numbers only
         case ast.UnaryOp():
@@ -67,6 +67,15 @@ def chosen(e: Call, which: int) -> tuple[Expr, bool] | None:
         wins_ties = which == 0 and not constant(other)
         return Call(strict + "=" * wins_ties, (me, other)), True
     return None
+
+
+def only(test: Expr, taken: bool, body: Expr) -> Expr:
+    """body where the test is not 0 (or, not taken, where it is 0); else 0, whatever the body is there."""
+    if body == ZERO:
+        return ZERO
+    if isinstance(body, Call) and body.fn == "neg":
+        return neg(only(test, taken, body.args[0]))
+    return Call("where", (test, body, ZERO) if taken else (test, ZERO, body))
 
 
 def derivative(e: Call, which: int, value: Expr, floats: Collection[str] = ()) -> Expr:

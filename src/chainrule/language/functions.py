@@ -70,7 +70,7 @@ FUNCTIONS = _table(
     Function("softplus", 1, ("sigmoid(a)",), "", r"\operatorname{softplus}", singular=True),
     Function("tanh", 1, ("1-y**2",), "tanh", r"\tanh"),
     Function("sigmoid", 1, ("y*(1-y)",), "", r"\sigma"),
-    Function("erf", 1, ("1.1283791670955126*exp(-a**2)",), "", r"\operatorname{erf}"),
+    Function("erf", 1, ("2*exp(-a**2)/sqrt(pi)",), "", r"\operatorname{erf}"),
     Function("maximum", 2, ("where(a>=b,1,0)", "where(b>a,1,0)"), "maximum", r"\max", exact=True),
     Function("minimum", 2, ("where(a<=b,1,0)", "where(b<a,1,0)"), "minimum", r"\min", exact=True),
     Function("where", 3, (None, "where(a,1,0)", "where(a,0,1)"), "where", r"\operatorname{where}", exact=True),

@@ -40,7 +40,8 @@ def expression(e: Expr, axes: Axes, needed: int = 0) -> str:
 def _expression(e: Expr, axes: Axes) -> tuple[str, int]:
     match e:
         case Const(value):
-            return (repr(value), ATOM) if value >= 0 else (repr(value), BINDS["neg"])
+            text = "pi" if abs(value) == math.pi else repr(abs(value))
+            return (text, ATOM) if value >= 0 else (f"-{text}", BINDS["neg"])
         case Index(expr):
             return str(expr), _poly_binds(expr)
         case Read(tensor, index):

@@ -1,0 +1,138 @@
+"""From what the chain rule writes to what a textbook prints: the lines of a derivative, rewritten by the identities until none fits.
+
+A line of a derivative is rewritten alone; where one gradient is read by nothing but another at the same place, and both together come out shorter
+than apart, they become one line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
+
+from ..language.functions import FUNCTIONS
+from ..language.tree import ZERO, Call, Const, Definition, Expr, Line, Read, Reduce, children, direct_reads, letters_of, needed, reads, subs, walk
+from .identities import IDENTITIES, Identity, Rewriting, remade, rewritten
+from .normal import with_indices
+from .prepare import distinct
+from .scope import Scope
+
+
+@dataclass(frozen=True)
+class Move:
+    """One rewriting of a line: by an identity; or, without, by what another tensor is, put in for it, or (no name) in its parts."""
+
+    line: Line
+    by: Identity | None = None
+    what: str = ""
+
+
+Moves = tuple[Move, ...]
+
+
+LARGEST = 300  # nodes of what is rewritten as a whole; of what is longer the parts are, or it would take long
+
+
+def simplified(line: Line, scope: Scope) -> tuple[Line, Moves]:
+    """A line rewritten until no identity fits, and the moves that led there."""
+    inside = scope.inside(line)
+    if size(line.expr) > LARGEST:
+        expr = _in_parts(line.expr, inside, _sizes(line.expr))
+        return replace(line, expr=expr), (Move(replace(line, expr=expr)),) if expr != line.expr else ()
+    made = Rewriting(IDENTITIES, inside).moves(line.expr)
+    moves = tuple(Move(replace(line, expr=with_indices(e, scope.floats)), rule) for rule, e in made)
+    return (moves[-1].line if moves else line), moves
+
+
+def _in_parts(e: Expr, scope: Scope, sizes: dict[int, int]) -> Expr:
+    """e with its largest parts that are not too large rewritten."""
+    if sizes[id(e)] <= LARGEST:
+        return with_indices(rewritten(e, IDENTITIES, scope), scope.floats)
+    inner = scope.within(e) if isinstance(e, Reduce) else scope
+    return remade(e, tuple(_in_parts(a, inner, sizes) for a in children(e)))
+
+
+def _sizes(e: Expr) -> dict[int, int]:
+    """The number of nodes of each part of e, by id."""
+    found: dict[int, int] = {}
+    for node in reversed(list(walk(e))):
+        found[id(node)] = 1 + sum(found[id(a)] for a in children(node))
+    return found
+
+
+def tidied(d: Definition, forward: int, values: Collection[str]) -> tuple[Definition, dict[str, Moves]]:
+    """A derived definition with the lines behind its first `forward` rewritten, and what was done to each, by tensor. values: the tensors of
+    the definition that it was derived from."""
+    scope = Scope.of(d, d.lines[:forward], values)
+    whole = _Tidy(scope, frozenset(t.name for t in d.outputs), set(d.names))
+    for line in d.lines[forward:]:
+        whole.add(line)
+    lines = needed((*d.lines[:forward], *whole.lines), set(whole.outputs))
+    return d.with_lines(lines=lines), whole.done
+
+
+@dataclass
+class _Tidy:
+    """The lines so far, and what was done to each."""
+
+    scope: Scope
+    outputs: frozenset[str]
+    names: set[str]
+    lines: list[Line] = field(default_factory=list)
+    done: dict[str, Moves] = field(default_factory=dict)
+
+    def add(self, line: Line) -> None:
+        """A line rewritten, with those before it that only it reads put in where both become shorter together."""
+        line, moves = simplified(line, self.scope)
+        seen: set[str] = set()
+        while name := next((r.tensor for r in reads(line.expr) if r.tensor not in seen), None):
+            seen.add(name)
+            source = next((x for x in self.lines if x.tensor == name and x.target is None), None)
+            if source is None or (name in self.outputs and source.expr != ZERO):
+                continue
+            put = replace(line, expr=self.put(line.expr, source, set(line.letters) | letters_of(line.expr)))
+            short, more = simplified(put, self.scope)
+            if source.expr == ZERO or self.is_shorter(source, line, put, short):
+                moves = (*moves, Move(put, None, name), *more)
+                line = short
+        self.done[line.tensor] = moves
+        self.lines.append(line)
+
+    def is_shorter(self, source: Line, line: Line, put: Line, short: Line) -> bool:
+        """Whether a line with another put in is shorter than both, and nothing is computed more often for that."""
+        if isinstance(source.expr, (Read, Const)):
+            return isinstance(source.expr, Const) or source.expr.index == source.index
+        at = [r for r in reads(line.expr) if r.tensor == source.tensor]
+        once = len(at) == 1 and at[0] in direct_reads(line.expr) and _everywhere(source, at[0], line)
+        if _length(short.expr) >= _length(put.expr):
+            return False
+        wide = all(len(r.index) >= len(line.letters) for r in at)  # else what is one number for many places would be computed at each
+        return once or (wide and size(short.expr) < size(line.expr) + size(source.expr) and _work(short.expr) <= _work(line.expr))
+
+    def put(self, e: Expr, source: Line, around: set[str]) -> Expr:
+        """e with what a line says in place of each read of it."""
+        if isinstance(e, Read) and e.tensor == source.tensor:
+            value = distinct(source.expr, set(around) | set(source.letters), self.names)
+            return subs(value, dict(zip(source.letters, e.index, strict=True)))
+        return remade(e, tuple(self.put(a, source, around) for a in children(e)))
+
+
+def _everywhere(source: Line, r: Read, line: Line) -> bool:
+    """Whether a read at each place of a line is of another place of its source."""
+    ranges = dict(zip(line.letters, line.ranges, strict=True))
+    plain = source.target is None and all(p.letter in ranges for p in r.index) and len(set(r.index)) == len(r.index)
+    return plain and set(map(str, r.index)) == set(line.letters) and all(ranges[str(p)] == s for p, s in zip(r.index, source.ranges, strict=True))
+
+
+def size(e: Expr) -> int:
+    """How much there is to read and to compute."""
+    return sum(1 for _ in walk(e))
+
+
+def _length(e: Expr) -> tuple[int, int]:
+    """How long an expression is, and of how many tensors."""
+    return size(e), len({r.tensor for r in reads(e)})
+
+
+def _work(e: Expr) -> int:
+    """The functions, divisions and reductions of an expression."""
+    return sum(isinstance(x, Reduce) or (isinstance(x, Call) and (x.fn in FUNCTIONS or x.fn == "/")) for x in walk(e))

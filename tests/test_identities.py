@@ -1,0 +1,147 @@
+"""The rules that derived formulas are rewritten by: each holds in exact numbers, does what its text says, and leaves nothing worse behind."""
+
+from __future__ import annotations
+
+import math
+import random
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule.calculus.identities import IDENTITIES, Identity, rewritten
+from chainrule.calculus.match import alike
+from chainrule.calculus.scope import Scope
+from chainrule.calculus.shifts import SPLITTING
+from chainrule.language.tree import Definition, Expr
+from tests import plain
+
+RULES = (*IDENTITIES, *SPLITTING)
+
+
+def power(a: object, b: object) -> Fraction:
+    return Fraction(a) ** int(b)  # type: ignore[arg-type, call-overload]  # whole numbers, as tested
+
+
+def root(a: Fraction) -> Fraction:
+    top, bottom = math.isqrt(a.numerator), math.isqrt(a.denominator)
+    assert top**2 == a.numerator and bottom**2 == a.denominator, "roots are of squares here"
+    return Fraction(top, bottom)
+
+
+def logarithm(a: Fraction) -> Fraction:
+    """Of a power of 3, the inverse of `exp` here."""
+    k = round(math.log(a, 3))
+    assert Fraction(3) ** k == a
+    return Fraction(k)
+
+
+# An exponential is a power of 3: what holds for each base holds for e. Its arguments are whole numbers then.
+EXACT = plain.REAL | {
+    "exp": lambda a: Fraction(3) ** int(a), "log": logarithm, "sqrt": root, "**": power, "/": lambda a, b: Fraction(a) / b,
+    "read": lambda v: v, "written": lambda v: Fraction(v) if isinstance(v, int) else v,
+}  # fmt: skip
+
+
+def formula(rule: Identity, text: str) -> Definition:
+    lines = f" {rule.lines}\n" if rule.lines else ""
+    return cr.op(f"rule({rule.header}) -> z\n{lines} z = {text}").definition
+
+
+def drawn(d: Definition, r: random.Random, least: int = 1) -> dict[str, np.ndarray]:
+    """Whole numbers above 0 for the inputs; K is 4."""
+    out = {}
+    for t in d.inputs:
+        a = np.empty(tuple(4 for _ in t.axes), object)
+        for at in np.ndindex(a.shape):
+            a[at] = r.randint(0, 3) if t.whole is not None else r.randint(least, 9)
+        out[t.name] = a
+    return out
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_both_sides_are_equal_in_exact_fractions(rule: Identity) -> None:
+    r = random.Random(0)
+    left, right = formula(rule, rule.left), formula(rule, rule.right)
+    for _ in range(20):
+        arrays = drawn(left, r)
+        if rule.left == "log(a * exp(b))":
+            arrays["a"] = np.array(Fraction(3) ** r.randint(-3, 3), object)
+        assert plain.evaluate(left, arrays, {"K": 4}, EXACT)["z"] == plain.evaluate(right, arrays, {"K": 4}, EXACT)["z"]
+
+
+def rewritten_by(rule: Identity, d: Definition) -> Expr:
+    scope = Scope.of(d, d.lines[:-1], ()).inside(d.lines[-1])
+    return rewritten(d.lines[-1].expr, (rule,), scope)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_a_rule_does_what_its_text_says(rule: Identity) -> None:
+    found, wanted = rewritten_by(rule, formula(rule, rule.left)), formula(rule, rule.right).lines[-1].expr
+    assert found == wanted or alike(found, wanted)
+
+
+PRODUCTS = [
+    "exp(a)/(2+exp(a))", "b/(exp(a)+c)*exp(a)", "c*(b/(1+exp(a)))*a*exp(a)", "(a*exp(b))/(exp(b)-c)", "a/(c-exp(b))*exp(b)/b", "-(a/(1+exp(b))*exp(b))",
+    "a*exp(b)/(1+exp(b))*exp(c)/(2+exp(c))", "exp(a)/(exp(b)+exp(a))", "exp(a)*a/(1+exp(a))/(3+exp(a))", "a/b*2*c/b*b", "a*b - c*a - 2*a", "-a*b - b*c + 3*a*b",
+    "a*(b/a + c)*(c - a)", "a/2*4*(b - c)/(6*a)", "(a - b)*(a - b)/(b - a)", "a*2**3/2", "(a/3)**2*(b*2)**3", "a**2*b**3/(b*a)**2", "exp(a)**2/(1+exp(a))**3",
+    "2*exp(a)/(3+2*exp(a))*b", "a - (b - (c - a)) - (a - b)", "(a*b + a*c)/(a*b)", "1/a/b/(1/c)", "sqrt(4)*a*sqrt(9)/sqrt(16)", "a*(a > b)*(a > b)*c",
+    "where(a > b, c, 0)*a + where(a > b, 0, b)", "where(a > b, c, 0) + where(a > b, 0, b)", "c*(b > a)/a*b*a",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", PRODUCTS)
+def test_rewriting_keeps_the_value(text: str) -> None:
+    d = cr.op(f"f(a, b, c) -> y\n y = {text}").definition
+    scope = Scope.of(d, (), ())
+    changed = rewritten(d.lines[0].expr, IDENTITIES, scope)
+    for seed in range(20):
+        arrays = drawn(d, random.Random(seed))
+        try:
+            want = plain.evaluate(d, arrays, {}, EXACT)["y"][()]
+        except ZeroDivisionError:
+            continue
+        assert plain.value(changed, {}, arrays, EXACT) == want
+    assert rewritten(changed, IDENTITIES, scope) == changed, "what is rewritten stays as it is"
+
+
+def gradient(text: str, wrt: str = "x") -> str:
+    return cr.derive(text, wrt).formula.partition(" = ")[2]
+
+
+def test_a_sum_keeps_what_it_may_leave_out() -> None:
+    """A factor that may be infinite stays in a sum that may have no term: 0 times it is not 0."""
+    text = "f(x[A], s) -> y[A]\n y[i] = sum[u:A]((u < i) * x[u] * s / s**2)"
+    op = cr.op(text)
+    y, pullback = cr.vjp(op, np.ones(3), np.array(np.inf), engine="reference")
+    assert y[0] == 0
+    dx, _ = pullback(np.array([1.0, 0.0, 0.0]))
+    assert (dx == 0).all()
+    outside = cr.op("f(x[A], s) -> y[A]\n y[i] = sum[u:2](x[i+u+2] * exp(s))")
+    assert outside(np.ones(3), np.array(np.inf), engine="reference")[2] == 0
+
+
+@pytest.mark.parametrize("text, want", {
+    "s(x[K]) -> y[K]\n y[i] = 1 / (1 + exp(-x[i]))": "dy[i] * y[i] * (1 - y[i])",
+    "s(x[K]) -> y[K]\n u[i] = 1 + exp(-x[i])\n y[i] = 1 / u[i]": "dy[i] * y[i] * (1 - y[i])",
+    "s(x[K]) -> y[K]\n v[i] = exp(-x[i])\n u[i] = 1 + v[i]\n y[i] = 1 / u[i]": "dy[i] * y[i] * (1 - y[i])",
+    "s(x[K]) -> y[K]\n y[i] = 1 / (2 + 2 * exp(-x[i]))": "dy[i] * y[i] * (1 - 2 * y[i])",
+    "s(x[K]) -> y[K]\n y[i] = exp(x[i]) / (1 + exp(x[i]))": "dy[i] * y[i] * (1 - y[i])",
+    "s(x[K]) -> y[K]\n y[i] = exp(x[i]) / sum[j](exp(x[j]))": "y[i] * (dy[i] - sum[i1](dy[i1] * y[i1]))",
+    "f(x, z) -> y\n y = x*z + sin(x)": "dy * (z + cos(x))",
+    "f(x[K], t[K]) -> l\n l = sum[k]((x[k] - t[k])**2) / 2": "dl * (x[k] - t[k])",
+}.items())  # fmt: skip
+def test_gradients_read_as_in_a_book(text: str, want: str) -> None:
+    assert gradient(text) == want
+
+
+@pytest.mark.parametrize("engine", ["native", "reference"])
+@pytest.mark.parametrize("text", [
+    "1 / (1 + exp(-x[i]))", "exp(x[i]) / (1 + exp(x[i]))", "1 / (1 + exp(-x[i]))**2", "1 / (2 + 2 * exp(-x[i]))", "exp(x[i]) / (exp(x[i]) + 3)",
+])  # fmt: skip
+def test_no_gradient_is_undefined_far_out(text: str, engine: str) -> None:
+    x = np.array([-800.0, -90.0, 0.0, 90.0])
+    _, pullback = cr.vjp(f"s(x[K]) -> y[K]\n y[i] = {text}", x, engine=engine)
+    (dx,) = pullback(np.ones(4))
+    assert np.isfinite(dx).all()
