@@ -63,8 +63,23 @@ def whole_number(value: int | float) -> Fraction | None:
     return exact if exact is not None and exact.denominator <= 1024 and abs(exact.numerator) < 2**31 else None
 
 
+_products: dict[int, tuple[Expr, Product]] = {}  # by node, which is kept alive; rules ask again and again for those of the same nodes
+MOST = 20_000
+
+
 def product_of(e: Expr) -> Product:
     """e as a product."""
+    known = _products.get(id(e))
+    if known is not None and known[0] is e:
+        return known[1]
+    if len(_products) > MOST:
+        _products.clear()
+    found = _product_of(e)
+    _products[id(e)] = e, found
+    return found
+
+
+def _product_of(e: Expr) -> Product:
     match e:
         case Const(value) if (number := whole_number(value)) is not None:
             return Product(number)

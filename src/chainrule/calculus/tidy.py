@@ -89,6 +89,9 @@ class _Tidy:
             source = next((x for x in self.lines if x.tensor == name and x.target is None), None)
             if source is None or (name in self.outputs and source.expr != ZERO):
                 continue
+            short_enough = size(line.expr) + size(source.expr) <= LARGEST // 2
+            if not short_enough and not isinstance(source.expr, (Read, Const)):
+                continue
             put = replace(line, expr=self.put(line.expr, source, set(line.letters) | letters_of(line.expr)))
             short, more = simplified(put, self.scope)
             if source.expr == ZERO or self.is_shorter(source, line, put, short):
