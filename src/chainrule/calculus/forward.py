@@ -75,7 +75,7 @@ class _Forward:
         outputs = tuple(Tensor(self.tangent[t.name], t.axes) for t in d.outputs)
         label = fresh_name(f"{d.name}_tangent", self.taken)
         derived = Definition(label, inputs, d.settings, outputs, (*values, *tangents), d.sample_size)
-        derived, _ = tidied(derived, len(values), d.axes)
+        derived, _ = tidied(derived, len(values))
         return Tangent(derived, {t: self.tangent[t] for t in self.wrt}, {t.name: self.tangent[t.name] for t in d.outputs})
 
     def of(self, e: Expr, bound: dict[str, Poly], value: Expr | None) -> Expr:

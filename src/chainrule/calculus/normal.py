@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from ..language.brackets import is_test
 from ..language.index import Poly
-from ..language.tree import ONE, ZERO, Call, Const, Expr, Index, Reduce, add, children, div, folded, mul, neg, sub
+from ..language.tree import ONE, ZERO, Call, Const, Expr, Index, Reduce, add, between, children, div, folded, mul, neg, sub
 from .match import alike
 
 Power = tuple[Expr, int]
@@ -29,7 +29,7 @@ class Product:
         """With one factor more; equal factors become one power."""
         for k, (b, e) in enumerate(self.powers):
             if alike(b, base):
-                if is_test(b):
+                if is_test(b) and exponent > 0:
                     return replace(self, merged=True)  # 1 * 1 and 0 * 0
                 rest = ((b, e + exponent),) if e + exponent else ()
                 return Product(self.number, (*self.powers[:k], *rest, *self.powers[k + 1 :]), True)
@@ -69,13 +69,13 @@ MOST = 20_000
 
 def product_of(e: Expr) -> Product:
     """e as a product."""
-    known = _products.get(id(e))
+    known = _products.get(id(e))  # kept alive by the table
     if known is not None and known[0] is e:
         return known[1]
     if len(_products) > MOST:
         _products.clear()
     found = _product_of(e)
-    _products[id(e)] = e, found
+    _products[id(e)] = e, found  # kept alive by the table
     return found
 
 
@@ -130,8 +130,14 @@ def _written(powers: Iterable[Power]) -> list[Expr]:
 
 
 def _joined(factors: Sequence[Expr]) -> Expr:
+    """The product; bounds from below and above that follow one another are one bracket."""
     out: Expr = ONE
-    for f in factors:
+    todo = list(factors)
+    while todo:
+        f = todo.pop(0)
+        if todo and between(pair := Call("*", (f, todo[0]))):
+            f = pair
+            todo.pop(0)
         out = mul(out, f)
     return out
 

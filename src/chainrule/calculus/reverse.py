@@ -165,7 +165,7 @@ class _Reverse:
         results = tuple(Tensor(of[t], d.axes[t]) for t in self.wrt)
         label = self.name(f"{d.name}_{'_'.join('d' + t for t in self.wrt)}")
         derived = Definition(label, inputs, d.settings, results, tuple(forward + backward), d.sample_size)
-        derived, _ = tidied(derived, len(forward), d.axes)
+        derived, _ = tidied(derived, len(forward))
         values = {x.tensor for x in forward}
         kept = sum(x.tensor in values for x in derived.lines)
         return Gradient(derived, kept, seeds, of, steps)

@@ -31,7 +31,7 @@ class Rule(StrEnum):
     PLACE = "place"  # diff(x[k], x[r]) = delta(k, r)
     COLLAPSE = "collapse"  # delta(k, r) leaves one term of a sum; about: k, r, the letter, its value
     BOUNDS = "bounds"  # conditions on indices that say nothing new are left out
-    SIMPLIFY = "simplify"  # about: the identity's name, its left side, its right side
+    SIMPLIFY = "simplify"  # about: the law's name, its left side, its right side
     SAVED = "saved"  # a value that the forward pass has; about: its name
     GATHER = "gather"  # the contributions of several uses add up
     NOTHING = "nothing"  # nothing depends on it

@@ -1,4 +1,4 @@
-"""From what the chain rule writes to what a textbook prints: the lines of a derivative, rewritten by the identities until none fits.
+"""From what the chain rule writes to what a textbook prints: the lines of a derivative, rewritten by the laws of algebra until none fits.
 
 A line of a derivative is rewritten alone; where one gradient is read by nothing but another at the same place, and both together come out shorter
 than apart, they become one line.
@@ -6,23 +6,43 @@ than apart, they become one line.
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
 from ..language.functions import FUNCTIONS
-from ..language.tree import ZERO, Call, Const, Definition, Expr, Line, Read, Reduce, children, direct_reads, letters_of, needed, reads, subs, walk
-from .identities import IDENTITIES, Identity, Rewriting, remade, rewritten
-from .normal import with_indices
+from ..language.index import Poly
+from ..language.tree import (
+    ZERO,
+    Call,
+    Const,
+    Definition,
+    Expr,
+    Line,
+    Read,
+    Reduce,
+    children,
+    direct_reads,
+    free_names,
+    fresh_name,
+    letters_of,
+    needed,
+    neg,
+    reads,
+    subs,
+    walk,
+)
+from .laws import LAWS, Law
+from .normal import is_product, is_sum, with_indices
 from .prepare import distinct
+from .rewrite import Rewriting, remade, rewritten
 from .scope import Scope
 
 
 @dataclass(frozen=True)
 class Move:
-    """One rewriting of a line: by an identity; or, without, by what another tensor is, put in for it, or (no name) in its parts."""
+    """One rewriting of a line: by a law; or, without, by what another tensor is, put in for it, or (no name) in its parts."""
 
     line: Line
-    by: Identity | None = None
+    by: Law | None = None
     what: str = ""
 
 
@@ -33,20 +53,20 @@ LARGEST = 300  # nodes of what is rewritten as a whole; of what is longer the pa
 
 
 def simplified(line: Line, scope: Scope) -> tuple[Line, Moves]:
-    """A line rewritten until no identity fits, and the moves that led there."""
+    """A line rewritten until no law fits, and the moves that led there."""
     inside = scope.inside(line)
     if size(line.expr) > LARGEST:
         expr = _in_parts(line.expr, inside, _sizes(line.expr))
         return replace(line, expr=expr), (Move(replace(line, expr=expr)),) if expr != line.expr else ()
-    made = Rewriting(IDENTITIES, inside).moves(line.expr)
+    made = Rewriting(LAWS, inside).moves(line.expr)
     moves = tuple(Move(replace(line, expr=with_indices(e, scope.floats)), rule) for rule, e in made)
     return (moves[-1].line if moves else line), moves
 
 
 def _in_parts(e: Expr, scope: Scope, sizes: dict[int, int]) -> Expr:
     """e with its largest parts that are not too large rewritten."""
-    if sizes[id(e)] <= LARGEST:
-        return with_indices(rewritten(e, IDENTITIES, scope), scope.floats)
+    if sizes[id(e)] <= LARGEST:  # kept alive by the line
+        return with_indices(rewritten(e, LAWS, scope), scope.floats)
     inner = scope.within(e) if isinstance(e, Reduce) else scope
     return remade(e, tuple(_in_parts(a, inner, sizes) for a in children(e)))
 
@@ -55,15 +75,14 @@ def _sizes(e: Expr) -> dict[int, int]:
     """The number of nodes of each part of e, by id."""
     found: dict[int, int] = {}
     for node in reversed(list(walk(e))):
-        found[id(node)] = 1 + sum(found[id(a)] for a in children(node))
+        found[id(node)] = 1 + sum(found[id(a)] for a in children(node))  # kept alive by e
     return found
 
 
-def tidied(d: Definition, forward: int, values: Collection[str]) -> tuple[Definition, dict[str, Moves]]:
-    """A derived definition with the lines behind its first `forward` rewritten, and what was done to each, by tensor. values: the tensors of
-    the definition that it was derived from."""
-    scope = Scope.of(d, d.lines[:forward], values)
-    whole = _Tidy(scope, frozenset(t.name for t in d.outputs), set(d.names))
+def tidied(d: Definition, forward: int) -> tuple[Definition, dict[str, Moves]]:
+    """A derived definition with the lines behind its first `forward` rewritten, and what was done to each, by tensor."""
+    scope = Scope.of(d, d.lines[:forward])
+    whole = _Tidy(scope, frozenset(t.name for t in d.outputs), set(d.names), _fixed(d))
     for line in d.lines[forward:]:
         whole.add(line)
     lines = needed((*d.lines[:forward], *whole.lines), set(whole.outputs))
@@ -77,6 +96,7 @@ class _Tidy:
     scope: Scope
     outputs: frozenset[str]
     names: set[str]
+    fixed: frozenset[str]  # what no letter may be called
     lines: list[Line] = field(default_factory=list)
     done: dict[str, Moves] = field(default_factory=dict)
 
@@ -97,8 +117,12 @@ class _Tidy:
             if source.expr == ZERO or self.is_shorter(source, line, put, short):
                 moves = (*moves, Move(put, None, name), *more)
                 line = short
-        self.done[line.tensor] = moves
-        self.lines.append(line)
+        self.done[line.tensor] = tuple(replace(m, line=self.neat(m.line)) for m in moves)
+        self.lines.append(self.neat(line))
+
+    def neat(self, line: Line) -> Line:
+        """A line whose bound letters have the shortest names that are free: k1, not k121."""
+        return replace(line, expr=_neat(line.expr, self.fixed | set(line.letters)))
 
     def is_shorter(self, source: Line, line: Line, put: Line, short: Line) -> bool:
         """Whether a line with another put in is shorter than both, and nothing is computed more often for that."""
@@ -129,6 +153,35 @@ def _everywhere(source: Line, r: Read, line: Line) -> bool:
 def size(e: Expr) -> int:
     """How much there is to read and to compute."""
     return sum(1 for _ in walk(e))
+
+
+def _fixed(d: Definition) -> frozenset[str]:
+    """The names of tensors, settings and sizes."""
+    return frozenset(d.axes) | {s for s, _ in d.settings} | {x for axes in d.axes.values() for p in axes for x in p.names}
+
+
+def _neat(e: Expr, around: frozenset[str] | set[str]) -> Expr:
+    """e with a minus in front of products, not around them, and the digits behind bound letters gone, or as few as there can be."""
+    if isinstance(e, Call) and e.fn == "neg" and is_product(e.args[0]):
+        e = _minus(e.args[0]) or e
+    if not isinstance(e, Reduce):
+        parts = tuple(_neat(a, around) for a in children(e))
+        return e if all(x is y for x, y in zip(parts, children(e), strict=True)) else replace(e, args=parts)  # type: ignore[arg-type]  # a Call has parts
+    others = around | (free_names(e.body) - set(e.letters))
+    swap: dict[str, Poly] = {}
+    for x in e.letters:
+        swap[x] = Poly.name(fresh_name(x.rstrip("0123456789") or x, others | set(map(str, swap.values()))))
+    letters = tuple(str(swap[x]) for x in e.letters)
+    body = e.body if letters == e.letters else subs(e.body, swap)
+    return remade(replace(e, letters=letters), (_neat(body, around | set(letters)),))
+
+
+def _minus(e: Expr) -> Expr | None:
+    """A product with a minus in front of its first factor; None where that is a bracket."""
+    if isinstance(e, Call) and e.fn in ("*", "/"):
+        first = _minus(e.args[0])
+        return None if first is None else Call(e.fn, (first, e.args[1]))
+    return None if is_sum(e) or (isinstance(e, Call) and e.fn == "neg") else neg(e)
 
 
 def _length(e: Expr) -> tuple[int, int]:

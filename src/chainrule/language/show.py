@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from .functions import FUNCTIONS, OPERATORS, Kind
 from .index import Poly, Quotient, related
 from .raw import UNKNOWN
+from .single import in_blocks
 from .tree import Call, Const, Definition, Expr, Index, Line, Read, Reduce, Tensor
 
 Axes = Mapping[str, tuple[Poly, ...]]
@@ -109,7 +110,14 @@ def line_text(line: Line, axes: Axes, declared: bool = True) -> str:
 
     gap = "," if line.target is None else ", "
     left = f"{line.tensor}[{gap.join(map(shown, line.index, line.axes))}]" if line.index else line.tensor
-    return f"{left} = {expression(line.expr, axes)}"
+    return f"{left} = {expression(without_blocks(line, axes), axes)}"
+
+
+def without_blocks(line: Line, axes: Axes) -> Expr:
+    """The expression of a line as it is written: that a term read at a block of places is dropped where there is none goes without saying."""
+    e = line.expr
+    spans = dict(zip(line.letters, line.ranges, strict=True))
+    return e.body if isinstance(e, Reduce) and e.kind is Kind.SUM and not e.letters and in_blocks(e.body, spans, axes) else e
 
 
 def tensor_text(t: Tensor, sample: str) -> str:
