@@ -14,6 +14,7 @@ dx[n,k] = sum[o](dy[n,o] * w[o,k])
 
 from . import nn, ops
 from .errors import ArgumentError, ChainruleError, DataError, DefinitionError, ElementTypeError, NumericsError, ShapeError
+from .explain import Why, why
 from .nn.files import load, save
 from .operation.derivative import Derivation, derive, jvp, vjp
 from .operation.op import Op, op
@@ -37,6 +38,7 @@ __all__ = [
     "Op",
     "ShapeError",
     "TrainStep",
+    "Why",
     "derive",
     "evaluate",
     "fit",
@@ -49,4 +51,5 @@ __all__ = [
     "save",
     "value_and_grad",
     "vjp",
+    "why",
 ]  # fmt: skip

@@ -1,0 +1,111 @@
+"""An explained number as a page: HTML without anything from elsewhere, whose terms open."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from typing import Any
+
+from .text import headline, is_number, letters, number, results
+
+STYLE = """
+.why { font: 15px/1.5 system-ui, sans-serif; color: #1c2530; max-width: 68em; }
+.why code { font: 13px/1.5 ui-monospace, monospace; }
+.why h1 { font-size: 1.35em; margin: 0 0 .2em; }
+.why .about, .why .quiet { color: #667; }
+.why .formula { background: #f3f5f8; padding: .45em .7em; border-radius: 5px; overflow-x: auto; white-space: pre; display: block; margin: .4em 0; }
+.why table { border-collapse: collapse; margin: .3em 0; }
+.why td { padding: .12em .7em .12em 0; vertical-align: top; }
+.why td.value { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+.why td.bar { width: 7em; }
+.why .bar i { display: block; height: .7em; margin-top: .4em; border-radius: 2px; background: #3f7cc4; }
+.why .bar i.less { background: #d0663f; }
+.why .off { opacity: .55; }
+.why details { display: inline-block; vertical-align: top; }
+.why details[open] { display: block; border-left: 2px solid #cfd8e3; padding-left: .8em; margin: .2em 0 .5em; }
+.why summary { cursor: pointer; }
+.why summary:hover { background: #eef4fb; }
+.why .native { margin-top: .4em; }
+"""
+BARRED = ("sum", "max", "min", "argmax")
+
+
+def page(d: Mapping[str, Any]) -> str:
+    """A whole page."""
+    title = html.escape(f"Why is {d['name']} = {number(d['value'])}?")
+    head = f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{title}</title>\n</head>\n'
+    return f"{head}<body>\n{fragment(d)}\n</body>\n</html>\n"
+
+
+def fragment(d: Mapping[str, Any]) -> str:
+    """The same as a part of a page."""
+    about = f'<div class="about">{html.escape(d["about"])}</div>' if d["about"] else ""
+    head = f"<h1>{html.escape(d['name'])} = {number(d['value'], 9)}</h1>{about}"
+    return f'<style>{STYLE}</style>\n<div class="why">{head}{inside(d)}</div>'
+
+
+def inside(d: Mapping[str, Any]) -> str:
+    """What stands below a number's name."""
+    rows = []
+    line, name = d["formula"], d["name"]
+    if line != name:
+        at = f'<span class="quiet">at {letters(d["letters"])}</span>' if d["letters"] else ""
+        rows.append(f'<code class="formula">{html.escape(line)}</code>{at}')
+    if d["kind"] == "given":
+        return "".join([*rows, '<div class="quiet">given</div>'])
+    rows.append(f'<div class="quiet">{html.escape(headline(d))}</div>')
+    rows.append(f"<table>{''.join(lines(d))}</table>")
+    if d["groups"]:
+        rows.append(f'<div class="quiet">by {d["groups"][0]["letter"]}</div><table>{"".join(map(group, d["groups"]))}</table>')
+    rows += [f'<div class="native"><code>{html.escape(row.strip())}</code></div>' for row in results(d)]
+    return "".join(rows)
+
+
+def lines(d: Mapping[str, Any]) -> list[str]:
+    sizes = [abs(t["value"]) for t in d["terms"] if not isinstance(t["value"], str)]
+    most = max(sizes, default=0.0) or 1.0
+    rows = [row(d, t, most) for t in d["terms"]]
+    count, others = d["rest"]["count"], d["rest"]["value"]
+    if count > 0:
+        value = number(others) if d["kind"] == "sum" else ""
+        rows.append(f'<tr class="quiet"><td class="value">{value}</td><td></td><td>{count:,} further</td></tr>')
+    rows += [f'<tr class="off"><td class="value">not there</td><td></td><td>{factors(t)}</td></tr>' for t in d["not_taken"][:3]]
+    return rows
+
+
+def row(d: Mapping[str, Any], t: Mapping[str, Any], most: float) -> str:
+    """One term as a row: its value, how large it is beside the others, its factors."""
+    value, bar = "", ""
+    if d["kind"] in BARRED:
+        value = number(t["value"])
+        if not isinstance(t["value"], str):
+            bar = f'<i{" class=less" if t["value"] < 0 else ""} style="width:{100 * abs(t["value"]) / most:.1f}%"></i>'
+    at = f' <span class="quiet">{letters(t["letters"])}</span>' if t["letters"] else ""
+    kept = "" if t["taken"] else ' class="off"'
+    return f'<tr{kept}><td class="value">{value}</td><td class="bar">{bar}</td><td>{factors(t)}{at}</td></tr>'
+
+
+def factors(t: Mapping[str, Any]) -> str:
+    """The factors, each of which opens where something is behind it."""
+    rows = ["−"] if t["negative"] else []
+    signs = {"times": " × ", "over": " ÷ ", "of": ", ", "as": " as "}
+    for k, f in enumerate(t["factors"]):
+        rows.append(signs[f["role"]] if k or f["role"] == "as" else "")
+        rows.append(factor(f))
+    return "".join(rows)
+
+
+def factor(f: Mapping[str, Any]) -> str:
+    text = f"<code>{html.escape(f['text'])}</code>"
+    if not is_number(f):
+        text += f" {('is true' if f['value'] else 'is false') if f['role'] == 'as' else number(f['value'])}"
+    if f["note"]:
+        text += f' <span class="quiet">({html.escape(f["note"])})</span>'
+    if "why" not in f:
+        return f"<span>{text}</span>"
+    about = f'<div class="about">{html.escape(f["why"]["about"])}</div>' if f["why"]["about"] else ""
+    return f"<details><summary>{text}</summary>{about}{inside(f['why'])}</details>"
+
+
+def group(g: Mapping[str, Any]) -> str:
+    return f'<tr><td class="value">{number(g["value"])}</td><td>{html.escape(g["letter"])} = {g["at"]}</td><td class="quiet">{g["count"]:,} terms</td></tr>'
