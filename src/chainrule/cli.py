@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .cli_explain import why
 from .errors import ArgumentError, ChainruleError
 
 if TYPE_CHECKING:
@@ -220,6 +221,9 @@ def loops(op: str, sizes: tuple[str, ...], backward: bool) -> None:
     from .operation.loops import loops_for
 
     click.echo(loops_for(_operation(op), sizes, backward))
+
+
+main.add_command(why)
 
 
 if __name__ == "__main__":

@@ -62,7 +62,7 @@ class Names:
             return "∂E/∂E"
         for end in (".grad.all", ".grad"):
             if tensor.endswith(end):
-                return f"gradient of {self.about(tensor.removesuffix(end)) or tensor.removesuffix(end)}"
+                return f"the gradient of {self.about(tensor.removesuffix(end)) or tensor.removesuffix(end)}"
         if tensor == LOSS:
             return "the loss"
         return self.given(tensor) or self.step(tensor) or self.made(tensor)
@@ -80,7 +80,7 @@ class Names:
             return ""
         name = {own: k for k, own in self.net.named_states()}.get(s, tensor)
         path, _, own = name.rpartition(".")
-        return f"{own} of {self.where(path)}" + ("" if isinstance(s, Parameter) else ", a running state")
+        return f"the {own} of {self.where(path)}" + ("" if isinstance(s, Parameter) else ", a running state")
 
     def step(self, tensor: str) -> str:
         """What belongs to the optimiser."""
@@ -93,14 +93,14 @@ class Names:
             if stem != tensor and (stem in self.graph.shapes or stem in self.network.states):
                 return f"{self.about(stem)}{shown}"
         owner = next((p for p in self.network.parameters if tensor.startswith(f"{p}.")), "")
-        return f"{tensor.removeprefix(owner + '.')} of the optimiser, for {owner.removeprefix('.')}" if owner else ""
+        return f"the {tensor.removeprefix(owner + '.')} of the optimiser, for {owner.removeprefix('.')}" if owner else ""
 
     def made(self, tensor: str) -> str:
         """What a layer computes."""
         for c in self.network.calls:
             if tensor in c.outputs:
                 renewed = {new for new, _ in self.network.updates}
-                return f"{'new state' if tensor in renewed else 'output'} of {self.of(c)}"
+                return f"the {'new state' if tensor in renewed else 'output'} of {self.of(c)}"
         for c in self.network.calls:
             if c.prefix and tensor.startswith(f"{c.prefix}:"):
                 line = next((x for x in self.graph.lines if x.tensor == tensor), None)

@@ -13,11 +13,11 @@ STYLE = """
 .why code { font: 13px/1.5 ui-monospace, monospace; }
 .why h1 { font-size: 1.35em; margin: 0 0 .2em; }
 .why .about, .why .quiet { color: #667; }
-.why .formula { background: #f3f5f8; padding: .45em .7em; border-radius: 5px; overflow-x: auto; white-space: pre; display: block; margin: .4em 0; }
+.why .formula { background: #f3f5f8; padding: .45em .7em; border-radius: 5px; white-space: pre-wrap; display: block; margin: .4em 0; }
 .why table { border-collapse: collapse; margin: .3em 0; }
 .why td { padding: .12em .7em .12em 0; vertical-align: top; }
 .why td.value { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-.why td.bar { width: 7em; }
+.why td.bar { min-width: 6.5em; }
 .why .bar i { display: block; height: .7em; margin-top: .4em; border-radius: 2px; background: #3f7cc4; }
 .why .bar i.less { background: #d0663f; }
 .why .off { opacity: .55; }

@@ -17,6 +17,7 @@ WORDS = {
     "same": "is",
     "given": "given",
 }
+MOST_GROUPS = 12
 SIGNS = {"times": " * ", "over": " / ", "of": ", "}
 
 
@@ -103,7 +104,10 @@ def body(d: Mapping[str, Any], path: str) -> list[str]:
         rows.append(f"        not there: {product(t)}")
     if d["groups"]:
         rows.append(f"  by {d['groups'][0]['letter']}")
-        rows += [f"        {number(g['value']):>12}   {g['letter']} = {g['at']}, {g['count']:,} terms" for g in d["groups"]]
+        rows += [f"        {number(g['value']):>12}   {g['letter']} = {g['at']}, {g['count']:,} terms" for g in d["groups"][:MOST_GROUPS]]
+        others = d["groups"][MOST_GROUPS:]
+        if others:
+            rows.append(f"        {number(sum(g['value'] for g in others)):>12}   {len(others):,} further ones")
     return rows + results(d)
 
 
