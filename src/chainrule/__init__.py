@@ -14,7 +14,7 @@ dx[n,k] = sum[o](dy[n,o] * w[o,k])
 
 from . import nn, ops
 from .errors import ArgumentError, ChainruleError, DataError, DefinitionError, ElementTypeError, NumericsError, ShapeError
-from .explain import Why, why
+from .explain import Why, Worksheet, why, worksheet
 from .nn.files import load, save
 from .operation.derivative import Derivation, derive, jvp, vjp
 from .operation.op import Op, op
@@ -39,6 +39,7 @@ __all__ = [
     "ShapeError",
     "TrainStep",
     "Why",
+    "Worksheet",
     "derive",
     "evaluate",
     "fit",
@@ -52,4 +53,5 @@ __all__ = [
     "value_and_grad",
     "vjp",
     "why",
+    "worksheet",
 ]  # fmt: skip

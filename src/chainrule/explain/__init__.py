@@ -2,5 +2,6 @@
 
 from .answer import Why
 from .ask import why
+from .worksheet import Worksheet, worksheet
 
-__all__ = ["Why", "why"]
+__all__ = ["Why", "Worksheet", "why", "worksheet"]
