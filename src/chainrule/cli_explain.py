@@ -38,6 +38,45 @@ def why(model: Path, tensor: str, index: str, depth: int | None, kind: str, out:
     said(w.text(deep) if kind == "text" else w.json(deep) if kind == "json" else w.html(deep), out)
 
 
+@click.command()
+@click.argument("op")
+@click.argument("numbers", nargs=-1, metavar="[NAME=NUMBER]…")
+@click.option("--seed", default=7, show_default=True, type=click.IntRange(0), help="of the small whole numbers")
+@click.option("--wrt", multiple=True, help="an input whose gradient is worked out [all]")
+@click.option("--settings", multiple=True, metavar="NAME=NUMBER", help="settings of OP: s=2 p=1")
+@click.option("--sizes", multiple=True, metavar="NAME=NUMBER", help="sizes: H=5 n=2 [small ones that fit]")
+@click.option("--answers/--no-answers", default=True, show_default=True, help="results, or blanks to fill in")
+@click.option("--format", "kind", type=click.Choice(["markdown", "latex", "xlsx"]), default=None, help="[markdown, or as the file's name ends]")
+@click.option("-o", "--out", default=None, type=click.Path(path_type=Path), help="a file to write to")
+def worksheet(
+    op: str,
+    numbers: tuple[str, ...],
+    seed: int,
+    wrt: tuple[str, ...],
+    settings: tuple[str, ...],
+    sizes: tuple[str, ...],
+    answers: bool,
+    kind: str | None,
+    out: Path | None,
+) -> None:
+    """Work out OP (a library name or a file with a definition) on small whole numbers, forward and backward, with every product.
+
+    NAME=NUMBER may be a setting or a size. A spreadsheet (xlsx) has live formulas.
+    """
+    from .explain.named import operation
+    from .explain.out import kind_of
+    from .explain.worksheet import from_texts
+
+    w = from_texts(operation(op), (*numbers, *settings, *sizes), seed, wrt, answers)
+    form = kind_of(kind, out)
+    if form == "xlsx":
+        assert out is not None
+        w.xlsx(out)
+        click.echo(f"wrote {out}")
+    else:
+        said(w.markdown() if form == "markdown" else w.latex(), out)
+
+
 def said(text: str, out: Path | None) -> None:
     """Print a text, or write it to a file."""
     from .explain.out import write

@@ -147,15 +147,36 @@ LATEX = Dialect(
 
 MOST = 9.99e307  # stands for infinity, of which spreadsheets know nothing
 SHEET_SIGNS = {"==": "=", "!=": "<>", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
-# What a spreadsheet calls the functions of the language, or how it says them; {0}, {1}, … are the arguments.
-SHEET: Mapping[str, str] = {
-    "exp": "EXP({0})", "log": "LN({0})", "sqrt": "SQRT({0})", "abs": "ABS({0})", "sign": "SIGN({0})", "sin": "SIN({0})", "cos": "COS({0})",
-    "tan": "TAN({0})", "asin": "ASIN({0})", "acos": "ACOS({0})", "atan": "ATAN({0})", "sinh": "SINH({0})", "cosh": "COSH({0})", "tanh": "TANH({0})",
-    "log1p": "LN(1+({0}))", "expm1": "(EXP({0})-1)", "floor": "INT({0})", "ceil": "(-INT(-({0})))", "erf": "ERF({0})",
-    "round": "(INT(({0})+0.5)-IF(AND(({0})+0.5=INT(({0})+0.5),MOD(INT(({0})+0.5),2)=1),1,0))",  # halves to the even number
-    "softplus": "(MAX({0},0)+LN(1+EXP(-ABS({0}))))", "sigmoid": "IF(({0})>=0,1/(1+EXP(-ABS({0}))),EXP(-ABS({0}))/(1+EXP(-ABS({0}))))",
-    "maximum": "MAX({0},{1})", "minimum": "MIN({0},{1})", "where": "IF(({0})<>0,{1},{2})", "delta": "IF({0}={1},1,0)",
-}  # fmt: skip
+# What a spreadsheet calls the functions of the language, or how it says them; {0}, {1}, … are the arguments. Halves are rounded to the even number.
+TABLE = """
+exp EXP({0})
+log LN({0})
+sqrt SQRT({0})
+abs ABS({0})
+sign SIGN({0})
+sin SIN({0})
+cos COS({0})
+tan TAN({0})
+asin ASIN({0})
+acos ACOS({0})
+atan ATAN({0})
+sinh SINH({0})
+cosh COSH({0})
+tanh TANH({0})
+log1p LN(1+({0}))
+expm1 (EXP({0})-1)
+floor INT({0})
+ceil (-INT(-({0})))
+round (INT(({0})+0.5)-IF(AND(({0})+0.5=INT(({0})+0.5),MOD(INT(({0})+0.5),2)=1),1,0))
+erf ERF({0})
+softplus (MAX({0},0)+LN(1+EXP(-ABS({0}))))
+sigmoid IF(({0})>=0,1/(1+EXP(-ABS({0}))),EXP(-ABS({0}))/(1+EXP(-ABS({0}))))
+maximum MAX({0},{1})
+minimum MIN({0},{1})
+where IF(({0})<>0,{1},{2})
+delta IF({0}={1},1,0)
+"""
+SHEET: Mapping[str, str] = dict(row.split(" ", 1) for row in TABLE.split("\n") if row)  # type: ignore[misc]  # two texts in each row
 
 
 def sheet_number(value: object) -> str:

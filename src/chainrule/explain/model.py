@@ -16,6 +16,7 @@ from ..nn.files import load
 from ..nn.losses import CrossEntropyLoss, ProbabilityCrossEntropyLoss
 from ..nn.models import gives_probabilities
 from ..nn.module import Module
+from ..nn.network import LOSS
 from ..train import choices, run
 from ..train.data import dataset
 from ..train.optimizer import Optimizer
@@ -51,7 +52,7 @@ def why_of_model(
         raise ArgumentError(f"form={form!r:.80}: there is no such form; accepted: 'training' or 'inference'")
     x, t = _pictures(net, path, images, labels) if images else _samples(net, settings, data, samples, data_dir)
     last = name.rpartition(".")[2]
-    is_update, needs_loss = last in ("new", "update"), last in ("grad", "new", "update", "loss")
+    is_update, needs_loss = last in ("new", "update"), last in ("grad", "new", "update", LOSS)
     if t is None and needs_loss:
         raise ArgumentError(f"{name}: depends on what is right for {images[0]}; accepted: --label with a class, or --dataset")
     training = form == "training" or (form is None and needs_loss)

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from ..errors import ArgumentError
 from ..language.lazy import cached_property
 from ..language.show import latex_line, latex_name
 from ..language.tree import Call, Const, Expr, Line, Read
+from ..operation.op import Op
 from .dialects import LATEX, TEXT, Reading, latex_number, latex_read, plain_number, written
 from .exercise import Exercise, exercise
 from .record import index_of
@@ -197,11 +199,40 @@ def worksheet(
     Errors: ArgumentError for names that the operation does not have, ShapeError for sizes that do not fit.
 
     >>> from chainrule.ops import linear
-    >>> print(worksheet(linear, seed=1, wrt="w", sizes={"n": 1, "K": 2, "O": 1}).markdown().split("## Backward")[1])
-    <BLANKLINE>
-    <BLANKLINE>
+    >>> w = worksheet(linear, seed=1, wrt="w", sizes={"n": 2, "K": 2, "O": 1})
+    >>> print(*w.equations_text(w.sections[-1].lines[0]), sep="\\n")
+    `dw[0,0]` = `dy[0,0] * x[0,0] + dy[1,0] * x[1,0]` = `1 * 1 + (-1) * 4` = `-3`
+    `dw[0,1]` = `dy[0,0] * x[0,1] + dy[1,0] * x[1,1]` = `1 * 2 + (-1) * 5` = `-3`
     """
     return Worksheet(exercise(op, seed, wrt, sizes, settings), answers)
+
+
+def from_texts(op: Op, texts: Sequence[str], seed: int = 7, wrt: Sequence[str] = (), answers: bool = True) -> Worksheet:
+    """The worksheet for settings and sizes as texts, NAME=NUMBER; a setting for each axis has / between numbers, s=2/1."""
+    several = op.template.outline.families.settings if op.template else ()
+    settings: dict[str, object] = {}
+    sizes: dict[str, int] = {}
+    for text in texts:
+        name, equals, value = (x.strip() for x in text.partition("="))
+        found = [_number(x) for x in value.split("/")]
+        if not name or not equals or None in found:
+            raise ArgumentError(f"{text!r:.80}: no number with a name; accepted: NAME=NUMBER, as s=2 or H=5")
+        if name in dict(op.definition.settings) or name in several:
+            settings[name] = found[0] if len(found) == 1 else tuple(found)
+        else:
+            sizes[name] = found[0]  # type: ignore[assignment]  # what is no size is refused by `exercise`
+    return worksheet(op, seed, wrt=wrt or None, sizes=sizes, answers=answers, **settings)
+
+
+def _number(text: str) -> int | float | None:
+    try:
+        return int(text)
+    except ValueError:
+        pass
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 def matrices(shape: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], list[list[tuple[int, ...]]]]]:
