@@ -15,7 +15,7 @@ from .data import as_data
 from .page import fragment, page
 from .parts import Part, parts_of
 from .record import Record, index_of, letters_at, put_in
-from .terms import Factor, Group, Made, Term, made
+from .terms import Factor, Group, Made, Term, made, spoken
 from .text import tree
 
 ELEMENT = re.compile(r"\s*(?P<name>[^\[\]]+?)\s*(\[(?P<index>[\d\s,]*)\])?\s*", re.ASCII)
@@ -27,7 +27,8 @@ class Why:
     """Where a number came from; made by `why`.
 
     name: the number, as "0.weight.grad[3,0,2,1]"; about: what it is, in words. formula: its line in the program's text; letters: what its
-    letters are here. most: how many terms are shown; by: a letter of the sum, over whose values `groups` divides it.
+    letters are here. most: how many terms are shown; by: a letter of the sum, over whose values `groups` divides it; held: letters of the
+    sum that have one value only.
     """
 
     record: Record = field(repr=False)
@@ -40,10 +41,11 @@ class Why:
     most: int = 10
     by: str = ""
     part: Part | None = field(default=None, repr=False)
+    held: Mapping[str, int] = field(default_factory=dict)
 
     @cached_property
     def made(self) -> Made:
-        return made(self.record, self.expr, self.part, self.most, self.by)
+        return made(self.record, self.expr, self.part, self.most, self.by, self.held)
 
     @property
     def kind(self) -> str:
@@ -119,6 +121,17 @@ class Why:
             here = here._named(step) if isinstance(step, str) else here._step(step)
         return replace(here, most=self.most if terms is None else terms, by=by)
 
+    def only(self, **letters: int) -> Why:
+        """The terms of the sum for these values of its letters alone: `w.only(n=3)` for sample 3."""
+        sizes = {x: size for p in parts_of(self.expr) for x, size in p.letters.items()}
+        for x, v in letters.items():
+            if x not in sizes or isinstance(v, bool) or not isinstance(v, int) or not 0 <= v < sizes[x]:
+                accepted = ", ".join(f"{k} from 0 to {size - 1}" for k, size in sizes.items()) or "none: it is no sum over letters"
+                raise ArgumentError(f"{x}={v!r:.40}: no terms of {self.name}; accepted: {accepted}")
+        held = {**self.held, **letters}
+        name = f"{self.name.partition(' for ')[0]} for {spoken(held)}"
+        return replace(self, name=name, tensor="", index=(), by="", held=held)
+
     def __getitem__(self, at: object) -> Why:
         return self.why(*(at if isinstance(at, tuple) else (at,)))
 
@@ -185,7 +198,7 @@ def ask(record: Record, name: str, index: tuple[int, ...], most: int, by: str = 
     if by and by not in here.sums:
         letters = ", ".join(here.sums) or "none: it is no sum over letters"
         raise ArgumentError(f"by={by!r:.80}: no letter that {here.name} is summed over; accepted: {letters}")
-    return replace(here, by=by, name=record.element(name, index))
+    return replace(here, by=by, name=here.name if name in record.inner else record.element(name, index))
 
 
 def element(record: Record, tensor: str, index: tuple[int, ...], most: int) -> Why:

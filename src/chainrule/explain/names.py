@@ -100,7 +100,10 @@ class Names:
         for c in self.network.calls:
             if tensor in c.outputs:
                 renewed = {new for new, _ in self.network.updates}
-                return f"the {'new state' if tensor in renewed else 'output'} of {self.of(c)}"
+                if tensor in renewed:
+                    return f"the new state of {self.of(c)}"
+                ends = tensor in self.network.outputs or c.path not in dict(self.net.named_modules()) or self.layer(c.path) == tensor
+                return f"the output of {self.of(c)}" if ends else f"computed inside {self.of(c)}"
         for c in self.network.calls:
             if c.prefix and tensor.startswith(f"{c.prefix}:"):
                 line = next((x for x in self.graph.lines if x.tensor == tensor), None)

@@ -6,7 +6,7 @@ import html
 from collections.abc import Mapping
 from typing import Any
 
-from .text import headline, is_number, letters, number, results
+from .text import headline, is_number, letters, many, number, results
 
 STYLE = """
 .why { font: 15px/1.5 system-ui, sans-serif; color: #1c2530; max-width: 68em; }
@@ -108,4 +108,4 @@ def factor(f: Mapping[str, Any]) -> str:
 
 
 def group(g: Mapping[str, Any]) -> str:
-    return f'<tr><td class="value">{number(g["value"])}</td><td>{html.escape(g["letter"])} = {g["at"]}</td><td class="quiet">{g["count"]:,} terms</td></tr>'
+    return f'<tr><td class="value">{number(g["value"])}</td><td>{html.escape(g["letter"])} = {g["at"]}</td><td class="quiet">{many(g["count"])}</td></tr>'

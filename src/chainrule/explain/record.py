@@ -135,7 +135,7 @@ class Record:
         if name in self.changes:
             size = float(abs(self.native(self.changes[name][0])[index]))  # a change is read off what is kept, the new value
         kind = np.finfo(self.dtype)
-        return float(np.spacing(np.asarray(min(max(size, float(kind.tiny)), float(kind.max)), self.dtype)))
+        return float(np.spacing(np.asarray(min(max(size, float(kind.tiny)), float(kind.max) / 2), self.dtype)))
 
     def bytes(self, names: Iterable[str], dtype: np.dtype) -> int:
         return sum(math.prod(self.shapes[k]) for k in names) * dtype.itemsize

@@ -74,8 +74,13 @@ class Made:
     negative: bool = False
 
 
-def made(record: Record, e: Expr, part: Part | None, most: int, by: str = "") -> Made:
-    """How a formula whose letters are numbers comes to its value. part: the same as one product, where it is a term of a sum."""
+def made(record: Record, e: Expr, part: Part | None, most: int, by: str = "", held: Mapping[str, int] | None = None) -> Made:
+    """How a formula whose letters are numbers comes to its value.
+
+    part: the same as one product, where it is a term of a sum. held: letters of a sum that have one value only.
+    """
+    if held:
+        return _sum(record, tuple(p.at(held) for p in parts_of(e) if held.keys() <= p.letters.keys()), most, by)
     if part is not None:
         return _product(record, part)
     match e:

@@ -49,9 +49,13 @@ def headline(d: Mapping[str, Any]) -> str:
         return "with a minus, factors" if len(d["terms"]) > 1 else "the negative of"
     left = f" ({out})" if out else ""
     if d["kind"] != "sum":
-        many = f" {d['count']}" if d["kind"] in ("max", "min", "argmax", "prod") else ""
-        return f"{WORDS.get(d['kind'], d['kind'])}{many}{left}"
-    return f"{d['count']:,} {'term' if d['count'] == 1 else 'terms'}{left}"
+        shown = f" {d['count']}" if d["kind"] in ("max", "min", "argmax", "prod") else ""
+        return f"{WORDS.get(d['kind'], d['kind'])}{shown}{left}"
+    return f"{many(d['count'])}{left}"
+
+
+def many(count: int) -> str:
+    return f"{count:,} {'term' if count == 1 else 'terms'}"
 
 
 def counted(left_out: Mapping[str, int]) -> str:
@@ -104,7 +108,7 @@ def body(d: Mapping[str, Any], path: str) -> list[str]:
         rows.append(f"        not there: {product(t)}")
     if d["groups"]:
         rows.append(f"  by {d['groups'][0]['letter']}")
-        rows += [f"        {number(g['value']):>12}   {g['letter']} = {g['at']}, {g['count']:,} terms" for g in d["groups"][:MOST_GROUPS]]
+        rows += [f"        {number(g['value']):>12}   {g['letter']} = {g['at']}, {many(g['count'])}" for g in d["groups"][:MOST_GROUPS]]
         others = d["groups"][MOST_GROUPS:]
         if others:
             rows.append(f"        {number(sum(g['value'] for g in others)):>12}   {len(others):,} further ones")
