@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from pathlib import Path
 
@@ -298,3 +299,13 @@ def test_the_command_asks_a_model_in_a_file(tmp_path: Path) -> None:
     assert "label 'cow'" in run("loss", "--image", str(tmp_path / "a.png"), "--label", "cow", fails=True)
     assert "accepted: --label" in run("loss", "--image", str(tmp_path / "a.png"), fails=True)
     assert "no data" in run("loss", fails=True) and "no place of a tensor" in run("loss", "a,b", *asked, fails=True)
+
+
+def test_the_page_of_the_documentation(capsys: pytest.CaptureFixture[str]) -> None:
+    """What its examples print, but for the last digits that a processor's vectors decide."""
+    text = (Path(__file__).parents[1] / "docs" / "why.md").read_text(encoding="utf-8")
+    known: dict[str, object] = {}
+    for code, printed in re.findall(r"```python\n(.*?)```\n\n```\n(.*?)```", text, re.S):
+        exec(code, known)
+        found, wanted = ([x for x in rows.splitlines() if not x.startswith("  float")] for rows in (capsys.readouterr().out, printed))
+        assert found == wanted
