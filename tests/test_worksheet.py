@@ -27,6 +27,7 @@ OWN = {
     "tiled": "flat(x[n,A,B]) -> y[n,A*B]\n y[n,a*B+b] = x[n,a,b]**2",
     "smallest": "low(x[n,D], w[D]) -> y[n]\n y[n] = min[i](w[i]*x[n,i]) + prod[i](x[n,i])",
     "table": "look(t[n]: int, w[V,D]) -> y[n,D]\n y[n,d] = w[t[n],d] * 2",
+    "signs": "turned(x[n,D], w[D]) -> y[n]\n y[n] = 7 - sum[i](-x[n,i]*w[i]) - (-x[n,0] - w[0])",
     "strided": "shift(x[n,H]; s=3, p=2) -> y[n,(H+2*p-2)//s+1]\n y[n,i] = sum[u:2](abs(x[n,s*i+u-p])) / (1 + s)",
 }
 
@@ -78,6 +79,12 @@ def test_the_numbers_of_an_operation(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", OWN.values(), ids=OWN)
 def test_the_numbers_of_a_formula_of_one_s_own(text: str, tmp_path: Path) -> None:
     check(cr.worksheet(text, seed=3), tmp_path / "w.xlsx")
+
+
+def test_a_mean_in_the_padding_counts_the_whole_window(tmp_path: Path) -> None:
+    w = cr.worksheet(ops.avg_pool, k=2, s=2, p=1)
+    check(w, tmp_path / "w.xlsx")
+    assert "`y[0,0,0,0]` = `x[0,0,0,0] / 4`" in w.markdown()
 
 
 def test_stride_and_padding(tmp_path: Path) -> None:

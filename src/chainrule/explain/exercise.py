@@ -17,6 +17,7 @@ from ..language.lazy import cached_property
 from ..language.program import Program
 from ..language.show import header_text, line_text
 from ..language.tree import Definition, Expr, Line, Reduce, reads, walk
+from ..nn.module import Module
 from ..operation.op import Op
 from ..operation.op import op as op_of
 from .expand import expanded
@@ -120,8 +121,10 @@ def exercise(
 
 def fitted(what: object, settings: Mapping[str, object]) -> tuple[Op, dict[str, int | float]]:
     """The operation as it is written out for these settings."""
+    if isinstance(what, Module):
+        what = what.as_operation()[0]
     if not isinstance(what, (Op, str)):
-        raise ArgumentError(f"{what!r:.80}: no operation; accepted: an operation of cr.op or cr.ops, or its text")
+        raise ArgumentError(f"{what!r:.80}: no operation; accepted: an operation of cr.op or cr.ops, its text, or a layer that is one operation")
     op = op_of(what) if isinstance(what, str) else what
     op.check({k: v for k, v in settings.items() if not isinstance(v, (tuple, list))})
     axes = {t.name: len(t.axes) for t in op.definition.inputs}
