@@ -106,6 +106,11 @@ class Why:
     # Asking again -------------------------------------------------------------------------------------------------------
 
     @property
+    def names(self) -> dict[str, str]:
+        """Every tensor of the run that can be asked, and what it is."""
+        return {name.removeprefix("."): self.record.about(name) for name in self.record.shapes}
+
+    @property
     def untaken(self) -> tuple[Term, ...]:
         """Terms that are not there because a condition of data does not hold, the first of them."""
         return self.made.untaken

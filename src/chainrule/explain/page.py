@@ -9,21 +9,21 @@ from typing import Any
 from .text import headline, is_number, letters, many, number, results
 
 STYLE = """
-.why { font: 15px/1.5 system-ui, sans-serif; color: #1c2530; max-width: 68em; }
+.why { font: 15px/1.5 system-ui, sans-serif; color: #1c2530; max-width: 72em; }
 .why code { font: 13px/1.5 ui-monospace, monospace; }
 .why h1 { font-size: 1.35em; margin: 0 0 .2em; }
 .why .about, .why .quiet { color: #667; }
 .why .formula { background: #f3f5f8; padding: .45em .7em; border-radius: 5px; white-space: pre-wrap; display: block; margin: .4em 0; }
-.why table { border-collapse: collapse; margin: .3em 0; }
-.why td { padding: .12em .7em .12em 0; vertical-align: top; }
-.why td.value { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-.why td.bar { min-width: 6.5em; }
-.why .bar i { display: block; height: .7em; margin-top: .4em; border-radius: 2px; background: #3f7cc4; }
+.why .term { display: flex; gap: .8em; margin-top: .15em; }
+.why .value { flex: none; width: 7.5em; text-align: right; font-variant-numeric: tabular-nums; }
+.why .bar { flex: none; width: 6em; }
+.why .bar i { display: block; height: .7em; margin-top: .45em; border-radius: 2px; background: #3f7cc4; }
 .why .bar i.less { background: #d0663f; }
 .why .off { opacity: .55; }
-.why details { display: inline-block; vertical-align: top; }
-.why details[open] { display: block; border-left: 2px solid #cfd8e3; padding-left: .8em; margin: .2em 0 .5em; }
-.why summary { cursor: pointer; }
+.why .deeper { margin-left: 1.6em; }
+.why details { display: inline-block; vertical-align: top; margin-right: 1.2em; }
+.why details[open] { display: block; border-left: 2px solid #cfd8e3; padding-left: .9em; margin: .3em 0 .6em; }
+.why summary { cursor: pointer; color: #24598f; }
 .why summary:hover { background: #eef4fb; }
 .why .native { margin-top: .4em; }
 """
@@ -54,9 +54,9 @@ def inside(d: Mapping[str, Any]) -> str:
     if d["kind"] == "given":
         return "".join([*rows, '<div class="quiet">given</div>'])
     rows.append(f'<div class="quiet">{html.escape(headline(d))}</div>')
-    rows.append(f"<table>{''.join(lines(d))}</table>")
+    rows += lines(d)
     if d["groups"]:
-        rows.append(f'<div class="quiet">by {d["groups"][0]["letter"]}</div><table>{"".join(map(group, d["groups"]))}</table>')
+        rows += [f'<div class="quiet">by {d["groups"][0]["letter"]}</div>', *map(group, d["groups"])]
     rows += [f'<div class="native"><code>{html.escape(row.strip())}</code></div>' for row in results(d)]
     return "".join(rows)
 
@@ -68,29 +68,32 @@ def lines(d: Mapping[str, Any]) -> list[str]:
     count, others = d["rest"]["count"], d["rest"]["value"]
     if count > 0:
         value = number(others) if d["kind"] == "sum" else ""
-        rows.append(f'<tr class="quiet"><td class="value">{value}</td><td></td><td>{count:,} further</td></tr>')
-    rows += [f'<tr class="off"><td class="value">not there</td><td></td><td>{factors(t)}</td></tr>' for t in d["not_taken"][:3]]
+        rows.append(f'<div class="term quiet"><span class="value">{value}</span><span class="bar"></span><span>{count:,} further</span></div>')
+    rows += [f'<div class="term off"><span class="value">not there</span><span>{factors(t)}</span></div>' for t in d["not_taken"][:3]]
     return rows
 
 
 def row(d: Mapping[str, Any], t: Mapping[str, Any], most: float) -> str:
-    """One term as a row: its value, how large it is beside the others, its factors."""
-    value, bar = "", ""
+    """One term: its value, how large it is beside the others, its factors, and below what is behind them."""
+    first = ""
     if d["kind"] in BARRED:
-        value = number(t["value"])
+        bar = ""
         if not isinstance(t["value"], str):
             bar = f'<i{" class=less" if t["value"] < 0 else ""} style="width:{100 * abs(t["value"]) / most:.1f}%"></i>'
+        first = f'<span class="value">{number(t["value"])}</span><span class="bar">{bar}</span>'
     at = f' <span class="quiet">{letters(t["letters"])}</span>' if t["letters"] else ""
-    kept = "" if t["taken"] else ' class="off"'
-    return f'<tr{kept}><td class="value">{value}</td><td class="bar">{bar}</td><td>{factors(t)}{at}</td></tr>'
+    kept = "" if t["taken"] else " off"
+    deeper = "".join(behind(f) for f in t["factors"] if "why" in f)
+    below = f'<div class="deeper">{deeper}</div>' if deeper else ""
+    return f'<div class="term{kept}">{first}<span>{factors(t)}{at}</span></div>{below}'
 
 
 def factors(t: Mapping[str, Any]) -> str:
-    """The factors, each of which opens where something is behind it."""
+    """The factors with their numbers."""
     rows = ["−"] if t["negative"] else []
     signs = {"times": " × ", "over": " ÷ ", "of": ", ", "as": " as "}
     for k, f in enumerate(t["factors"]):
-        rows.append(signs[f["role"]] if k or f["role"] == "as" else "")
+        rows.append(signs[f["role"]] if k or f["role"] in ("as", "over") else "")
         rows.append(factor(f))
     return "".join(rows)
 
@@ -99,13 +102,15 @@ def factor(f: Mapping[str, Any]) -> str:
     text = f"<code>{html.escape(f['text'])}</code>"
     if not is_number(f):
         text += f" {('is true' if f['value'] else 'is false') if f['role'] == 'as' else number(f['value'])}"
-    if f["note"]:
-        text += f' <span class="quiet">({html.escape(f["note"])})</span>'
-    if "why" not in f:
-        return f"<span>{text}</span>"
+    return text + (f' <span class="quiet">({html.escape(f["note"])})</span>' if f["note"] else "")
+
+
+def behind(f: Mapping[str, Any]) -> str:
+    """Where a factor came from, which opens."""
     about = f'<div class="about">{html.escape(f["why"]["about"])}</div>' if f["why"]["about"] else ""
-    return f"<details><summary>{text}</summary>{about}{inside(f['why'])}</details>"
+    return f"<details><summary><code>{html.escape(f['text'])}</code></summary>{about}{inside(f['why'])}</details>"
 
 
 def group(g: Mapping[str, Any]) -> str:
-    return f'<tr><td class="value">{number(g["value"])}</td><td>{html.escape(g["letter"])} = {g["at"]}</td><td class="quiet">{many(g["count"])}</td></tr>'
+    where = f'{html.escape(g["letter"])} = {g["at"]} <span class="quiet">{many(g["count"])}</span>'
+    return f'<div class="term"><span class="value">{number(g["value"])}</span><span>{where}</span></div>'
