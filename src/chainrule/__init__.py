@@ -12,6 +12,8 @@ both to machine code.
 dx[n,k] = sum[o](dy[n,o] * w[o,k])
 """
 
+from typing import TYPE_CHECKING, Any
+
 from . import nn, ops
 from .errors import ArgumentError, ChainruleError, DataError, DefinitionError, ElementTypeError, NumericsError, ShapeError
 from .nn.files import load, save
@@ -21,6 +23,9 @@ from .train import optim
 from .train.evaluate import evaluate
 from .train.fit import Epoch, History, fit
 from .train.step import TrainStep, value_and_grad
+
+if TYPE_CHECKING:
+    from .explain import Why, Worksheet, why, worksheet
 
 __version__ = "0.1.0"
 
@@ -37,6 +42,8 @@ __all__ = [
     "Op",
     "ShapeError",
     "TrainStep",
+    "Why",
+    "Worksheet",
     "derive",
     "evaluate",
     "fit",
@@ -49,4 +56,15 @@ __all__ = [
     "save",
     "value_and_grad",
     "vjp",
+    "why",
+    "worksheet",
 ]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    """Explanations are imported when somebody asks for one: training starts without them."""
+    if name in ("Why", "Worksheet", "why", "worksheet"):
+        from . import explain
+
+        return getattr(explain, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .cli_explain import why, worksheet
 from .errors import ArgumentError, ChainruleError
 
 if TYPE_CHECKING:
@@ -187,16 +188,9 @@ def predict(model: Path, images: tuple[Path, ...], top: int) -> None:
 
 
 def _operation(name: str):  # type: ignore[no-untyped-def]  # Op is not imported before a command needs it
-    from . import ops
-    from .operation.op import Op, op
+    from .explain.named import operation
 
-    if Path(name).is_file():
-        return op(Path(name).read_text())
-    found = getattr(ops, name, None)
-    if not isinstance(found, Op):
-        known = ", ".join(n for n in ops.__all__)
-        raise ArgumentError(f"{name!r}: no such operation and no such file; accepted: {known}, or a file with a definition")
-    return found
+    return operation(name)
 
 
 @main.command()
@@ -220,6 +214,10 @@ def loops(op: str, sizes: tuple[str, ...], backward: bool) -> None:
     from .operation.loops import loops_for
 
     click.echo(loops_for(_operation(op), sizes, backward))
+
+
+main.add_command(why)
+main.add_command(worksheet)
 
 
 if __name__ == "__main__":

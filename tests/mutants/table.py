@@ -38,6 +38,7 @@ GROUPS = ("tests/test_groups.py",)
 AUGMENT = ("tests/test_augment.py",)
 CHOICES = ("tests/test_choices.py",)
 READERS = ("tests/test_readers.py",)
+WHY, WORKSHEET = ("tests/test_why.py",), ("tests/test_worksheet.py",)
 DOCUMENTS = ("tests/test_document_networks.py",)
 CALCULUS, RANDOM = ("tests/test_calculus.py",), ("tests/test_random_formulas.py",)
 
@@ -639,6 +640,25 @@ NETWORK_MUTANTS = [
     Mutant("program-names", "language/program.py", "        used.add(out[name])\n", "", SESSION, "two tensors of one name"),
 ]  # fmt: skip
 
+EXPLAIN_MUTANTS = [
+    Mutant("parts-minus", "explain/parts.py", "return _parts(a, around) + [replace(p, sign=-p.sign) for p in _parts(b, around)]", "return _parts(a, around) + _parts(b, around)", WHY, "what is subtracted is added"),
+    Mutant("parts-mean", "explain/parts.py", "count = (Const(math.prod(sizes.values())),) if kind is Kind.MEAN else ()", "count = ()", WHY, "a mean is a sum"),
+    Mutant("parts-apart", "explain/parts.py", "    return tuple(map(_apart, _parts(e, frozenset())))", "    return tuple(_parts(e, frozenset()))", WHY, "a letter within a factor is taken for the sum's"),
+    Mutant("parts-test", "explain/parts.py", "tests=(*p.tests, (test, b == ZERO))", "tests=(*p.tests, (test, True))", WHY, "the branch not taken counts"),
+    Mutant("sums-outside", "explain/sums.py", "(at < 0) | (at >= size)", "(at < 0)", WHY, "what is read beyond the end is a term"),
+    Mutant("sums-untaken", "explain/sums.py", "        there = there & ~fails\n", "", WHY, "terms count whose condition does not hold"),
+    Mutant("sums-start", "explain/sums.py", "rank.shape)] if rank.shape else []", "rank.shape)][::-1] if rank.shape else []", WHY, "letters get one another's values"),
+    Mutant("record-letters", "explain/record.py", "grid[:, int(np.argmax(met))]", "grid[:, 0]", WHY, "a flattened place is the first one"),
+    Mutant("explain-change", "explain/network.py", "        rows.remove((1, old))\n", "        pass\n", WHY, "what a step adds has the old value in it"),
+    Mutant("explain-kept", "explain/network.py", "arrays = {k: a.copy() for k, a in own_arrays", "arrays = {k: a for k, a in own_arrays", WHY, "an explained run sees what is trained later"),
+    Mutant("explain-winner", "explain/terms.py", "-1 if e.kind is Kind.MIN else 1, most)", "1, most)", WHY, "the largest wins a minimum"),
+    Mutant("expand-inside", "explain/expand.py", "if all(_inside(r, shapes) for r in direct_reads(body)):", "if True:", WORKSHEET, "products of what lies in the padding"),
+    Mutant("expand-mean", "explain/expand.py", "return div(made, Const(math.prod(sizes))) if e.kind is Kind.MEAN else made", "return div(made, Const(len(kept))) if e.kind is Kind.MEAN else made", WORKSHEET, "a mean over what is there"),
+    Mutant("dialects-brackets", "explain/dialects.py", "if binds < needed or", "if", WORKSHEET, "sums as factors without brackets"),
+    Mutant("dialects-minus", "explain/dialects.py", "            less, a = not less, a.args[0]", "            a = a.args[0]", WORKSHEET, "minus is plus"),
+    Mutant("dialects-argmax", "explain/dialects.py", "IF({term}>=MAX(", "IF({term}>MIN(", WORKSHEET, "another winner"),
+]  # fmt: skip
+
 MUTANTS: tuple[Mutant, ...] = (
-    *LANGUAGE_MUTANTS, *CALCULUS_MUTANTS, *REFERENCE_MUTANTS, *PLANNING_MUTANTS, *EMITTING_MUTANTS, *RUNNING_MUTANTS, *OPS_MUTANTS, *NETWORK_MUTANTS,
+    *LANGUAGE_MUTANTS, *CALCULUS_MUTANTS, *REFERENCE_MUTANTS, *PLANNING_MUTANTS, *EMITTING_MUTANTS, *RUNNING_MUTANTS, *OPS_MUTANTS, *NETWORK_MUTANTS, *EXPLAIN_MUTANTS,
 )  # fmt: skip
