@@ -146,3 +146,36 @@ def test_no_gradient_is_undefined_far_out(text: str, engine: str) -> None:
     _, pullback = cr.vjp(f"s(x[K]) -> y[K]\n y[i] = {text}", x, engine=engine)
     (dx,) = pullback(np.ones(4))
     assert np.isfinite(dx).all()
+
+
+def lines_of(text: str, wrt: str) -> list[str]:
+    return str(cr.derive(text, wrt).op).split("\n")[1:]
+
+
+def test_what_is_one_number_for_many_places_is_computed_once() -> None:
+    """A gradient of a channel is no part of the line for each place, though both together would be shorter."""
+    lines = lines_of("f(x[N,C]) -> y[N,C]\n v[c] = mean[n](x[n,c]**2)\n r[c] = 1 / sqrt(v[c] + 1)\n y[n,c] = x[n,c] * r[c]", "x")
+    assert any(line.strip().startswith("dv[c] = ") for line in lines)
+
+
+@pytest.mark.parametrize("text, cancels", {
+    "s(x[K]) -> y[K]\n m = max[k](x[k])\n y[i] = exp(x[i] - m) / sum[j](exp(x[j] - m))": True,
+    "s(x[K]) -> y\n m = max[k](x[k])\n y = m + log(sum[k](exp(x[k] - m)))": True,
+    "s(x[K]) -> y[K]\n m = max[k](x[k])\n y[i] = exp(x[i] - m)": False,
+    "s(x[K]) -> y\n m = max[k](x[k])\n y = 2*m + log(sum[k](exp(x[k] - m)))": False,
+    "s(x[K]) -> y[K], m\n m = max[k](x[k])\n y[i] = exp(x[i] - m) / sum[j](exp(x[j] - m))": False,
+}.items())  # fmt: skip
+def test_a_shift_cancels_where_it_does(text: str, cancels: bool) -> None:
+    assert ("argmax" in str(cr.derive(text, "x").op)) != cancels
+    x = np.array([0.3, -1.2, 0.9])
+    y, pullback = cr.vjp(text, x, engine="reference")
+    ys = y if isinstance(y, tuple) else (y,)
+    seeds = [np.asarray(np.random.default_rng(k).normal(size=np.shape(v))) for k, v in enumerate(ys)]
+    (dx,) = pullback(*seeds)
+    for k in range(3):
+        step = np.zeros(3)
+        step[k] = 1e-6
+        ends = [cr.op(text)(x + s * step, engine="reference") for s in (1, -1)]
+        both = [e if isinstance(e, tuple) else (e,) for e in ends]
+        want = sum(float(np.sum(s * (a - b))) for s, a, b in zip(seeds, *both, strict=True)) / 2e-6
+        assert abs(dx[k] - want) < 1e-7

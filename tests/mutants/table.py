@@ -41,6 +41,7 @@ READERS = ("tests/test_readers.py",)
 WHY, WORKSHEET = ("tests/test_why.py",), ("tests/test_worksheet.py",)
 DOCUMENTS = ("tests/test_document_networks.py",)
 CALCULUS, RANDOM = ("tests/test_calculus.py",), ("tests/test_random_formulas.py",)
+LAWS = ("tests/test_laws.py",)
 
 
 def native(*cases: str, samples: int = 17) -> tuple[str, ...]:
@@ -187,9 +188,18 @@ CALCULUS_MUTANTS = [
     Mutant("bind-limit", "language/program.py", "(values >= below)", "(values > below)", LANGUAGE, "one class too many is accepted"),
     Mutant("bind-fraction", "language/program.py", "broken = values != values // 1", "broken = values != values", LANGUAGE, "half a class is accepted"),
     Mutant("vjp-declared", "operation/derivative.py", " if t.whole is None]", "]", LANGUAGE, "a float array of class numbers is differentiated"),
-    Mutant("simplify-share", "calculus/simplify.py", "return sub(ONE, rest)", "return rest", CALCULUS, "u/(c+u) as c/(c+u)"),
-    Mutant("simplify-swap", "calculus/simplify.py", "else sub(rest, ONE)", "else sub(ONE, rest)", CALCULUS, "u/(c-u) with the wrong sign"),
-    Mutant("simplify-tame", "calculus/simplify.py", "not all(_tame(x) for x in walk(c))", "False", CALCULUS, "inf/inf where both terms are exponentials"),
+    Mutant("laws-share", "calculus/laws.py", "number=-product_of(share).number)])", "number=product_of(share).number)])", LAWS, "u/(c+u) as 1 + c/(c+u)"),
+    Mutant("laws-share-number", "calculus/laws.py", "return whole if number == 1 else", "return whole if number else", LAWS, "2u/(c+2u) twice too much"),
+    Mutant("laws-tame", "calculus/laws.py", "not all(_tame(x) for x in walk(total_of(rest)))", "False", LAWS, "inf/inf where both terms are exponentials"),
+    Mutant("laws-strict", "calculus/laws.py", "(constant or not strict)", "True", LAWS, "a factor leaves a sum that may have no term"),
+    Mutant("laws-equal-terms", "calculus/laws.py", "if any(x in used for x in e.letters)", "if all(x in used for x in e.letters)", LAWS, "terms that differ counted as equal"),
+    Mutant("laws-root", "calculus/laws.py", "for _ in range(abs(k) // 2):", "for _ in range(abs(k)):", LAWS, "sqrt(a)**2 as a**2"),
+    Mutant("laws-like", "calculus/laws.py", "number=terms[k].number + p.number)", "number=terms[k].number)", LAWS, "like terms lost"),
+    Mutant("laws-branches", "calculus/laws.py", "(test, sub(a, c), sub(b, d))", "(test, add(a, c), add(b, d))", LAWS, "a choice that is subtracted added"),
+    Mutant("products-test", "calculus/normal.py", "if is_test(b) and exponent > 0:", "if is_test(b):", LAWS, "a test that all terms share stays in each"),
+    Mutant("match-capture", "calculus/match.py", "body2 = subs(body2, dict(zip(letters2, names, strict=True)))", "pass", LAWS, "bound letters of two sums taken for different ones"),
+    Mutant("tidy-wide", "calculus/tidy.py", "wide = all(len(r.index) >= len(line.letters) for r in at)", "wide = True", LAWS, "one number for a channel computed at each place"),
+    Mutant("shift-kept", "calculus/shifts.py", "if line.tensor in outputs:", "if False:", LAWS, "a maximum that matters is said to cancel"),
     Mutant("reverse-tests", "calculus/reverse.py", "tests=(*self.tests, (test, taken))", "tests=((test, taken),)", CALCULUS, "only the last decision counts"),
     Mutant("rules-power-zero", "calculus/rules.py", "return Call(\"where\", (Call(\"==\", (b, ZERO)), ZERO, ", "return Call(\"where\", (Call(\"==\", (b, b)), ZERO, ",
            CALCULUS, "the derivative of x**p for a setting p"),
