@@ -312,6 +312,19 @@ def _same_place(e: Expr, scope: Scope) -> Expr | None:
     return None
 
 
+def _turned(e: Expr, scope: Scope) -> Expr | None:
+    """-a * (b - c) = a * (c - b): a minus in front turns a difference."""
+    p = product_of(e)
+    if p.number >= 0 or any(isinstance(x, Call) and x.fn == "where" for x in _of_product(e)):
+        return None  # a choice stays whole for the other that goes by the same decision
+    for base, k in p.powers:
+        terms = terms_of(base) if k == 1 and is_sum(base) else []
+        if [q.number > 0 for q in terms] == [True, False]:
+            back = total_of([replace(q, number=-q.number) for q in reversed(terms)])
+            return expr_of(Product(-p.number, tuple((back if b is base else b, n) for b, n in p.powers), True))
+    return None
+
+
 # Sums over letters -----------------------------------------------------------------------------------------------------
 
 
@@ -395,6 +408,7 @@ LAWS: tuple[Law, ...] = (
     Law("like terms", "a, b", "a * b + 2 * b * a", "3 * a * b", is_sum, _like_terms),
     Law("common factor", "a, b, c", "a * b + c * a", "a * (b + c)", is_sum, _common),
     Law("product written out", "a, b, c", "a * (b / a + c)", "b + a * c", is_product, _distributed),
+    Law("a minus turned", "a, b, c", "-a * (b - c)", "a * (c - b)", is_product, _turned),
     Law("both branches", "a, b, c", "where(a > 0, b, 0) - where(a > 0, a, c)", "where(a > 0, b - a, -c)", is_sum, _branches),
     Law("a factor leaves the sum", "c, f[K]", "sum[k](c * f[k])", "c * sum[k](f[k])", _total, _pulled),
     Law("equal terms", "c, f[K]", "sum[k:K](c)", "K * c", _total, _equal_terms),
