@@ -42,10 +42,10 @@ class Tangent:
 
 def forward(d: Definition, wrt: tuple[str, ...]) -> Tangent:
     """The tangent of every output, given the tangent of each input in wrt."""
-    return _Forward(prepared(d), wrt).run()
+    return Forward(prepared(d), wrt).run()
 
 
-class _Forward:
+class Forward:
     def __init__(self, d: Definition, wrt: tuple[str, ...]):
         self.d, self.wrt = d, wrt
         self.active = active_tensors(d, wrt) - cancelling(d)
@@ -77,6 +77,12 @@ class _Forward:
         derived = Definition(label, inputs, d.settings, outputs, (*values, *tangents), d.sample_size)
         derived, _ = tidied(derived, len(values))
         return Tangent(derived, {t: self.tangent[t] for t in self.wrt}, {t.name: self.tangent[t.name] for t in d.outputs})
+
+    def by_itself(self, e: Expr, bound: dict[str, Poly]) -> Expr:
+        """The tangent of an expression that is no line, with nothing but what the inputs change by."""
+        self.moving, self.extra = moving(e, self.wrt), []
+        self.line = Line("", tuple(bound), tuple(bound.values()), e)
+        return self.of(e, bound, None)
 
     def of(self, e: Expr, bound: dict[str, Poly], value: Expr | None) -> Expr:
         """The tangent of an expression; `value` is a tensor that holds e, if any."""

@@ -32,6 +32,9 @@ class Rule(StrEnum):
     COLLAPSE = "collapse"  # delta(k, r) leaves one term of a sum; about: k, r, the letter, its value
     BOUNDS = "bounds"  # conditions on indices that say nothing new are left out
     SIMPLIFY = "simplify"  # about: the law's name, its left side, its right side
+    PARTS = "parts"  # a long formula, each of its parts by the same laws
+    CANCELS = "cancels"  # a tensor on which no output depends; about: its name
+    NAME = "name"  # a value that is read several times, or that has a name of its own; about: its name
     SAVED = "saved"  # a value that the forward pass has; about: its name
     GATHER = "gather"  # the contributions of several uses add up
     NOTHING = "nothing"  # nothing depends on it
@@ -55,6 +58,9 @@ ENGLISH: Mapping[Rule, str] = {
     Rule.COLLAPSE: "δ({0}, {1}) leaves one term of the sum over {2}: {2} = {3}",
     Rule.BOUNDS: "bounds that hold anyway are left out",
     Rule.SIMPLIFY: "{0}: {1} = {2}",
+    Rule.PARTS: "each part simplified",
+    Rule.CANCELS: "{0} cancels: no output changes with it",
+    Rule.NAME: "{0} stands for this",
     Rule.SAVED: "{0} is known from the forward pass",
     Rule.GATHER: "what comes from all uses adds up",
     Rule.NOTHING: "nothing depends on it",

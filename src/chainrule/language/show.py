@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from .functions import FUNCTIONS, OPERATORS, Kind
+from .functions import DERIVATIVE, FUNCTIONS, OPERATORS, Kind
 from .index import Poly, Quotient, related
 from .raw import UNKNOWN
 from .single import in_blocks
@@ -54,6 +54,8 @@ def _expression(e: Expr, axes: Axes) -> tuple[str, int]:
             return f"{head}({expression(body, axes)})", ATOM
         case Call(fn, args) if fn in FUNCTIONS:
             return f"{fn}({', '.join(expression(a, axes) for a in args)})", ATOM
+        case Call("diff", (a, b)):
+            return f"{DERIVATIVE}({expression(a, axes)}, {expression(b, axes)})", ATOM
         case Call("neg", (a,)):
             return f"-{expression(a, axes, BINDS['neg'])}", BINDS["neg"]
         case Call(fn, (a, b)):

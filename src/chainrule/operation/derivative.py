@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..calculus.reverse import Step
+from ..calculus.steps import Step
 from ..errors import ArgumentError, ShapeError
 from ..language.bind import fixed, settings_of
 from ..language.program import MOST, Program
