@@ -6,6 +6,7 @@ than apart, they become one line.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
 from ..language.functions import FUNCTIONS
@@ -16,6 +17,7 @@ from ..language.tree import (
     Const,
     Definition,
     Expr,
+    Index,
     Line,
     Read,
     Reduce,
@@ -26,6 +28,7 @@ from ..language.tree import (
     letters_of,
     needed,
     neg,
+    number_of,
     reads,
     subs,
     walk,
@@ -122,7 +125,7 @@ class _Tidy:
 
     def neat(self, line: Line) -> Line:
         """A line whose bound letters have the shortest names that are free: k1, not k121."""
-        return replace(line, expr=_neat(line.expr, self.fixed | set(line.letters)))
+        return replace(line, expr=_neat(line.expr, self.fixed | set(line.letters), self.scope.floats))
 
     def is_shorter(self, source: Line, line: Line, put: Line, short: Line) -> bool:
         """Whether a line with another put in is shorter than both, and nothing is computed more often for that."""
@@ -160,12 +163,12 @@ def _fixed(d: Definition) -> frozenset[str]:
     return frozenset(d.axes) | {s for s, _ in d.settings} | {x for axes in d.axes.values() for p in axes for x in p.names}
 
 
-def _neat(e: Expr, around: frozenset[str] | set[str]) -> Expr:
+def _neat(e: Expr, around: frozenset[str] | set[str], floats: Collection[str]) -> Expr:
     """e with a minus in front of products, not around them, and the digits behind bound letters gone, or as few as there can be."""
     if isinstance(e, Call) and e.fn == "neg" and is_product(e.args[0]):
-        e = _minus(e.args[0]) or e
+        e = _minus(e.args[0], floats) or e
     if not isinstance(e, Reduce):
-        parts = tuple(_neat(a, around) for a in children(e))
+        parts = tuple(_neat(a, around, floats) for a in children(e))
         return e if all(x is y for x, y in zip(parts, children(e), strict=True)) else replace(e, args=parts)  # type: ignore[arg-type]  # a Call has parts
     others = around | (free_names(e.body) - set(e.letters))
     swap: dict[str, Poly] = {}
@@ -173,14 +176,16 @@ def _neat(e: Expr, around: frozenset[str] | set[str]) -> Expr:
         swap[x] = Poly.name(fresh_name(x.rstrip("0123456789") or x, others | set(map(str, swap.values()))))
     letters = tuple(str(swap[x]) for x in e.letters)
     body = e.body if letters == e.letters else subs(e.body, swap)
-    return remade(replace(e, letters=letters), (_neat(body, around | set(letters)),))
+    return remade(replace(e, letters=letters), (_neat(body, around | set(letters), floats),))
 
 
-def _minus(e: Expr) -> Expr | None:
+def _minus(e: Expr, floats: Collection[str]) -> Expr | None:
     """A product with a minus in front of its first factor; None where that is a bracket."""
     if isinstance(e, Call) and e.fn in ("*", "/"):
-        first = _minus(e.args[0])
+        first = _minus(e.args[0], floats)
         return None if first is None else Call(e.fn, (first, e.args[1]))
+    if isinstance(e, Index) and not e.expr.names & set(floats):
+        return number_of(-e.expr)
     return None if is_sum(e) or (isinstance(e, Call) and e.fn == "neg") else neg(e)
 
 
