@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from . import nn, ops
 from .errors import ArgumentError, ChainruleError, DataError, DefinitionError, ElementTypeError, NumericsError, ShapeError
 from .nn.files import load, save
-from .operation.derivative import Derivation, derive, jvp, vjp
+from .operation.derivative import jvp, vjp
 from .operation.op import Op, op
 from .train import optim
 from .train.evaluate import evaluate
@@ -25,7 +25,7 @@ from .train.fit import Epoch, History, fit
 from .train.step import TrainStep, value_and_grad
 
 if TYPE_CHECKING:
-    from .explain import Why, Worksheet, why, worksheet
+    from .explain import Derivation, Why, Worksheet, derive, why, worksheet
 
 __version__ = "0.1.0"
 
@@ -63,7 +63,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Explanations are imported when somebody asks for one: training starts without them."""
-    if name in ("Why", "Worksheet", "why", "worksheet"):
+    if name in ("Derivation", "Why", "Worksheet", "derive", "why", "worksheet"):
         from . import explain
 
         return getattr(explain, name)

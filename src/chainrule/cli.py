@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .cli_explain import why, worksheet
+from .cli_explain import derive, why, worksheet
 from .errors import ArgumentError, ChainruleError
 
 if TYPE_CHECKING:
@@ -195,18 +195,6 @@ def _operation(name: str):  # type: ignore[no-untyped-def]  # Op is not imported
 
 @main.command()
 @click.argument("op")
-@click.argument("wrt", required=False)
-def derive(op: str, wrt: str | None) -> None:
-    """Derive the gradient of OP (a library name or a file) for WRT, step by step."""
-    from .operation.derivative import derive as derived
-
-    operation = _operation(op)
-    for name in [wrt] if wrt else [t.name for t in operation.definition.inputs]:
-        click.echo(str(derived(operation, name)) + "\n")
-
-
-@main.command()
-@click.argument("op")
 @click.argument("sizes", nargs=-1)
 @click.option("--backward", is_flag=True, help="the gradients' loops instead")
 def loops(op: str, sizes: tuple[str, ...], backward: bool) -> None:
@@ -216,6 +204,7 @@ def loops(op: str, sizes: tuple[str, ...], backward: bool) -> None:
     click.echo(loops_for(_operation(op), sizes, backward))
 
 
+main.add_command(derive)
 main.add_command(why)
 main.add_command(worksheet)
 

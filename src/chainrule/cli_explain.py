@@ -39,6 +39,25 @@ def why(model: Path, tensor: str, index: str, depth: int | None, kind: str, out:
 
 
 @click.command()
+@click.argument("what")
+@click.argument("words", nargs=-1, metavar="[WRT]… [NAME=NUMBER]…")
+@click.option("--mode", type=click.Choice(["reverse", "forward", "jacobian"]), default="reverse", show_default=True)
+@click.option("--order", type=click.IntRange(1, 2), default=1, show_default=True, help="2: the derivative of the derivative")
+@click.option("--expand", is_flag=True, help="with sizes: an equation for each element, sums written out")
+@click.option("--loss", default=None, help="of a network: cross_entropy, half_square, mse or another operation with a scalar output")
+@click.option("--input", "shape", default=None, metavar="CxHxW", help="of a network: the shape of what goes in [what it was made for]")
+def derive(what: str, words: tuple[str, ...], **asked: Any) -> None:
+    """Derive the gradient of WHAT for its inputs WRT [all], step by step.
+
+    WHAT is an operation of the library, a file with a definition, several of these with commas between (one after the other), the name of a known model,
+    or a model's file. NAME=NUMBER are settings and sizes: s=1 K=3.
+    """
+    from .explain.named import derivation
+
+    click.echo(str(derivation(what, words, **asked)))
+
+
+@click.command()
 @click.argument("op")
 @click.argument("numbers", nargs=-1, metavar="[NAME=NUMBER]…")
 @click.option("--seed", default=7, show_default=True, type=click.IntRange(0), help="of the small whole numbers")

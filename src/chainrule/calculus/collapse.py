@@ -166,10 +166,10 @@ def collapse(target: Target, axes: tuple[Poly, ...], c: Contribution, known: Kno
     moves = [Move(Rule.PLACE, (), partial(state.formula, target, known))] if c.index else []
     plain: list[tuple[str, ...]] = []
     for k in sorted(range(len(c.index)), key=lambda k: c.index[k].letter is None):  # plain letters first
-        about, at_once = (str(state.index[k]), str(target.index[k])), state.index[k].letter is not None
+        delta, at_once = f"δ({state.index[k]}, {target.index[k]})", state.index[k].letter is not None
         new, found = state.solved(k, target, axes, known)
         if found:
-            said: tuple[str, ...] = (*about, ", ".join(found), ", ".join(map(str, found.values())))
+            said: tuple[str, ...] = (delta, ", ".join(f"{x} = {v}" for x, v in found.items()))
             if at_once and plain and moves[-1].rule is Rule.COLLAPSE:  # plain letters in one move
                 moves.pop()
                 said = tuple(f"{x}, {y}" for x, y in zip(plain.pop(), said, strict=True))

@@ -13,6 +13,7 @@ from itertools import combinations
 
 from ..language.brackets import is_test
 from ..language.functions import RING, Kind
+from ..language.index import Poly
 from ..language.tree import (
     ZERO,
     Call,
@@ -352,7 +353,7 @@ def _pulled(e: Expr, scope: Scope) -> Expr | None:
 
 def _equal_terms(e: Expr, scope: Scope) -> Expr | None:
     """A sum of equal terms is a multiple, a mean of equal terms is one of them."""
-    if not (isinstance(e, Reduce) and e.kind in (Kind.SUM, Kind.MEAN) and e.letters) or not scope.sure(e.body) or singular(e.body):
+    if not (isinstance(e, Reduce) and e.kind in (Kind.SUM, Kind.MEAN)) or not scope.sure(e.body) or (e.letters and singular(e.body)):
         return None
     used = free_names(e.body)
     if any(x in used for x in e.letters) or any(is_test(x) for x in direct(e.body)):
@@ -396,6 +397,25 @@ def _one_of_all(e: Expr, scope: Scope) -> Expr | None:
     return None
 
 
+def _one_term(e: Expr, scope: Scope) -> Expr | None:
+    """sum[k]((k == i) * f[k]) = f[i], for a place i that k meets."""
+    if not (isinstance(e, Reduce) and e.kind is Kind.SUM):
+        return None
+    p = product_of(e.body)
+    for test, _ in p.powers:
+        if not (isinstance(test, Call) and test.fn in ("==", "delta")):
+            continue
+        for x, at in (test.args, test.args[::-1]):
+            if isinstance(x, Index) and x.expr.letter in e.letters and isinstance(at, (Index, Const)):
+                k = e.letters.index(x.expr.letter)
+                place = at.expr if isinstance(at, Index) else Poly.of(at.value)
+                if not place.names & set(e.letters) and scope.meets(place, e.ranges[k]):
+                    body = subs(expr_of(p.without(test)), {e.letters[k]: place})
+                    letters, ranges = e.letters[:k] + e.letters[k + 1 :], e.ranges[:k] + e.ranges[k + 1 :]
+                    return Reduce(Kind.SUM, letters, ranges, body) if letters or not scope.sure(body) else body
+    return None
+
+
 LAWS: tuple[Law, ...] = (
     Law("numbers and equal factors", "a, b", "4 * a * b * a / (2 * b)", "2 * a**2", is_product, _collected),
     Law("one fraction", "a, b, c", "a / b * 2 * c", "2 * a * c / b", is_product, _one_fraction),
@@ -411,6 +431,7 @@ LAWS: tuple[Law, ...] = (
     Law("a minus turned", "a, b, c", "-a * (b - c)", "a * (c - b)", is_product, _turned),
     Law("both branches", "a, b, c", "where(a > 0, b, 0) - where(a > 0, a, c)", "where(a > 0, b - a, -c)", is_sum, _branches),
     Law("a factor leaves the sum", "c, f[K]", "sum[k](c * f[k])", "c * sum[k](f[k])", _total, _pulled),
+    Law("a delta leaves one term", "f[4]", "sum[k:4]((k == 1) * f[k])", "f[1]", _total, _one_term),
     Law("equal terms", "c, f[K]", "sum[k:K](c)", "K * c", _total, _equal_terms),
     Law("deviations from a mean", "f[K]", "sum[k](f[k] - m)", "0", _total, _around_mean, "m = mean[k](f[k])"),
     Law("one of all classes", "c, f[K], t: int < K", "sum[k:K]((k == t) * c)", "c", _total, _one_of_all, "h = f[t]"),

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
 from ..language.digits import fits
 from ..language.functions import Kind
@@ -46,7 +45,7 @@ from .record import HOLE, Around, Item, Record, Round, Use, rule_of
 from .rules import chosen, derivative, flat, others
 from .shifts import cancelling
 from .steps import Rule, Step
-from .tidy import Move, Moves, tidied
+from .tidy import Moves, rewriting, tidied
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ class Gradient:
         """The derivation of each gradient, in the order in which they are computed."""
         given: set[str] = set()
         axes = next(iter(self.records.values())).known.axes if self.records else {}
-        return {name: (*r.steps(given), *_rewritten(self.moves.get(name, ()), axes)) for name, r in self.records.items()}
+        return {name: (*r.steps(given), *rewriting(self.moves.get(name, ()), axes)) for name, r in self.records.items()}
 
     def __str__(self) -> str:
         return definition_text(self.definition)
@@ -83,22 +82,6 @@ class _Pending:
     contributions: list[Contribution] = field(default_factory=list)
     uses: list[Use] = field(default_factory=list)
     zero: set[zeros.Condition] | None = None  # without which all that was pushed is 0
-
-
-def _rewritten(moves: Moves, axes: Mapping[str, tuple[Poly, ...]]) -> list[Step]:
-    """The steps by which a line was rewritten; several by one law in a row are one."""
-    out: list[Step] = []
-    for k, m in enumerate(moves):
-        if m.by is not None and k + 1 < len(moves) and moves[k + 1].by is m.by:
-            continue
-        about = (m.by.name, m.by.left, m.by.right) if m.by is not None else (m.what,)
-        rule = Rule.SIMPLIFY if m.by is not None else Rule.SUBSTITUTE if m.what else Rule.PARTS
-        out.append(Step(rule, partial(_line_of, m), axes, about))
-    return out
-
-
-def _line_of(m: Move) -> Line:
-    return m.line
 
 
 def reverse(d: Definition, wrt: Sequence[str]) -> Gradient:

@@ -53,7 +53,11 @@ def rewritten(e: Expr, rules: Sequence[Law], scope: Scope) -> Expr:
     return [e, *(new for _, new in Rewriting(rules, scope).moves(e))][-1]
 
 
-MAKERS: dict[str, Callable[..., Expr]] = {"+": add, "-": sub, "*": mul, "/": div, "neg": neg}
+def _less(a: Expr, b: Expr) -> Expr:
+    return add(a, b.args[0]) if isinstance(b, Call) and b.fn == "neg" else sub(a, b)
+
+
+MAKERS: dict[str, Callable[..., Expr]] = {"+": add, "-": _less, "*": mul, "/": div, "neg": neg}
 
 
 def remade(e: Expr, parts: tuple[Expr, ...]) -> Expr:

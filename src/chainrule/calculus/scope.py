@@ -66,6 +66,10 @@ class Scope:
             for p, s in zip(r.index, self.axes[r.tensor], strict=True)
         )
 
+    def meets(self, p: Poly, size: Poly) -> bool:
+        """Whether a place is one of so many."""
+        return _number_inside(p, size) or (p.letter is not None and p.letter in self.letters and equal(self.letters[p.letter], size, self.facts))
+
     def value(self, r: Read) -> Expr | None:
         """What the line of a tensor says for one of its elements."""
         line = self.lines.get(r.tensor)

@@ -29,7 +29,7 @@ class Rule(StrEnum):
     WINNER = "winner"  # which term of a max or min won, a tensor of its own; about: its name
     WON = "won"  # the derivative of a max or min is that of the term that won; about: the tensor that says which
     PLACE = "place"  # diff(x[k], x[r]) = delta(k, r)
-    COLLAPSE = "collapse"  # delta(k, r) leaves one term of a sum; about: k, r, the letter, its value
+    COLLAPSE = "collapse"  # deltas leave one term of a sum; about: the deltas, their letters' values
     BOUNDS = "bounds"  # conditions on indices that say nothing new are left out
     SIMPLIFY = "simplify"  # about: the law's name, its left side, its right side
     PARTS = "parts"  # a long formula, each of its parts by the same laws
@@ -55,7 +55,7 @@ ENGLISH: Mapping[Rule, str] = {
     Rule.WINNER: "{0} says which term is the largest, the first of equal ones",
     Rule.WON: "only the term that {0} names changes with x",
     Rule.PLACE: "∂x[k]/∂x[r] = δ(k, r)",
-    Rule.COLLAPSE: "δ({0}, {1}) leaves one term of the sum over {2}: {2} = {3}",
+    Rule.COLLAPSE: "{0} leaves one term of the sum: {1}",
     Rule.BOUNDS: "bounds that hold anyway are left out",
     Rule.SIMPLIFY: "{0}: {1} = {2}",
     Rule.PARTS: "each part simplified",

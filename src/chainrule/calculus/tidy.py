@@ -6,8 +6,9 @@ than apart, they become one line.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from ..language.functions import FUNCTIONS
 from ..language.index import Poly
@@ -38,6 +39,7 @@ from .normal import is_product, is_sum, with_indices
 from .prepare import distinct
 from .rewrite import Rewriting, remade, rewritten
 from .scope import Scope
+from .steps import Rule, Step
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,22 @@ class Move:
 
 
 Moves = tuple[Move, ...]
+
+
+def rewriting(moves: Moves, axes: Mapping[str, tuple[Poly, ...]]) -> list[Step]:
+    """The steps by which a line was rewritten; several by one law in a row are one."""
+    out: list[Step] = []
+    for k, m in enumerate(moves):
+        if m.by is not None and k + 1 < len(moves) and moves[k + 1].by is m.by:
+            continue
+        about = (m.by.name, m.by.left, m.by.right) if m.by is not None else (m.what,)
+        rule = Rule.SIMPLIFY if m.by is not None else Rule.SUBSTITUTE if m.what else Rule.PARTS
+        out.append(Step(rule, partial(_line_of, m), axes, about))
+    return out
+
+
+def _line_of(m: Move) -> Line:
+    return m.line
 
 
 LARGEST = 300  # nodes of what is rewritten as a whole; of what is longer the parts are, or it would take long
@@ -120,12 +138,12 @@ class _Tidy:
             if source.expr == ZERO or self.is_shorter(source, line, put, short):
                 moves = (*moves, Move(put, None, name), *more)
                 line = short
-        self.done[line.tensor] = tuple(replace(m, line=self.neat(m.line)) for m in moves)
-        self.lines.append(self.neat(line))
+        self.done[line.tensor] = tuple(replace(m, line=self.neatly(m.line)) for m in moves)
+        self.lines.append(self.neatly(line))
 
-    def neat(self, line: Line) -> Line:
+    def neatly(self, line: Line) -> Line:
         """A line whose bound letters have the shortest names that are free: k1, not k121."""
-        return replace(line, expr=_neat(line.expr, self.fixed | set(line.letters), self.scope.floats))
+        return replace(line, expr=neat(line.expr, self.fixed | set(line.letters), self.scope.floats))
 
     def is_shorter(self, source: Line, line: Line, put: Line, short: Line) -> bool:
         """Whether a line with another put in is shorter than both, and nothing is computed more often for that."""
@@ -163,12 +181,12 @@ def _fixed(d: Definition) -> frozenset[str]:
     return frozenset(d.axes) | {s for s, _ in d.settings} | {x for axes in d.axes.values() for p in axes for x in p.names}
 
 
-def _neat(e: Expr, around: frozenset[str] | set[str], floats: Collection[str]) -> Expr:
+def neat(e: Expr, around: frozenset[str] | set[str], floats: Collection[str]) -> Expr:
     """e with a minus in front of products, not around them, and the digits behind bound letters gone, or as few as there can be."""
     if isinstance(e, Call) and e.fn == "neg" and is_product(e.args[0]):
         e = _minus(e.args[0], floats) or e
     if not isinstance(e, Reduce):
-        parts = tuple(_neat(a, around, floats) for a in children(e))
+        parts = tuple(neat(a, around, floats) for a in children(e))
         return e if all(x is y for x, y in zip(parts, children(e), strict=True)) else replace(e, args=parts)  # type: ignore[arg-type]  # a Call has parts
     others = around | (free_names(e.body) - set(e.letters))
     swap: dict[str, Poly] = {}
@@ -176,7 +194,7 @@ def _neat(e: Expr, around: frozenset[str] | set[str], floats: Collection[str]) -
         swap[x] = Poly.name(fresh_name(x.rstrip("0123456789") or x, others | set(map(str, swap.values()))))
     letters = tuple(str(swap[x]) for x in e.letters)
     body = e.body if letters == e.letters else subs(e.body, swap)
-    return remade(replace(e, letters=letters), (_neat(body, around | set(letters), floats),))
+    return remade(replace(e, letters=letters), (neat(body, around | set(letters), floats),))
 
 
 def _minus(e: Expr, floats: Collection[str]) -> Expr | None:
