@@ -12,15 +12,16 @@ both to machine code.
 dx[n,k] = sum[o](dy[n,o] * w[o,k])
 """
 
-from . import nn, ops
+from . import nn, numpy, ops
 from .errors import ArgumentError, ChainruleError, DataError, DefinitionError, ElementTypeError, NumericsError, ShapeError
 from .nn.files import load, save
-from .operation.derivative import Derivation, derive, jvp, vjp
+from .numpy import Trace, grad, hessian, jacobian, jvp, trace, value_and_grad, vjp
+from .operation.derivative import Derivation, derive
 from .operation.op import Op, op
 from .train import optim
 from .train.evaluate import evaluate
 from .train.fit import Epoch, History, fit
-from .train.step import TrainStep, value_and_grad
+from .train.step import TrainStep
 
 __version__ = "0.1.0"
 
@@ -36,17 +37,23 @@ __all__ = [
     "NumericsError",
     "Op",
     "ShapeError",
+    "Trace",
     "TrainStep",
     "derive",
     "evaluate",
     "fit",
+    "grad",
+    "hessian",
+    "jacobian",
     "jvp",
     "load",
     "nn",
+    "numpy",
     "op",
     "ops",
     "optim",
     "save",
+    "trace",
     "value_and_grad",
     "vjp",
 ]  # fmt: skip
