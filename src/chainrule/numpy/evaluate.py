@@ -112,6 +112,8 @@ class _Line:
         if value.letters == line.letters:
             return value.run if value.static is None else lambda v: value.static
         whole = aligned(value, line.letters).run
+        if len(value.letters) == len(line.letters):  # at any sizes
+            return whole
         return lambda v: _spread(whole(v), full)
 
     def tiled(self, value: Term, sizes: Mapping[str, int]) -> Run:

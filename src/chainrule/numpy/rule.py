@@ -79,12 +79,13 @@ class Rule:
     value: NumPy's own function, which the formula says the meaning of; None: the formula itself is evaluated.
     """
 
-    __slots__ = ("_backs", "_pushes", "_run", "formula", "pulls", "shapes", "value")
+    __slots__ = ("_backs", "_pushes", "_run", "compose", "formula", "pulls", "shapes", "value")
 
     def __init__(self, formula: Formula, shapes: Sequence[Shape] | None = None, value: Callable[..., Any] | None = None):
         self.formula = formula
         self.shapes = None if shapes is None else tuple(shapes)
         self._run: Run | None = None
+        self.compose: Run | None = None  # of a derivative that is put together of other rules' values
         self.value: Callable[..., Any] = value or self.computed
         self._backs: dict[int, Rule | None] = {}
         self._pushes: dict[int, Rule | None] = {}

@@ -116,7 +116,7 @@ def swept_by_rules(tape: Tape, adjoints: list[Any], last: int) -> list[Any]:
             back = node.rule.back(k)
             if back is None:
                 continue
-            d = fitted(apply(back, back.takes(v)), node.vals[k])
+            d = fitted(step(back, v), node.vals[k])
             at = parent.place
             adjoints[at] = d if adjoints[at] is None else adjoints[at] + d
     return adjoints
@@ -154,6 +154,11 @@ def apply(rule: Rule, args: Sequence[Any]) -> Any:
     return made(tape, value, rule, vals, parents, tangent)
 
 
+def step(derived: Rule, v: Sequence[Any]) -> Any:
+    """A derived rule applied to (inputs, y, adjoint or tangent)."""
+    return derived.compose(v) if derived.compose is not None else apply(derived, derived.takes(v))
+
+
 def moved(rule: Rule, vals: Sequence[Any], value: Any, parents: Sequence[tuple[int, Any]]) -> Any:
     """How the value moves: the sum over those inputs that do. None: not at all."""
     total = None
@@ -161,7 +166,7 @@ def moved(rule: Rule, vals: Sequence[Any], value: Any, parents: Sequence[tuple[i
         push = None if parent.tangent is None else rule.push(k)
         if push is None:
             continue
-        t = apply(push, push.takes((*vals, value, parent.tangent)))
+        t = step(push, (*vals, value, parent.tangent))
         total = t if total is None else total + t
     if total is None:
         return None

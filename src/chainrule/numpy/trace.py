@@ -18,7 +18,7 @@ from .indexing import READ
 from .places import Places
 from .registry import plain
 from .structure import leaves
-from .tape import apply, sweep
+from .tape import step, sweep
 
 LOW = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
@@ -166,7 +166,7 @@ def tangents(nodes: Sequence[Any], which: int) -> list[Any]:
         for k, parent in node.parents:
             push = None if found[parent.place] is None else node.rule.push(k)
             if push is not None:
-                t = apply(push, push.takes((*node.vals, node.value, found[parent.place])))
+                t = step(push, (*node.vals, node.value, found[parent.place]))
                 old = found[node.place]
                 found[node.place] = t if old is None else old + t
         if found[node.place] is not None:
