@@ -24,6 +24,7 @@ QUICK: Mapping[str, Callable[..., Any]] = {
 }  # fmt: skip
 
 MOST_POWERS = 256
+CHOOSING = frozenset({np.maximum, np.minimum, np.fmax, np.fmin})
 
 
 @cache
@@ -153,6 +154,8 @@ def of_ufunc(ufunc: Any, method: str, inputs: Any, kwargs: dict[str, Any]) -> An
         if known is None:
             refuse(ufunc, ufunc.__name__)
             raise AssertionError
+        if ufunc in CHOOSING and isinstance(inputs[0], Node) != isinstance(inputs[1], Node):
+            inputs = inputs[::-1] if isinstance(inputs[0], Node) else inputs  # at a tie the first wins: what does not move, as in the language
         y = power(*inputs) if known is POWER else apply(known, tuple(map(real, inputs)))
         return cast(y, kwargs["dtype"]) if kwargs else y
     f = FUNCTIONS.get((ufunc, method))

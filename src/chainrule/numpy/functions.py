@@ -36,7 +36,7 @@ class Run:
             called[k] = mapped(lambda _: next(nodes), args[k])
         self.result = f(*called, **kwargs)
         if not isinstance(self.result, Node):
-            self.result = mapped(lambda y: joined(y) if holds(y) else y, self.result)
+            self.result = mapped(lambda y: joined(y) if isinstance(y, np.ndarray) and holds(y) else y, self.result)
         self.outputs = leaves(self.result)
 
     def own(self, y: Any) -> bool:
@@ -217,7 +217,7 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], 
         return y, mapped(lambda v: np.zeros(np.shape(v))[()], y)
     run = Run(f, primals, kwargs, which, moves)
     found = [y.tangent if run.own(y) else None for y in run.outputs]
-    rest = [filled(t, real(v)) for t, v in zip(found, leaves(run.value), strict=True)]
+    rest = [filled(t, v if isinstance(v, Node) else np.asarray(v)[()]) for t, v in zip(found, leaves(run.value), strict=True)]
     return run.value, like(run.result, rest)
 
 

@@ -31,6 +31,31 @@ def of(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     return enter
 
 
+_FOURIER = "a product with np.cos(2*np.pi*np.outer(k, n)/N) and np.sin(…), whose values are real"
+REFUSED |= {getattr(np.fft, k): _FOURIER for k in np.fft.__all__ if callable(getattr(np.fft, k))}
+REFUSED |= {
+    np.linalg.qr: "np.linalg.cholesky(a.T @ a), or np.linalg.svd(a, full_matrices=False)",
+    np.linalg.pinv: "np.linalg.solve(a.T @ a, a.T) for a matrix of full rank",
+    np.linalg.lstsq: "np.linalg.solve(a.T @ a, a.T @ b) for a matrix of full rank",
+    np.linalg.eig: "np.linalg.eigh for symmetric matrices",
+    np.linalg.eigvals: "np.linalg.eigvalsh for symmetric matrices",
+    np.linalg.tensorsolve: "np.linalg.solve of reshaped arrays",
+    np.linalg.tensorinv: "np.linalg.inv of a reshaped array",
+    np.insert: "np.concatenate of the parts",
+    np.convolve: "np.sum over shifted slices, or cr.ops.conv",
+    np.correlate: "np.sum over shifted slices, or cr.ops.conv",
+    np.interp: "np.searchsorted for the place, and the straight line between two elements written out",
+    np.percentile: "np.sort(x)[k]",
+    np.quantile: "np.sort(x)[k]",
+    np.put_along_axis: "np.where",
+    np.putmask: "np.where",
+    np.copyto: "np.where",
+    np.apply_along_axis: "a loop and np.stack",
+    np.cov: "x - np.mean(x) and @",
+    np.corrcoef: "x - np.mean(x) and @",
+}
+
+
 def plain(a: Any) -> Any:
     """A value without memory of where it came from, also within lists."""
     while isinstance(a, Node):

@@ -52,7 +52,7 @@ ELEMENTWISE: dict[str, str] = {
     "sinc": "where(a == 0, 1, sin(pi * a) / (pi * a))",
     "nan_to_num": "where(a - a == 0, a, 0)",
     "where": "where(a, b, c)",
-    "clip": "minimum(maximum(a, b), c)",
+    "clip": "minimum(c, maximum(b, a))",
     "erf": "erf(a)",
     "erfc": "1 - erf(a)",
     "expit": "sigmoid(a)",
