@@ -281,9 +281,9 @@ def referred(rule: Any, values: Any) -> np.ndarray:
     return np.asarray(by_reference(bind(d, {k: a.shape for k, a in known.items()}), known, np.dtype(float))[rule.formula.output])
 
 
-def held(node: Any) -> None:
+def held(step: Any) -> None:
     """What NumPy computes is what the formula says, or solves the equation; and so is what comes back."""
-    rule, vals, y = node.rule, node.vals, node.value
+    rule, vals, y, parents = step
     if isinstance(rule, Solved):
         f = referred(rule.residual, (*vals, y))
         np.testing.assert_allclose(f, np.zeros_like(f), atol=1e-10)
@@ -294,7 +294,7 @@ def held(node: Any) -> None:
     elif rule.formula.definition.lines:
         np.testing.assert_allclose(referred(rule, vals).reshape(np.shape(y)), y, rtol=1e-10, atol=1e-12)
     dy = np.random.default_rng(1).normal(size=np.shape(y))
-    for k, _ in node.parents:
+    for k, _ in parents:
         back = rule.back(k)
         if back is not None:
             v = (*vals, y, dy)
@@ -305,9 +305,9 @@ def held(node: Any) -> None:
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c.id)
 def test_every_step_is_its_formula(case: Case) -> None:
     run = Run(lambda *a: case.f(np, *a), case.args, {}, range(len(case.args)))
-    for node in run.tape.nodes:
-        if node.rule is not None and np.size(node.value) <= 100 and 0 not in np.shape(node.value):
-            held(node)
+    for step in run.tape.steps:
+        if step[0] is not None and np.size(step[2]) <= 100 and 0 not in np.shape(step[2]):
+            held(step)
 
 
 # What is differentiated, and how it is asked for --------------------------------------------------------------------------

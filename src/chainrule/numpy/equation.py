@@ -161,6 +161,10 @@ class Composed(Rule):
         self.compose = compose
 
     @property
+    def taken(self) -> frozenset[int]:
+        return frozenset(range(1 + len(self.shapes or ())))
+
+    @property
     def taking(self) -> Run:
         assert self.compose is not None
         return self.compose

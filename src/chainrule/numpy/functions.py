@@ -21,8 +21,16 @@ Argument = int | Sequence[int]
 class Run:
     """One call of a function on a tape: its value, and what is needed to go back."""
 
-    def __init__(self, f: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], which: Sequence[int], tangents: Sequence[Any] = ()):
-        self.tape = Tape(Traced, forward=bool(tangents))
+    def __init__(
+        self,
+        f: Callable[..., Any],
+        args: Sequence[Any],
+        kwargs: dict[str, Any],
+        which: Sequence[int],
+        tangents: Sequence[Any] = (),
+        whole: bool = False,
+    ):
+        self.tape = Tape(Traced, bool(tangents), whole)
         moving = [leaf for k in which for leaf in leaves(args[k])]
         values = [number(leaf, f"argument {k}") for k in which for leaf in leaves(args[k])]
         pairs = zip(values, tangents or [None] * len(values), strict=True)
@@ -50,10 +58,10 @@ class Run:
     def value(self) -> Any:
         return like(self.result, [self.below(y) for y in self.outputs])
 
-    def back(self, seeds: Sequence[Any]) -> list[Any]:
-        """The gradient for every leaf of the arguments, from that of every output."""
+    def back(self, seeds: Sequence[Any], last: bool = False) -> list[Any]:
+        """The gradient for every leaf of the arguments, from that of every output. last: nothing is asked of this run afterwards."""
         given = [(y, seed) for y, seed in zip(self.outputs, seeds, strict=True) if self.own(y)]
-        adjoints = sweep(self.tape, given) if given else [None] * len(self.inputs)
+        adjoints = sweep(self.tape, given, len(self.inputs) if last else None) if given else [None] * len(self.inputs)
         return [filled(adjoints[k], x) for k, x in enumerate(self.values)]
 
 
@@ -115,7 +123,7 @@ def value_and_grad(f: Callable[..., Any], argnum: Argument = 0) -> Callable[...,
         which = places(argnum, args, named(f))
         run = Run(f, args, kwargs, which)
         y = scalar(run, f)
-        return y, per_argument(argnum, which, args, run.back([seed_of(y)] if run.own(run.result) else [None]))
+        return y, per_argument(argnum, which, args, run.back([seed_of(y)] if run.own(run.result) else [None], last=True))
 
     return evaluate
 

@@ -50,6 +50,10 @@ class Last(Rule):
         return v[-1:]
 
     @property
+    def taken(self) -> frozenset[int]:
+        return frozenset()  # of (inputs, y) none
+
+    @property
     def taking(self) -> Run:
         run = self.run
         return lambda v: run(v[-1:])

@@ -18,7 +18,7 @@ import numpy as np
 
 from ..language.bind import bind
 from ..language.program import Program
-from ..language.tree import ZERO, Definition, Tensor, needed
+from ..language.tree import ZERO, Definition, Tensor, needed, reads
 from ..operation.op import Op, op
 from .contract import Run
 from .evaluate import evaluator
@@ -79,7 +79,7 @@ class Rule:
     value: NumPy's own function, which the formula says the meaning of; None: the formula itself is evaluated.
     """
 
-    __slots__ = ("_backs", "_pushes", "_run", "compose", "formula", "pulls", "shapes", "value")
+    __slots__ = ("_backs", "_pushes", "_reads", "_run", "compose", "formula", "pulls", "shapes", "value")
 
     def __init__(self, formula: Formula, shapes: Sequence[Shape] | None = None, value: Callable[..., Any] | None = None):
         self.formula = formula
@@ -90,6 +90,7 @@ class Rule:
         self._backs: dict[int, Rule | None] = {}
         self._pushes: dict[int, Rule | None] = {}
         self.pulls: dict[int, Run | None] = {}
+        self._reads: dict[tuple[int, ...], frozenset[int]] = {}
 
     @property
     def name(self) -> str:
@@ -149,6 +150,20 @@ class Rule:
     def taking(self) -> Run:
         """The value from all of them."""
         return self.run
+
+    def reads(self, which: tuple[int, ...]) -> frozenset[int]:
+        """Which of (inputs, y) the gradients for some inputs read; of others only the shape matters."""
+        known = self._reads.get(which)
+        if known is None:
+            backs = [b for k in which if (b := self.back(k)) is not None]
+            known = self._reads[which] = frozenset(n for b in backs for n in b.taken)
+        return known
+
+    @property
+    def taken(self) -> frozenset[int]:
+        """The places of those inputs that the formula's lines read."""
+        names = {r.tensor for line in self.formula.definition.lines for r in reads(line.expr)}
+        return frozenset(k for k, x in enumerate(self.formula.inputs) if x in names)
 
     def derived(self, formula: Formula | None, k: int, back: bool) -> Rule | None:
         if formula is None:

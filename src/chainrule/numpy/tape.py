@@ -1,8 +1,9 @@
-"""The tape: what was computed, in order, each value with the rule it came from. Reverse mode reads it backwards, forward mode never needs it.
+"""The tape: what was computed, in order, each step with the rule it came from. Reverse mode reads it backwards, forward mode never needs it.
 
-    f(x) --values that remember (traced.py)--> [x, v1, v2, …, y] --sweep--> adjoints, last to first
+    f(x) --values that remember (traced.py)--> [Step, Step, …] --sweep--> adjoints, last to first
 
-A value is remembered on one tape; what it holds may be remembered on an older one: that is how derivatives of derivatives come about.
+A step is (rule, vals, y, parents): what the rule was applied to, what came out, and which of its inputs are steps of this tape. A value is
+remembered on one tape; what it holds may be remembered on an older one: that is how derivatives of derivatives come about.
 """
 
 from __future__ import annotations
@@ -14,61 +15,91 @@ from typing import Any
 from .broadcast import gathering, spreading
 from .rule import Rule
 
+LARGE = 1 << 13  # elements from which on a step keeps only those values that its derivatives read
 _order = count(1)
+
+Step = tuple[Rule | None, Sequence[Any], Any, Sequence[tuple[int, int]]]
 
 
 class Tape:
     """One function call that is being differentiated.
 
     kind: the class of its values; order: later tapes are inner ones; nested: it holds values of other tapes; plain: it does not, and
-    is read backwards.
+    is read backwards; whole: every value is kept, for those who want to see it.
     """
 
-    __slots__ = ("forward", "kind", "nested", "nodes", "order", "plain")
+    __slots__ = ("forward", "kind", "nested", "order", "plain", "steps", "whole")
 
-    def __init__(self, kind: type, forward: bool = False):
+    def __init__(self, kind: type, forward: bool = False, whole: bool = False):
         self.order = next(_order)
-        self.kind, self.forward = kind, forward
-        self.nodes: list[Any] = []
+        self.kind, self.forward, self.whole = kind, forward, whole
+        self.steps: list[Step] = []
         self.nested = False
         self.plain = not forward
 
 
 class Node:
-    """A value on a tape. rule: what it came from (None: an input); vals: the rule's inputs below this tape; parents: (which input, node)
-    for those that are on it; place: its number there; tangent: in forward mode, how it moves."""
+    """A value on a tape. place: the number of its step; tangent: in forward mode, how it moves (None: not at all)."""
 
-    __slots__ = ("parents", "place", "rule", "tangent", "tape", "vals", "value")
+    __slots__ = ("place", "tangent", "tape", "value")
 
     value: Any
     tape: Tape
-    rule: Rule | None
-    vals: Sequence[Any]
-    parents: Sequence[tuple[int, Any]]
     place: int
     tangent: Any
+
+
+class Blank:
+    """What is left of a value that no derivative reads."""
+
+    __slots__ = ("dtype", "shape")
+
+    def __init__(self, a: Any):
+        self.shape, self.dtype = a.shape, a.dtype
 
 
 def start(tape: Tape, value: Any, tangent: Any = None) -> Any:
     """An input of the function that is differentiated."""
     if isinstance(value, Node):
         tape.nested, tape.plain = True, False
-    return made(tape, value, None, (), (), tangent)
+    if tape.forward:
+        return moving(tape, value, tangent)
+    return made(tape, value, None, (), ())
 
 
-def made(tape: Tape, value: Any, rule: Rule | None, vals: Sequence[Any], parents: Sequence[tuple[int, Any]], tangent: Any = None) -> Any:
+def made(tape: Tape, value: Any, rule: Rule | None, vals: Sequence[Any], parents: Sequence[tuple[int, int]]) -> Any:
+    """A value, and the step that it comes from."""
     node: Any = object.__new__(tape.kind)
-    node.value, node.tape, node.rule, node.vals, node.parents, node.tangent = value, tape, rule, vals, parents, tangent
-    if not tape.forward:
-        nodes = tape.nodes
-        node.place = len(nodes)
-        nodes.append(node)
+    steps = tape.steps
+    node.value, node.tape, node.place = value, tape, len(steps)
+    if rule is not None and value.size > LARGE and not (tape.nested or tape.whole):
+        steps.append(thin(rule, vals, value, parents))
+    else:
+        steps.append((rule, vals, value, parents))
     return node
 
 
-def sweep(tape: Tape, seeds: Sequence[tuple[Any, Any]]) -> list[Any]:
-    """The adjoint of every value on the tape (None: 0), from those of some: (node, adjoint)."""
-    adjoints: list[Any] = [None] * len(tape.nodes)
+def moving(tape: Tape, value: Any, tangent: Any) -> Any:
+    """A value in forward mode."""
+    node: Any = object.__new__(tape.kind)
+    node.value, node.tape, node.tangent = value, tape, tangent
+    return node
+
+
+def thin(rule: Rule, vals: Sequence[Any], y: Any, parents: Sequence[tuple[int, int]]) -> Step:
+    """A step without the arrays that its derivatives do not read."""
+    reads = rule.reads(tuple(k for k, _ in parents))
+    kept = [a if k in reads or getattr(a, "size", 0) <= LARGE else Blank(a) for k, a in enumerate((*vals, y))]
+    return rule, tuple(kept[:-1]), kept[-1], parents
+
+
+def sweep(tape: Tape, seeds: Sequence[tuple[Any, Any]], inputs: int | None = None) -> list[Any]:
+    """The adjoint of every value on the tape (None: 0), from those of some: (node, adjoint).
+
+    inputs: only those of so many first values are wanted, and only this once: memory is given back on the way.
+    """
+    steps = tape.steps
+    adjoints: list[Any] = [None] * len(steps)
     nested = tape.nested
     last = -1
     for node, seed in seeds:
@@ -78,15 +109,19 @@ def sweep(tape: Tape, seeds: Sequence[tuple[Any, Any]]) -> list[Any]:
         last = max(last, node.place)
     if nested:
         return swept_by_rules(tape, adjoints, last)
-    nodes = tape.nodes
+    v: Any
     for place in range(last, -1, -1):
         dy = adjoints[place]
         if dy is None:
             continue
-        node = nodes[place]
-        rule, vals = node.rule, node.vals
-        v = (*vals, node.value, dy)
-        for k, parent in node.parents:
+        rule, vals, y, parents = steps[place]
+        if rule is None:
+            continue
+        v = (*vals, y, dy)
+        if inputs is not None:
+            adjoints[place] = dy = y = None
+            steps[place] = None  # type: ignore[call-overload]  # nobody comes back to it
+        for k, at in parents:
             try:
                 pull = rule.pulls[k]
             except KeyError:
@@ -99,25 +134,26 @@ def sweep(tape: Tape, seeds: Sequence[tuple[Any, Any]]) -> list[Any]:
                 d = gathering(d.shape, x.shape).value(d)
             if d.dtype != x.dtype:
                 d = d.astype(x.dtype)
-            at = parent.place
             old = adjoints[at]
             adjoints[at] = d if old is None else old + d
+        v = d = old = x = None
+        vals = ()  # the last that hold what is given back
     return adjoints
 
 
 def swept_by_rules(tape: Tape, adjoints: list[Any], last: int) -> list[Any]:
     """The same where values are themselves remembered by other tapes: each derived formula is applied as a rule, and remembered there."""
     for place in range(last, -1, -1):
-        node, dy = tape.nodes[place], adjoints[place]
-        if dy is None or node.rule is None:
+        dy = adjoints[place]
+        rule, vals, y, parents = tape.steps[place]
+        if dy is None or rule is None:
             continue
-        v = (*node.vals, node.value, dy)
-        for k, parent in node.parents:
-            back = node.rule.back(k)
+        v = (*vals, y, dy)
+        for k, at in parents:
+            back = rule.back(k)
             if back is None:
                 continue
-            d = fitted(step(back, v), node.vals[k])
-            at = parent.place
+            d = fitted(step(back, v), vals[k])
             adjoints[at] = d if adjoints[at] is None else adjoints[at] + d
     return adjoints
 
@@ -137,11 +173,11 @@ def apply(rule: Rule, args: Sequence[Any]) -> Any:
             tape = a.tape
     if tape is None:
         return rule.value(*args)
-    vals, parents, deeper = [], [], False
+    vals, own, deeper = [], [], False
     for k, a in enumerate(args):
         if isinstance(a, Node):
             if a.tape is tape:
-                parents.append((k, a))
+                own.append((k, a))
                 a = a.value
             deeper = deeper or isinstance(a, Node)
         vals.append(a)
@@ -150,8 +186,9 @@ def apply(rule: Rule, args: Sequence[Any]) -> Any:
         value = apply(rule, vals)
     else:
         value = rule.value(*vals)
-    tangent = moved(rule, vals, value, parents) if tape.forward else None
-    return made(tape, value, rule, vals, parents, tangent)
+    if tape.forward:
+        return moving(tape, value, moved(rule, vals, value, own))
+    return made(tape, value, rule, vals, [(k, a.place) for k, a in own])
 
 
 def step(derived: Rule, v: Sequence[Any]) -> Any:
@@ -159,14 +196,14 @@ def step(derived: Rule, v: Sequence[Any]) -> Any:
     return derived.compose(v) if derived.compose is not None else apply(derived, derived.takes(v))
 
 
-def moved(rule: Rule, vals: Sequence[Any], value: Any, parents: Sequence[tuple[int, Any]]) -> Any:
+def moved(rule: Rule, vals: Sequence[Any], value: Any, own: Sequence[tuple[int, Any]]) -> Any:
     """How the value moves: the sum over those inputs that do. None: not at all."""
     total = None
-    for k, parent in parents:
-        push = None if parent.tangent is None else rule.push(k)
+    for k, node in own:
+        push = None if node.tangent is None else rule.push(k)
         if push is None:
             continue
-        t = step(push, (*vals, value, parent.tangent))
+        t = step(push, (*vals, value, node.tangent))
         total = t if total is None else total + t
     if total is None:
         return None

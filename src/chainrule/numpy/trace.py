@@ -18,7 +18,7 @@ from .indexing import READ
 from .places import Places
 from .registry import plain
 from .structure import leaves
-from .tape import step, sweep
+from .tape import Step, step, sweep
 
 LOW = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
@@ -94,14 +94,15 @@ def shown(a: Any) -> str:
     return f"{'×'.join(map(str, np.shape(a)))}: {np.min(a):.4g} … {np.max(a):.4g}"
 
 
-def operation(node: Any, names: dict[int, str]) -> str:
+def operation(step: Step, names: Sequence[str]) -> str:
     """What a step does, in terms of the names of earlier steps and of numbers."""
-    rule = node.rule
-    own = dict(node.parents)
-    args = [names[own[k].place] if k in own else constant(v) for k, v in enumerate(node.vals)]
+    rule, vals, _, parents = step
+    assert rule is not None
+    own = dict(parents)
+    args = [names[own[k]] if k in own else constant(v) for k, v in enumerate(vals)]
     d = rule.formula.definition
     if rule is READ:
-        return f"{args[0]}[{key_text(node.vals[1].key)}]"
+        return f"{args[0]}[{key_text(vals[1].key)}]"
     if rule.shapes is None and d.lines:
         return expression(rename_tensors(d.lines[-1].expr, dict(zip(rule.formula.inputs, args, strict=True))), {})
     return f"{d.name.rstrip('_')}({', '.join(args)})"
@@ -136,41 +137,37 @@ def trace(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Trace:
     v₄  sin(v₁)    0.909297  -0.416147  0        1
     v₅  v₃ + v₄    10.9093   4.58385    2        1
     """
-    run = Run(f, args, kwargs, range(len(args)))
+    run = Run(f, args, kwargs, range(len(args)), whole=True)
     scalar(run, f)
     if not run.own(run.result):
         raise ArgumentError(f"{named(f)} gives a value that does not depend on its arguments; accepted: a function that computes with them")
-    nodes = run.tape.nodes
+    steps = run.tape.steps
     adjoints = sweep(run.tape, [(run.result, seed_of(run.value))])
     inputs = argument_names(f, args)
-    columns = [tangents(nodes, k) for k in range(len(inputs))]
-    names = {node.place: f"v{node.place + 1}".translate(LOW) for node in nodes}
+    columns = [tangents(steps, k) for k in range(len(inputs))]
+    names = [f"v{k + 1}".translate(LOW) for k in range(len(steps))]
     rows = []
-    for node in nodes:
-        at = node.place
-        text = inputs[at] if node.rule is None else operation(node, names)
-        formula = definition_text(node.rule.formula.definition) if node.rule is not None and node.rule.formula.definition.lines else ""
-        moves = tuple(filled(column[at], node.value) for column in columns)
-        rows.append(Row(names[at], text, plain(node.value), moves, filled(adjoints[at], node.value), formula))
-    title = ", ".join(f"{x} = {shown(plain(node.value))}" for x, node in zip(inputs, nodes, strict=False))
+    for at, s in enumerate(steps):
+        rule, _, y, _ = s
+        text = inputs[at] if rule is None else operation(s, names)
+        formula = definition_text(rule.formula.definition) if rule is not None and rule.formula.definition.lines else ""
+        moves = tuple(filled(column[at], y) for column in columns)
+        rows.append(Row(names[at], text, plain(y), moves, filled(adjoints[at], y), formula))
+    title = ", ".join(f"{x} = {shown(plain(s[2]))}" for x, s in zip(inputs, steps, strict=False))
     return Trace(title, tuple(inputs), tuple(rows), plain(run.value))
 
 
-def tangents(nodes: Sequence[Any], which: int) -> list[Any]:
+def tangents(steps: Sequence[Step], which: int) -> list[Any]:
     """How every step moves where one input moves by 1 (an array: each element by 1)."""
-    found: list[Any] = [None] * len(nodes)
-    for node in nodes:
-        if node.rule is None:
-            found[node.place] = np.ones_like(node.value)[()] if node.place == which else None
-            continue
-        for k, parent in node.parents:
-            push = None if found[parent.place] is None else node.rule.push(k)
+    found: list[Any] = []
+    for at, (rule, vals, y, parents) in enumerate(steps):
+        total = np.ones_like(y)[()] if rule is None and at == which else None
+        for k, parent in parents:
+            push = None if found[parent] is None or rule is None else rule.push(k)
             if push is not None:
-                t = step(push, (*node.vals, node.value, found[parent.place]))
-                old = found[node.place]
-                found[node.place] = t if old is None else old + t
-        if found[node.place] is not None:
-            found[node.place] = np.broadcast_to(found[node.place], np.shape(node.value))[()]
+                t = step(push, (*vals, y, found[parent]))
+                total = t if total is None else total + t
+        found.append(None if total is None else np.broadcast_to(total, np.shape(y))[()])
     return found
 
 

@@ -28,13 +28,13 @@ def two(rule: Rule, a: Any, b: Any) -> Any:
             if type(b) is Traced:
                 if b.tape is tape:
                     x, z = a.value, b.value
-                    return made(tape, rule.value(x, z), rule, (x, z), ((0, a), (1, b)))
+                    return made(tape, rule.value(x, z), rule, (x, z), ((0, a.place), (1, b.place)))
             elif type(b) in NUMBERS or (type(b) is np.ndarray and b.dtype.kind in "fiub"):
                 x = a.value
-                return made(tape, rule.value(x, b), rule, (x, b), ((0, a),))
+                return made(tape, rule.value(x, b), rule, (x, b), ((0, a.place),))
     elif b.tape.plain and (type(a) in NUMBERS or (type(a) is np.ndarray and a.dtype.kind in "fiub")):
         z = b.value
-        return made(b.tape, rule.value(a, z), rule, (a, z), ((1, b),))
+        return made(b.tape, rule.value(a, z), rule, (a, z), ((1, b.place),))
     return apply(rule, (real(a), real(b)))
 
 
