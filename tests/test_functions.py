@@ -310,6 +310,34 @@ def test_every_step_is_its_formula(case: Case) -> None:
             held(step)
 
 
+LARGE = [
+    lambda x, y: x - y,
+    lambda x, y: (x - y) * (y - x) + x * x - 3,
+    lambda x, y: x + x + np.exp(-x) * y,
+    lambda x, y: np.sqrt(x) / (x + y) - np.tanh(x) + (x + 1) * 2,
+    lambda x, y: np.where(x > y, x * y, np.logaddexp(x, y)) + np.maximum(x, y),
+    lambda x, y: x[::-1] * y.T.reshape(x.shape) + np.concatenate([y[1:], x[:1]]) + x * np.sum(x, axis=0) + x.ravel().reshape(x.shape),
+    lambda x, y: np.cumsum(x, axis=0) + x / np.max(y, axis=1, keepdims=True) + np.float32(2) * x,
+    lambda x, y: (x + y[0]) + (x + y[:, :1]) * x[3, 4] + np.broadcast_to(np.sum(x, axis=0), x.shape) + (x + x),
+]
+
+
+@pytest.mark.parametrize("number", range(len(LARGE)))
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_large_arrays_give_the_same_bits(number: int, dtype: type) -> None:
+    """In strips, and over memory that is used again, gradients are what they are where every value is kept."""
+    rng = np.random.default_rng(5)
+    x, y = rng.uniform(0.5, 2, (150, 300)).astype(dtype), rng.uniform(0.5, 2, (150, 300)).astype(dtype)
+    w = rng.normal(size=x.shape).astype(dtype)
+
+    def f(x: Any, y: Any) -> Any:
+        return np.sum(w * LARGE[number](x, y))
+
+    for a, b in zip(cr.grad(f, (0, 1))(x, y), cr.vjp(f, x, y)[1](1.0), strict=True):
+        np.testing.assert_array_equal(a, b)
+        assert a.dtype == dtype and a.flags.writeable
+
+
 # What is differentiated, and how it is asked for --------------------------------------------------------------------------
 
 

@@ -22,7 +22,6 @@ from ..language.tree import Call, Definition, Expr, Index, Line, Read, Tensor, f
 from ..operation.op import op
 from .contract import Run
 from .letters import tensor
-from .registry import FUNCTIONS
 from .rule import Formula, Rule, Shape
 from .tape import apply
 
@@ -81,22 +80,20 @@ def with_places(e: Expr, tensor: str, new: dict[int, str]) -> Expr:
 class Solved(Rule):
     """The rule of a function that an equation defines; the value is NumPy's own solution."""
 
-    __slots__ = ("equation", "y")
+    __slots__ = ("equation", "jacobian", "residual", "y", "zero")
 
     def __init__(self, equation: Equation, shapes: Sequence[Shape], y: Shape, value: Callable[..., Any]):
         held = equation.held.definition
         named = Formula(replace(held, name=held.name.rstrip("_"), inputs=held.inputs[:-1], outputs=(equation.unknown,), lines=(), source=""))
         super().__init__(named, shapes, value)
         self.equation, self.y = equation, y
+        self.residual = Rule(equation.held, (*shapes, y))
+        self.jacobian = Rule(equation.jacobian, (*shapes, y))
+        self.zero = np.broadcast_to(0.0, y)  # of F, at the solution
 
     @property
     def out(self) -> Shape:
         return self.y
-
-    @property
-    def residual(self) -> Rule:
-        assert self.shapes is not None
-        return Rule(self.equation.held, (*self.shapes, self.y))
 
     def back(self, k: int) -> Rule | None:
         if k not in self._backs:
@@ -113,25 +110,27 @@ class Solved(Rule):
         adjoint = remembered(v, lambda: self.solve(v[:-1], v[-1], True))
         back = self.residual.back(k)
         assert back is not None
-        return -apply(back, (*v[:-1], np.zeros(self.y), adjoint))
+        return -apply(back, (*v[:-1], self.zero, adjoint))
 
     def tangent(self, k: int, v: Sequence[Any]) -> Any:
         """J⁻¹ of -(∂F/∂x) tx"""
         push = self.residual.push(k)
         assert push is not None
-        return -self.solve(v[:-1], apply(push, (*v[:-1], np.zeros(self.y), v[-1])), False)
+        return -self.solve(v[:-1], apply(push, (*v[:-1], self.zero, v[-1])), False)
 
     def solve(self, xy: Sequence[Any], right: Any, transposed: bool) -> Any:
         """J⁻¹ (or Jᵀ⁻¹) of a right-hand side of y's shape."""
         e, shape = self.equation, self.y
-        assert self.shapes is not None
         own = shape[e.batch : len(shape) - e.columns]
         count = prod(own)
-        j = apply(jacobian_rule(e, (*self.shapes, shape)), tuple(xy))
-        j = FUNCTIONS[np.reshape](j, (*shape[: e.batch], count, count))
-        j = FUNCTIONS[np.swapaxes](j, -1, -2) if transposed else j
-        b = FUNCTIONS[np.reshape](right, (*shape[: e.batch], count, prod(shape[len(shape) - e.columns :])))
-        return FUNCTIONS[np.reshape](solve(j, b), shape)
+        j = apply(self.jacobian, tuple(xy))
+        if len(own) > 1:
+            j = np.reshape(j, (*shape[: e.batch], count, count))
+        j = np.swapaxes(j, -1, -2) if transposed else j
+        if len(own) == 1 and e.columns == 1:
+            return solve(j, right)
+        b = np.reshape(right, (*shape[: e.batch], count, prod(shape[len(shape) - e.columns :])))
+        return np.reshape(solve(j, b), shape)
 
 
 _LAST: list[tuple[Any, Any]] = [(None, None)]
@@ -144,11 +143,6 @@ def remembered(v: Any, make: Callable[[], Any]) -> Any:
         value = make()
         _LAST[0] = v, value
     return value
-
-
-@cache
-def jacobian_rule(e: Equation, shapes: tuple[Shape, ...]) -> Rule:
-    return Rule(e.jacobian, shapes)
 
 
 class Composed(Rule):

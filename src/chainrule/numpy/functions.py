@@ -59,7 +59,7 @@ class Run:
         return like(self.result, [self.below(y) for y in self.outputs])
 
     def back(self, seeds: Sequence[Any], last: bool = False) -> list[Any]:
-        """The gradient for every leaf of the arguments, from that of every output. last: nothing is asked of this run afterwards."""
+        """The gradient for every leaf of the arguments, from that of every output. last: of no other value."""
         given = [(y, seed) for y, seed in zip(self.outputs, seeds, strict=True) if self.own(y)]
         adjoints = sweep(self.tape, given, len(self.inputs) if last else None) if given else [None] * len(self.inputs)
         return [filled(adjoints[k], x) for k, x in enumerate(self.values)]

@@ -11,7 +11,9 @@ import numpy as np
 
 from ..errors import ArgumentError, ShapeError
 from .equation import Solved, equation, solve
+from .indexing import READ
 from .letters import tensor
+from .places import Places
 from .registry import FUNCTIONS, of, plain, real
 from .rule import Rule, Shape
 from .tape import apply
@@ -54,7 +56,8 @@ def solved(a: Any, b: Any) -> Any:
     batch = np.broadcast_shapes(np.shape(x)[:-2], np.shape(right)[:-2])
     if np.shape(right)[-2] != np.shape(x)[-1]:
         raise ShapeError(f"np.linalg.solve of shapes {np.shape(a)} and {np.shape(b)}; accepted: as many rows on the right as in the matrix")
-    x, right = np.broadcast_to(x, (*batch, *np.shape(x)[-2:])), np.broadcast_to(right, (*batch, *np.shape(right)[-2:]))
+    if batch:
+        x, right = np.broadcast_to(x, (*batch, *np.shape(x)[-2:])), np.broadcast_to(right, (*batch, *np.shape(right)[-2:]))
     y = solve(x, right)
     return np.reshape(y, np.shape(y)[:-1]) if vector else y
 
@@ -147,7 +150,8 @@ def diagonals(a: Any) -> list[Any]:
 def eliminated(a: Any) -> tuple[Any, np.ndarray]:
     """(pivots, sign of their order) of a square matrix, or several."""
     order, sign = pivots(plain(a))
-    parts = diagonals(FUNCTIONS[np.take_along_axis](a, order[..., None], -2))
+    key = (order,) if order.ndim == 1 else (np.arange(len(order))[:, None], order)
+    parts = diagonals(apply(READ, (a, Places(np.shape(a), key, True))))
     return (parts[0] if len(parts) == 1 else np.concatenate(parts, -1)), np.asarray(sign, a.dtype)
 
 

@@ -18,10 +18,11 @@ import numpy as np
 
 from ..language.bind import bind
 from ..language.program import Program
-from ..language.tree import ZERO, Definition, Tensor, needed, reads
+from ..language.tree import ZERO, Call, Definition, Tensor, needed, reads, walk
 from ..operation.op import Op, op
 from .contract import Run
 from .evaluate import evaluator
+from .strips import Into, in_strips
 
 Shape = tuple[int, ...]
 
@@ -79,7 +80,7 @@ class Rule:
     value: NumPy's own function, which the formula says the meaning of; None: the formula itself is evaluated.
     """
 
-    __slots__ = ("_backs", "_pushes", "_reads", "_run", "compose", "formula", "pulls", "shapes", "value")
+    __slots__ = ("_backs", "_pushes", "_reads", "_run", "compose", "formula", "intos", "pulls", "shapes", "value")
 
     def __init__(self, formula: Formula, shapes: Sequence[Shape] | None = None, value: Callable[..., Any] | None = None):
         self.formula = formula
@@ -90,6 +91,7 @@ class Rule:
         self._backs: dict[int, Rule | None] = {}
         self._pushes: dict[int, Rule | None] = {}
         self.pulls: dict[int, Run | None] = {}
+        self.intos: dict[int, Into | None] = {}
         self._reads: dict[tuple[int, ...], frozenset[int]] = {}
 
     @property
@@ -141,6 +143,19 @@ class Rule:
             back = self.back(k)
             self.pulls[k] = None if back is None else back.taking
         return self.pulls[k]
+
+    @property
+    def calls(self) -> int:
+        """Of how many functions and operators the formula is made."""
+        return sum(isinstance(e, Call) for line in self.formula.definition.lines for e in walk(line.expr))
+
+    def into(self, k: int) -> Into | None:
+        """The same for large arrays, element by element, which may write over dy; None where nothing is gained by that."""
+        if k not in self.intos:
+            back = self.back(k)
+            whole = back is None or back.shapes is not None or back.compose is not None or back.calls < 2
+            self.intos[k] = None if back is None or whole else in_strips(back.run, back.taken)
+        return self.intos[k]
 
     def takes(self, v: Sequence[Any]) -> Sequence[Any]:
         """Those of (inputs, y, adjoint or tangent) that a derived rule takes: all, unless it knows better."""

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from itertools import count
 from typing import Any
 
+import numpy as np
+
 from .broadcast import gathering, spreading
 from .rule import Rule
 
@@ -96,7 +98,8 @@ def thin(rule: Rule, vals: Sequence[Any], y: Any, parents: Sequence[tuple[int, i
 def sweep(tape: Tape, seeds: Sequence[tuple[Any, Any]], inputs: int | None = None) -> list[Any]:
     """The adjoint of every value on the tape (None: 0), from those of some: (node, adjoint).
 
-    inputs: only those of so many first values are wanted, and only this once: memory is given back on the way.
+    inputs: only those of so many first values are wanted; the memory of other adjoints is used again. (That of the values is not given
+    back before the end: in between the system would take it away, and give it anew page by page.)
     """
     steps = tape.steps
     adjoints: list[Any] = [None] * len(steps)
@@ -110,6 +113,7 @@ def sweep(tape: Tape, seeds: Sequence[tuple[Any, Any]], inputs: int | None = Non
     if nested:
         return swept_by_rules(tape, adjoints, last)
     v: Any
+    owned: set[int] = set()  # adjoints in memory that nobody else reads
     for place in range(last, -1, -1):
         dy = adjoints[place]
         if dy is None:
@@ -119,8 +123,11 @@ def sweep(tape: Tape, seeds: Sequence[tuple[Any, Any]], inputs: int | None = Non
             continue
         v = (*vals, y, dy)
         if inputs is not None:
-            adjoints[place] = dy = y = None
-            steps[place] = None  # type: ignore[call-overload]  # nobody comes back to it
+            adjoints[place] = None
+            if dy.size > LARGE:
+                dy = None
+                widely(rule, v, parents, adjoints, owned, place in owned)
+                continue
         for k, at in parents:
             try:
                 pull = rule.pulls[k]
@@ -136,9 +143,34 @@ def sweep(tape: Tape, seeds: Sequence[tuple[Any, Any]], inputs: int | None = Non
                 d = d.astype(x.dtype)
             old = adjoints[at]
             adjoints[at] = d if old is None else old + d
-        v = d = old = x = None
-        vals = ()  # the last that hold what is given back
+        v = d = old = None  # the last that hold what is given back
     return adjoints
+
+
+def widely(rule: Rule, v: Sequence[Any], parents: Sequence[tuple[int, int]], adjoints: list[Any], owned: set[int], mine: bool) -> None:
+    """The same for one step on large arrays: element by element in strips, and over the memory of dy where nobody else reads it (`mine`)."""
+    dy = v[-1]
+    for n, (k, at) in enumerate(parents):
+        x, into = v[k], rule.into(k)
+        last = n == len(parents) - 1
+        if into is not None and x.shape == dy.shape and x.dtype == dy.dtype:
+            d = into(v, mine and last)
+        else:
+            pull = rule.pull(k)
+            if pull is None:
+                continue
+            d = pull(v)
+        same = d is dy
+        if d.shape != x.shape:
+            d = gathering(d.shape, x.shape).value(d)
+        if d.dtype != x.dtype:
+            d = d.astype(x.dtype)
+        old = adjoints[at]
+        adjoints[at] = d if old is None else np.add(old, d, out=old) if at in owned else old + d
+        alone = mine and last if d is dy else d.flags.owndata
+        if isinstance(d, np.ndarray) and (old is not None or alone):
+            owned.add(at)
+        mine = mine and not same  # another adjoint is dy now
 
 
 def swept_by_rules(tape: Tape, adjoints: list[Any], last: int) -> list[Any]:
