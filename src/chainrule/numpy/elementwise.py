@@ -57,7 +57,7 @@ UFUNCS |= {
 }  # fmt: skip
 FLAT |= {
     np.floor, np.ceil, np.trunc, np.rint, np.sign, np.signbit, np.floor_divide, np.less, np.less_equal, np.greater, np.greater_equal, np.equal,
-    np.not_equal, np.logical_and, np.logical_or, np.logical_xor, np.logical_not, np.isnan, np.isinf, np.isfinite, np.spacing,
+    np.not_equal, np.logical_and, np.logical_or, np.logical_xor, np.logical_not, np.isnan, np.isinf, np.isfinite, np.spacing, np.heaviside,
 }  # fmt: skip
 WHERE, CLIP, SINC, FINITE = rule("where", np.where), rule("clip", np.clip), rule("sinc", np.sinc), rule("nan_to_num", np.nan_to_num)
 _POWERS: dict[tuple[type, float], Rule] = {}

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError, ShapeError
-from . import indexing, joining, linalg, products, reductions, shapes  # noqa: F401  # each enters its functions in the registry
+from . import indexing, joining, linalg, more, products, reductions, shapes  # noqa: F401  # each enters its functions in the registry
 from .registry import holds, joined, real
 from .structure import leaves, like, mapped, number
 from .tape import Node, Tape, start, sweep

@@ -42,8 +42,6 @@ REFUSED |= {
     np.linalg.tensorsolve: "np.linalg.solve of reshaped arrays",
     np.linalg.tensorinv: "np.linalg.inv of a reshaped array",
     np.insert: "np.concatenate of the parts",
-    np.convolve: "np.sum over shifted slices, or cr.ops.conv",
-    np.correlate: "np.sum over shifted slices, or cr.ops.conv",
     np.interp: "np.searchsorted for the place, and the straight line between two elements written out",
     np.percentile: "np.sort(x)[k]",
     np.quantile: "np.sort(x)[k]",
@@ -51,8 +49,8 @@ REFUSED |= {
     np.putmask: "np.where",
     np.copyto: "np.where",
     np.apply_along_axis: "a loop and np.stack",
-    np.cov: "x - np.mean(x) and @",
-    np.corrcoef: "x - np.mean(x) and @",
+    np.corrcoef: "np.cov, divided by the roots of its diagonal",
+    np.gradient: "differences of slices: (x[2:] - x[:-2]) / 2",
 }
 
 
