@@ -3,8 +3,11 @@ and every step against its formula by the reference engine."""
 
 from __future__ import annotations
 
+import doctest
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import autograd
@@ -19,6 +22,8 @@ from chainrule.numpy.equation import Solved
 from chainrule.numpy.functions import Run
 from chainrule.numpy.joining import Sum
 from chainrule.numpy.places import Places
+from chainrule.numpy.registry import FUNCTIONS, REFUSED
+from chainrule.ops.arrays import ELEMENTWISE, IMPLICIT
 
 RNG = np.random.default_rng(7)
 M = RNG.normal(size=(3, 4))
@@ -173,6 +178,9 @@ CASES = [
     Case("trapezoid", lambda np, a: np.trapezoid(a, dx=0.5) + np.trapezoid(a[0], V), (M,), theirs=False),
     *(Case(f"convolve {k}", lambda np, a, b, k=k: np.convolve(a, b, k), (V, P[:, 1]), theirs=False) for k in ("full", "same", "valid")),
     *(Case(f"correlate {k}", lambda np, a, b, k=k: np.correlate(a, b, k), (P[:, 1], V), theirs=False) for k in ("full", "same", "valid")),
+    Case("interp", lambda np, a, x, f: np.interp(a, x, f) + np.interp(a, x, f, left=0.0, right=1.0), (M, np.array([-1.0, 0.1, 0.5, 1.4]), V), theirs=False),
+    Case("quantile", lambda np, a: np.quantile(a, 0.3) + np.quantile(a, [0.2, 0.75], axis=1) + np.percentile(a, 60, axis=1), (M,), theirs=False),
+    Case("shifts", lambda np, a: np.fft.fftshift(a) * np.fft.ifftshift(a, 1), (M,), theirs=False),
     Case("cov", lambda np, a: np.cov(a) + np.cov(a.T, rowvar=False, bias=True), (M,), theirs=False),
     Case("nans", lambda np, a: np.nansum(np.where(M > 0, a, np.nan), axis=0) + np.nanmean(np.where(M > 1, np.nan, a)), (M,), theirs=False),
     Case("solve", lambda np, a, b: np.linalg.solve(a, b), (S, M)),
@@ -424,7 +432,7 @@ def test_scipys_functions_that_the_language_has() -> None:
         cr.grad(special.gamma)(2.0)
 
 
-REFUSED = [
+WRONG = [
     (lambda x: x * 2, "shape .4,.: a gradient is that of one number; accepted: .*cr.jacobian"),
     (lambda x: (x[0], x[1]), "gives a tuple"),
     (lambda x: x.__setitem__(0, 1.0), r"x\[…\] = value: changes an array .* accepted: np.where"),
@@ -435,7 +443,7 @@ REFUSED = [
     (lambda x: np.linalg.qr(x.reshape(2, 2)), "np.linalg.qr: no formula .* accepted: .*cholesky"),
     (lambda x: np.linalg.pinv(x.reshape(2, 2)), "np.linalg.pinv: .* accepted: np.linalg.solve"),
     (lambda x: np.linalg.eig(x.reshape(2, 2)), "np.linalg.eig: .* accepted: np.linalg.eigh"),
-    (lambda x: np.interp(0.3, x, x), "np.interp: no formula"),
+    (lambda x: np.insert(x, 0, 1.0), "np.insert: no formula .* accepted: np.concatenate"),
     (lambda x: np.sum(x * 1j), "complex"),
     (lambda x: np.array([x[0], 1.0], dtype=float), "accepted: np.stack"),
     (lambda x: __import__("math").sin(x[0]), "accepted: x as it is, and np.sin"),
@@ -445,9 +453,9 @@ REFUSED = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("number", range(len(REFUSED)))
+@pytest.mark.parametrize("number", range(len(WRONG)))
 def test_what_is_refused_says_what_to_write(number: int) -> None:
-    f, said = REFUSED[number]
+    f, said = WRONG[number]
     with pytest.raises((cr.ChainruleError, TypeError, IndexError), match=said):
         cr.grad(f)(V)
 
@@ -482,3 +490,19 @@ def test_a_table_of_arrays() -> None:
     assert t.rows[2].operation == "matmul(v₁, v₂)" and t.rows[3].operation == "v₃[1:]" and t.rows[4].operation == "v₄**2"
     np.testing.assert_allclose(t.rows[0].adjoint, cr.grad(lambda w: np.sum((w @ V)[1:] ** 2))(M))
     assert "3×4: " in str(t) and "y[l] = sum" not in str(t) and "sum" in t.rows[2].formula
+
+
+# The page ----------------------------------------------------------------------------------------------------------------
+
+PAGE = Path(__file__).parents[1] / "docs" / "functions.md"
+
+
+def test_the_page_names_every_function_and_runs() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    there = set(re.findall(r"[a-z_0-9]\w+", text.split("## What there is")[1].split("## What is refused")[0]))
+    ours = {f.__name__ for f in FUNCTIONS if callable(f) and f.__name__ != "<lambda>"} | set(ELEMENTWISE) | set(IMPLICIT)
+    assert not ours - there, sorted(ours - there)
+    refused = text.split("## What is refused")[1]
+    assert not {f.__name__ for f in REFUSED if "fft" not in f.__name__} - set(re.findall(r"\w+", refused)) - {"tensorsolve", "tensorinv"}
+    found = doctest.DocTestParser().get_doctest(text, {}, "functions.md", str(PAGE), 0)
+    assert found.examples and doctest.DocTestRunner().run(found).failed == 0

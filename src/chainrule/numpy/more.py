@@ -80,6 +80,38 @@ def nanmean(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     return FUNCTIONS[np.nansum](a, axis, keepdims=keepdims) / np.sum(there, axis=axis, keepdims=keepdims)
 
 
+@of(np.interp)
+def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None) -> Any:
+    """The straight line between the two points around each place, found by where they are now."""
+    if period is not None:
+        raise ArgumentError("np.interp(period=…): not taken where a derivative is; accepted: np.interp(x, xp, fp, left, right)")
+    x, xp, fp = real(x), real(xp), real(fp)
+    at, last = plain(x), np.shape(xp)[0] - 1
+    k = np.clip(np.searchsorted(plain(xp), at, "right") - 1, 0, max(last - 1, 0))
+    y = fp[k] + (x - xp[k]) * (fp[k + 1] - fp[k]) / (xp[k + 1] - xp[k]) if last else fp[k] + 0 * x
+    y = np.where(at < plain(xp)[0], fp[0] if left is None else left, y)
+    return np.where(at > plain(xp)[last], fp[last] if right is None else right, y)
+
+
+@of(np.quantile)
+def quantile(a: Any, q: Any, axis: Any = None, *, method: str = "linear", keepdims: bool = False, **given: Any) -> Any:
+    """Between the two elements in order around the place q."""
+    if method != "linear" or keepdims or any(v is not None and v is not False for v in given.values()) or np.ndim(axis):
+        raise ArgumentError(f"np.quantile(method={method!r}, …): no formula is known for it; accepted: np.quantile(x, q, axis)")
+    x = np.sort(real(a), axis=axis)
+    x = np.moveaxis(x, axis, 0) if axis is not None and np.ndim(x) > 1 else x
+    at = np.asarray(plain(q), float) * (np.shape(x)[0] - 1)
+    low = np.floor(at).astype(int)
+    high = np.minimum(low + 1, np.shape(x)[0] - 1)
+    part = (at - low).reshape(at.shape + (1,) * (np.ndim(x) - 1))
+    return x[low] * (1 - part) + x[high] * part
+
+
+@of(np.percentile)
+def percentile(a: Any, q: Any, axis: Any = None, **given: Any) -> Any:
+    return quantile(a, np.asarray(plain(q), float) / 100, axis, **given)
+
+
 @of(np.cov)
 def cov(m: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: Any = None, **given: Any) -> Any:
     if y is not None or any(v is not None for v in given.values()):

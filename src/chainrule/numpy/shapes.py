@@ -197,6 +197,16 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Any:
     return rearranged(a, lambda t: np.roll(t, shift, axis), ("roll", hashed(shift), hashed(axis)))
 
 
+@of(np.fft.fftshift)
+def fftshift(x: Any, axes: Any = None) -> Any:
+    return rearranged(x, lambda t: np.fft.fftshift(t, axes), ("fftshift", hashed(axes)))
+
+
+@of(np.fft.ifftshift)
+def ifftshift(x: Any, axes: Any = None) -> Any:
+    return rearranged(x, lambda t: np.fft.ifftshift(t, axes), ("ifftshift", hashed(axes)))
+
+
 @of(np.rot90)
 def rot90(m: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
     return rearranged(m, lambda t: np.rot90(t, k, axes), ("rot90", k, tuple(axes)))
