@@ -15,7 +15,7 @@ dx[n,k] = sum[o](dy[n,o] * w[o,k])
 from . import nn, numpy, ops
 from .errors import ArgumentError, ChainruleError, DataError, DefinitionError, ElementTypeError, NumericsError, ShapeError
 from .nn.files import load, save
-from .numpy import Trace, grad, hessian, jacobian, jvp, trace, value_and_grad, vjp
+from .numpy import grad, hessian, jacobian, jvp, trace, value_and_grad, vjp
 from .operation.derivative import Derivation, derive
 from .operation.op import Op, op
 from .train import optim
@@ -37,7 +37,6 @@ __all__ = [
     "NumericsError",
     "Op",
     "ShapeError",
-    "Trace",
     "TrainStep",
     "derive",
     "evaluate",

@@ -9,8 +9,6 @@ of the language, or an equation, and its derivatives are derived.
 array([0.    , 0.6397])
 """
 
-from .functions import elementwise_grad, grad, hessian, jacobian
-from .public import jvp, value_and_grad, vjp
-from .trace import Trace, trace
+from .public import elementwise_grad, grad, hessian, jacobian, jvp, trace, value_and_grad, vjp
 
-__all__ = ["Trace", "elementwise_grad", "grad", "hessian", "jacobian", "jvp", "trace", "value_and_grad", "vjp"]
+__all__ = ["elementwise_grad", "grad", "hessian", "jacobian", "jvp", "trace", "value_and_grad", "vjp"]

@@ -107,15 +107,7 @@ def per_argument(argnum: Argument, which: Sequence[int], args: Sequence[Any], fo
 
 
 def value_and_grad(f: Callable[..., Any], argnum: Argument = 0) -> Callable[..., tuple[Any, Any]]:
-    """A function of the same arguments that gives (f's value, its gradient).
-
-    argnum: the argument that is differentiated by, or several of them (the gradients come as a tuple). Arguments may be nests of tuples,
-    lists and dictionaries; the gradient has the same form. Errors: ArgumentError where the value is no single real number.
-
-    >>> import numpy as np
-    >>> value_and_grad(lambda x: np.sum(x**2))(np.array([1.0, 2.0]))
-    (np.float64(5.0), array([2., 4.]))
-    """
+    """See cr.value_and_grad."""
     checked(f, "value_and_grad")
 
     @wraps(f)
@@ -144,17 +136,7 @@ def scalar(run: Run, f: Callable[..., Any]) -> Any:
 
 
 def grad(f: Callable[..., Any], argnum: Argument = 0) -> Callable[..., Any]:
-    """A function of the same arguments that gives the gradient of f, which gives one number.
-
-    argnum, nests of arguments and errors as in `value_and_grad`. The gradient is an ordinary function: it can be differentiated again.
-
-    >>> import numpy as np
-    >>> f = lambda x1, x2: x1 * x2 + np.sin(x1)
-    >>> float(grad(f)(0.0, 5.0)), float(grad(f, 1)(2.0, 5.0))
-    (6.0, 2.0)
-    >>> float(grad(grad(lambda x: x**3))(2.0))
-    12.0
-    """
+    """See cr.grad."""
     checked(f, "grad")
     both = value_and_grad(f, argnum)
 
@@ -166,12 +148,7 @@ def grad(f: Callable[..., Any], argnum: Argument = 0) -> Callable[..., Any]:
 
 
 def elementwise_grad(f: Callable[..., Any], argnum: Argument = 0) -> Callable[..., Any]:
-    """The gradient of the sum of all that f gives: the derivative at each element, where f goes element by element.
-
-    >>> import numpy as np
-    >>> elementwise_grad(np.square)(np.array([1.0, 2.0]))
-    array([2., 4.])
-    """
+    """See cr.numpy.elementwise_grad."""
     checked(f, "numpy.elementwise_grad")
 
     @wraps(f)
@@ -230,13 +207,7 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], 
 
 
 def jacobian(f: Callable[..., Any], argnum: Argument = 0) -> Callable[..., Any]:
-    """A function of the same arguments that gives all derivatives of f's value: an array of (value's shape, argument's shape).
-
-    >>> import numpy as np
-    >>> jacobian(lambda x: x**2)(np.array([1.0, 3.0]))
-    array([[2., 0.],
-           [0., 6.]])
-    """
+    """See cr.jacobian."""
     checked(f, "jacobian")
 
     @wraps(f)
@@ -261,12 +232,6 @@ def unit(y: Any, at: int) -> Any:
 
 
 def hessian(f: Callable[..., Any], argnum: int = 0) -> Callable[..., Any]:
-    """A function of the same arguments that gives all second derivatives of f, which gives one number: the Jacobian of its gradient.
-
-    >>> import numpy as np
-    >>> hessian(lambda x: x[0] ** 2 * x[1])(np.array([1.0, 3.0]))
-    array([[6., 2.],
-           [2., 0.]])
-    """
+    """See cr.hessian."""
     checked(f, "hessian")
     return jacobian(jacobian(f, argnum), argnum)

@@ -1,4 +1,4 @@
-"""The public names that take operations and networks as well as ordinary functions: which of them is meant."""
+"""The public names. Some take operations and networks as well as ordinary functions; what ordinary functions need is loaded when one comes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from ..nn.module import Module
 from ..operation import derivative
 from ..operation.op import Op
 from ..train import step
-from . import functions
 
 
 def ordinary(what: object) -> bool:
@@ -34,7 +33,11 @@ def vjp(what: Any, *args: Any, **given: Any) -> tuple[Any, Callable[..., tuple[A
     >>> pullback(np.array([1.0, 1.0]))
     (array([3., 3.]), np.float64(3.0))
     """
-    return functions.vjp(what, *args, **given) if ordinary(what) else derivative.vjp(what, *args, **given)
+    if not ordinary(what):
+        return derivative.vjp(what, *args, **given)
+    from . import functions
+
+    return functions.vjp(what, *args, **given)
 
 
 def jvp(what: Any, primals: Sequence[Any], tangents: Sequence[Any], **given: Any) -> tuple[Any, Any]:
@@ -44,14 +47,20 @@ def jvp(what: Any, primals: Sequence[Any], tangents: Sequence[Any], **given: Any
     >>> jvp(np.sin, (0.0,), (2.0,))
     (np.float64(0.0), np.float64(2.0))
     """
-    return functions.jvp(what, primals, tangents, **given) if ordinary(what) else derivative.jvp(what, primals, tangents, **given)
+    if not ordinary(what):
+        return derivative.jvp(what, primals, tangents, **given)
+    from . import functions
+
+    return functions.jvp(what, primals, tangents, **given)
 
 
 def value_and_grad(what: Any, loss: Any = None, *, argnum: Any = None) -> Callable[..., tuple[Any, Any]]:
     """A function that gives a value and its gradient: of a network and a loss, or of an ordinary function.
 
     value_and_grad(net, loss)(x, t) is (loss, {name: gradient}), for every parameter and "input". value_and_grad(f, argnum=0)(…) is
-    (value, gradient) of a function of numbers and NumPy arrays that gives one number.
+    (value, gradient) of a function of numbers and NumPy arrays that gives one number; argnum: the argument that is differentiated by, or
+    several of them (the gradients come as a tuple). Arguments may be nests of tuples, lists and dictionaries; the gradient has the same form.
+    Errors: ArgumentError where the value is no single real number.
 
     >>> import numpy as np
     >>> from chainrule import nn
@@ -66,4 +75,79 @@ def value_and_grad(what: Any, loss: Any = None, *, argnum: Any = None) -> Callab
         return step.value_and_grad(what, loss)
     if argnum is not None and loss is not None:
         raise ArgumentError(f"value_and_grad(f, {loss!r:.40}, argnum={argnum!r}): given twice; accepted: value_and_grad(f, argnum)")
+    from . import functions
+
     return functions.value_and_grad(what, next((k for k in (argnum, loss) if k is not None), 0))
+
+
+def grad(f: Callable[..., Any], argnum: Any = 0) -> Callable[..., Any]:
+    """A function of the same arguments that gives the gradient of f, which gives one number.
+
+    argnum, nests of arguments and errors as in `value_and_grad`. The gradient is an ordinary function: it can be differentiated again.
+
+    >>> import numpy as np
+    >>> f = lambda x1, x2: x1 * x2 + np.sin(x1)
+    >>> float(grad(f)(0.0, 5.0)), float(grad(f, 1)(2.0, 5.0))
+    (6.0, 2.0)
+    >>> float(grad(grad(lambda x: x**3))(2.0))
+    12.0
+    """
+    from . import functions
+
+    return functions.grad(f, argnum)
+
+
+def elementwise_grad(f: Callable[..., Any], argnum: Any = 0) -> Callable[..., Any]:
+    """The gradient of the sum of all that f gives: the derivative at each element, where f goes element by element.
+
+    >>> import numpy as np
+    >>> elementwise_grad(np.square)(np.array([1.0, 2.0]))
+    array([2., 4.])
+    """
+    from . import functions
+
+    return functions.elementwise_grad(f, argnum)
+
+
+def jacobian(f: Callable[..., Any], argnum: Any = 0) -> Callable[..., Any]:
+    """A function of the same arguments that gives all derivatives of f's value: an array of (value's shape, argument's shape).
+
+    >>> import numpy as np
+    >>> jacobian(lambda x: x**2)(np.array([1.0, 3.0]))
+    array([[2., 0.],
+           [0., 6.]])
+    """
+    from . import functions
+
+    return functions.jacobian(f, argnum)
+
+
+def hessian(f: Callable[..., Any], argnum: int = 0) -> Callable[..., Any]:
+    """A function of the same arguments that gives all second derivatives of f, which gives one number: the Jacobian of its gradient.
+
+    >>> import numpy as np
+    >>> hessian(lambda x: x[0] ** 2 * x[1])(np.array([1.0, 3.0]))
+    array([[6., 2.],
+           [2., 0.]])
+    """
+    from . import functions
+
+    return functions.hessian(f, argnum)
+
+
+def trace(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """The steps of f at these arguments as a table: operation, value, tangents by each input, adjoint.
+
+    >>> import numpy as np
+    >>> print(trace(lambda x1, x2: x1 * x2 + np.sin(x1), 2.0, 5.0))
+    x1 = 2, x2 = 5
+        operation  value v   v̇ by x1    v̇ by x2  v̄
+    v₁  x1         2         1          0        4.58385
+    v₂  x2         5         0          1        2
+    v₃  v₁ * v₂    10        5          2        1
+    v₄  sin(v₁)    0.909297  -0.416147  0        1
+    v₅  v₃ + v₄    10.9093   4.58385    2        1
+    """
+    from .table import trace as traced
+
+    return traced(f, *args, **kwargs)

@@ -125,18 +125,7 @@ def key_text(key: Any) -> str:
 
 
 def trace(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Trace:
-    """The steps of f at these arguments as a table: operation, value, tangents by each input, adjoint.
-
-    >>> import numpy as np
-    >>> print(trace(lambda x1, x2: x1 * x2 + np.sin(x1), 2.0, 5.0))
-    x1 = 2, x2 = 5
-        operation  value v   v̇ by x1    v̇ by x2  v̄
-    v₁  x1         2         1          0        4.58385
-    v₂  x2         5         0          1        2
-    v₃  v₁ * v₂    10        5          2        1
-    v₄  sin(v₁)    0.909297  -0.416147  0        1
-    v₅  v₃ + v₄    10.9093   4.58385    2        1
-    """
+    """See cr.trace."""
     run = Run(f, args, kwargs, range(len(args)), whole=True)
     scalar(run, f)
     if not run.own(run.result):
