@@ -14,15 +14,15 @@ dx[n,k] = sum[o](dy[n,o] * w[o,k])
 
 from typing import TYPE_CHECKING, Any
 
-from . import nn, ops
+from . import nn, numpy, ops
 from .errors import ArgumentError, ChainruleError, DataError, DefinitionError, ElementTypeError, NumericsError, ShapeError
 from .nn.files import load, save
-from .operation.derivative import jvp, vjp
+from .numpy import grad, hessian, jacobian, jvp, trace, value_and_grad, vjp
 from .operation.op import Op, op
 from .train import optim
 from .train.evaluate import evaluate
 from .train.fit import Epoch, History, fit
-from .train.step import TrainStep, value_and_grad
+from .train.step import TrainStep
 
 if TYPE_CHECKING:
     from .explain import Derivation, Why, Worksheet, derive, why, worksheet
@@ -47,13 +47,18 @@ __all__ = [
     "derive",
     "evaluate",
     "fit",
+    "grad",
+    "hessian",
+    "jacobian",
     "jvp",
     "load",
     "nn",
+    "numpy",
     "op",
     "ops",
     "optim",
     "save",
+    "trace",
     "value_and_grad",
     "vjp",
     "why",

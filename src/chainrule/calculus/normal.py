@@ -199,3 +199,18 @@ def is_sum(e: Expr) -> bool:
 
 def is_product(e: Expr) -> bool:
     return isinstance(e, Call) and (e.fn in ("*", "/", "neg") or (e.fn == "**" and isinstance(e.args[1], Const)))
+
+
+def fraction(e: Expr) -> tuple[list[Expr], list[Expr]]:
+    """The factors above and below the stroke of a product or quotient as they are written, in order."""
+    tops, bottoms, todo = [], [], [e]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, Call) and node.fn == "*":
+            todo += reversed(node.args)
+        elif isinstance(node, Call) and node.fn == "/":
+            todo.append(node.args[0])
+            bottoms.append(node.args[1])
+        else:
+            tops.append(node)
+    return tops, bottoms

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from ..calculus.reverse import Gradient, reverse
 from ..calculus.steps import Rule, Step
-from ..calculus.tidy import tidied
+from ..calculus.tidy import Moves, rewriting, tidied
 from ..errors import ArgumentError
 from ..language.show import header_text, latex_line, line_text
 from ..language.tree import ONE, Call, Definition, Expr, Line, Read, needed, rebuild
@@ -153,12 +153,14 @@ def _reverse(op: Op, names: tuple[str, ...]) -> Derivation:
     d = op.definition
     is_loss = [t.name for t in d.outputs] == [LOSS] and not d.outputs[0].axes
     g = reverse(d, names)
-    if is_loss:
-        g = _of_loss(g)
     steps = list(_ordered(g))
     if is_loss:
         steps = [_without_seed(s, g.seed[LOSS]) for s in steps]
         steps.insert(1 if steps else 0, _loss_step(g.seed[LOSS], steps))
+        g, moves = _of_loss(g)
+        for name, done in moves.items():
+            at = max((k for k, s in enumerate(steps) if s.line.tensor == name), default=len(steps) - 1)
+            steps[at + 1 : at + 1] = rewriting(done, g.definition.axes)
     derived, more = with_shares(g.definition, g.forward)
     results = tuple(next(x for x in derived.lines if x.tensor == g.of[n]) for n in names)
     steps = _distinct(_put_in(steps, more))
@@ -172,15 +174,15 @@ def _ordered(g: Gradient) -> Iterable[Step]:
         yield from g.steps[name]
 
 
-def _of_loss(g: Gradient) -> Gradient:
-    """The gradient of a loss itself: dE/dE = 1."""
+def _of_loss(g: Gradient) -> tuple[Gradient, dict[str, Moves]]:
+    """The gradient of a loss itself, dE/dE = 1, and what was done to its lines then."""
     seed = g.seed[LOSS]
     d = g.definition
     lines = tuple(replace(x, expr=_with_one(x.expr, seed)) for x in d.lines)
     d = d.with_lines(lines=lines, inputs=tuple(t for t in d.inputs if t.name != seed))
     d, moves = tidied(d, g.forward)
     values = {x.tensor for x in g.definition.lines[: g.forward]}
-    return replace(g, definition=d, forward=sum(x.tensor in values for x in d.lines))
+    return replace(g, definition=d, forward=sum(x.tensor in values for x in d.lines)), moves
 
 
 def _with_one(e: Expr, seed: str) -> Expr:

@@ -104,7 +104,7 @@ class _WithLoss(Module):
     def __init__(self, net: Module, loss: object, inputs: int):
         self.net = net
         if isinstance(loss, Module):
-            self.error = loss
+            self.made = loss
         object.__setattr__(self, "total", as_loss(loss))
         object.__setattr__(self, "inputs", inputs)
 
@@ -123,7 +123,7 @@ def _readable(d: Definition, public: Mapping[str, str], inputs: int) -> tuple[Op
         k = int(name[5:]) if name.startswith("input") and name[5:].isdigit() else None
         if k is not None:
             plain, known = ("x" if k < inputs else "t"), "input" if k < inputs else "target"
-        elif name.startswith(("error", ".", ":")):
+        elif path[0] in ("made", ""):
             plain, known = path[-1], path[-1]
         else:
             plain, known = path[-1] + "_".join(path[:-1]), ".".join(path)
