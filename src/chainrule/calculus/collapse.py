@@ -84,6 +84,8 @@ class Known:
     axes: dict[str, tuple[Poly, ...]]
     taken: frozenset[str]
     facts: Facts = ()
+    fixed: frozenset[str] = frozenset()  # of tensors, sizes and settings, which no letter may have
+    floats: frozenset[str] = frozenset()  # settings that are no whole numbers
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..language.functions import DERIVATIVE
+from ..language.functions import DERIVATIVE, Kind
 from ..language.index import Poly
 from ..language.tree import ONE, ZERO, Call, Definition, Expr, Line, Read, Reduce, Tensor, fresh_name, letters_of, mul, number_of, rebuild, subs, walk
 from .forward import Forward
+from .match import match
 from .prepare import distinct
 
 
@@ -42,17 +43,33 @@ def _of(e: Expr, d: Definition, bound: dict[str, Poly], extra: list[Line]) -> Ex
 def partial(part: Expr, there: Read, d: Definition, bound: dict[str, Poly], extra: list[Line]) -> Expr:
     """∂part/∂there; decisions that it reads are added to the lines."""
     if isinstance(part, Read) and part.tensor != there.tensor:
-        line = next((x for x in d.lines if x.tensor == part.tensor and x.target is None), None)
-        part = subs(line.expr, dict(zip(line.letters, part.index, strict=True))) if line is not None else ZERO
+        line = next((x for x in d.lines if x.tensor == part.tensor), None)
+        part = ZERO if line is None else _said(line, part, d)
     names = set(d.names) | {x.tensor for x in extra}
     part = distinct(part, set(bound) | set().union(*(p.names for p in there.index)), names | letters_of(part))
     # The part as a line of its own, whose tangent by x is taken: the tangent of x[φ] is then put in.
     name = fresh_name("part", names)
     one = Definition(name, tuple(Tensor(t, axes) for t, axes in d.axes.items()), d.settings, (), (), d.sample_size)
     made = Forward(one, (there.tensor,))
+    made.taken |= names | letters_of(part) | set(bound)
     tangent = made.by_itself(part, bound)
     extra += made.extra
     return _placed(tangent, made.tangent[there.tensor], there)
+
+
+def _said(line: Line, part: Read, d: Definition) -> Expr:
+    """What a line says of one element."""
+    found = match(line.read, part, frozenset(line.letters))
+    if found is not None and set(line.letters) <= found.keys():
+        return subs(line.expr, found)
+    swap: dict[str, str] = {}
+    for x in line.letters:
+        swap[x] = fresh_name(x, set(d.names) | set(swap.values()) | set().union(*(p.names for p in part.index)))
+    renamed = {x: Poly.name(y) for x, y in swap.items()}
+    body = subs(distinct(line.expr, set(swap.values()), d.names), renamed)
+    for p, at in zip(line.index, part.index, strict=True):
+        body = mul(body, Call("delta", (number_of(p.subs(renamed)), number_of(at))))
+    return Reduce(Kind.SUM, tuple(swap.values()), line.ranges, body)
 
 
 def _placed(e: Expr, tangent: str, there: Read) -> Expr:

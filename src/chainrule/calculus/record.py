@@ -19,6 +19,7 @@ from ..language.tree import ONE, ZERO, Call, Expr, Line, Read, Reduce, add, fres
 from .collapse import Collapsed, Contribution, Known, Target, apart, bracketed, summed
 from .rules import only
 from .steps import Rule, Step
+from .tidy import neat
 
 Axes = Mapping[str, tuple[Poly, ...]]
 HOLE = Read("#", ())  # what a derivative is taken by, until letters are named
@@ -83,6 +84,7 @@ class Record:
     parts: tuple[Collapsed, ...]
     line: Line
     known: Known
+    cancels: tuple[Line, ...] = ()  # lines that are read, but on which nothing depends
 
     def steps(self, given: set[str]) -> list[Step]:
         """The steps, those that lead nowhere new left out. given: lines that were shown before, which grows."""
@@ -98,6 +100,7 @@ class _Writer:
 
     def step(self, rule: Rule, e: Expr, *about: str) -> None:
         """A step, where it leads to another formula than the one before."""
+        e = neat(e, self.r.known.fixed | self.r.known.axes.keys() | set(self.r.target.letters), self.r.known.floats)
         if e != self.last:
             line = self.r.target.line(self.r.name, e)
             self.out.append(Step(rule, lambda: line, self.r.known.axes, about))
@@ -116,6 +119,10 @@ class _Writer:
             return self.out
         for use in uses:
             if use.line is not None:
+                there = {x.tensor for x in reads(use.line.expr)}
+                for line in self.r.cancels:
+                    if line.tensor in there:
+                        self.give(Rule.CANCELS, line, line.tensor)
                 self.give(Rule.GIVEN, use.line)
         states = [self.whole((use.start,)) for use in uses]
         self.step(Rule.CHAIN, _total(states), ", ".join(use.line.tensor for use in uses if use.line is not None))
@@ -155,7 +162,7 @@ class _Writer:
         """sum[letters](adjoint * diff(part, x[r]))."""
         done = isinstance(item.part, Read) and item.part.tensor == self.r.tensor and not item.part.index
         part = item.part if item.value is None else item.value
-        body = item.adjoint if done or item.part == HOLE else mul(item.adjoint, Call("diff", (part, HOLE)))
+        body = item.adjoint if done else mul(item.adjoint, Call("diff", (part, HOLE)))
         c = Contribution(tuple(item.around.bound), tuple(item.around.bound.values()), (), item.around.under(body), item.around.guards)
         c = apart(c, self.r.target.letters, self.r.known.taken)
         used = {*self.r.target.letters, *c.letters}

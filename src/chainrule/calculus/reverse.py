@@ -41,11 +41,11 @@ from . import zeros
 from .collapse import Contribution, Known, gather
 from .decisions import winner
 from .prepare import active_tensors, distinct, moving, prepared
-from .record import HOLE, Around, Item, Record, Round, Use, rule_of
+from .record import Around, Item, Record, Round, Use, rule_of
 from .rules import chosen, derivative, flat, others
 from .shifts import cancelling
 from .steps import Rule, Step
-from .tidy import Moves, rewriting, tidied
+from .tidy import Moves, fixed, rewriting, tidied
 
 
 @dataclass(frozen=True)
@@ -93,8 +93,11 @@ class _Reverse:
     def __init__(self, d: Definition, wrt: tuple[str, ...]):
         self.d, self.wrt = d, wrt
         self.taken = set(d.names)
-        self.active = active_tensors(d, wrt) - cancelling(d)
+        cancels = cancelling(d)
+        self.cancels = tuple(x for x in d.lines if x.tensor in cancels)
+        self.active = active_tensors(d, wrt) - cancels
         self.pending: dict[str, _Pending] = {t: _Pending() for t in (*d.axes,)}
+        self.fixed = fixed(d)
         self.written, self.carried = zeros.written(d), set[str]()
         self.axes = dict(d.axes)
         self.adjoint = {t: self.name(f"d{t}") for t in (*d.axes,)}
@@ -123,7 +126,7 @@ class _Reverse:
                 own = Contribution(line.letters, line.ranges, line.index, Read(seeds[line.tensor], line.index))
                 if pending.contributions:
                     pending.contributions.insert(0, own)
-                    pending.uses.insert(0, Use(None, Item(own.body, HOLE, Around(own.spans))))
+                    pending.uses.insert(0, Use(None, Item(own.body, line.read, Around(own.spans))))
                     backward.append(self.finish(line.tensor, records))
                 else:
                     self.adjoint[line.tensor] = seeds[line.tensor]
@@ -165,10 +168,10 @@ class _Reverse:
         """All contributions to one tensor as one line."""
         pending, name = self.pending[tensor], self.adjoint[tensor]
         make_room(len(pending.contributions) + 50)  # they stand in one another, as the sum of so many terms
-        known = Known(self.axes, frozenset(self.taken), self.d.facts)
+        known = Known(self.axes, frozenset(self.taken), self.d.facts, self.fixed, self.d.floats)
         line, target, parts = gather(name, self.d.axes[tensor], pending.contributions, known)
         self.axes[name] = self.d.axes[tensor]
-        records[name] = Record(tensor, name, target, tuple(pending.uses), parts, line, known)
+        records[name] = Record(tensor, name, target, tuple(pending.uses), parts, line, known, self.cancels)
         return line
 
     def push(self, start: Item) -> None:

@@ -6,6 +6,7 @@ than apart, they become one line.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -31,6 +32,7 @@ from ..language.tree import (
     neg,
     number_of,
     reads,
+    rename_bound,
     subs,
     walk,
 )
@@ -103,7 +105,7 @@ def _sizes(e: Expr) -> dict[int, int]:
 def tidied(d: Definition, forward: int) -> tuple[Definition, dict[str, Moves]]:
     """A derived definition with the lines behind its first `forward` rewritten, and what was done to each, by tensor."""
     scope = Scope.of(d, d.lines[:forward])
-    whole = _Tidy(scope, frozenset(t.name for t in d.outputs), set(d.names), _fixed(d))
+    whole = _Tidy(scope, frozenset(t.name for t in d.outputs), set(d.names), fixed(d))
     for line in d.lines[forward:]:
         whole.add(line)
     lines = needed((*d.lines[:forward], *whole.lines), set(whole.outputs))
@@ -147,8 +149,10 @@ class _Tidy:
 
     def is_shorter(self, source: Line, line: Line, put: Line, short: Line) -> bool:
         """Whether a line with another put in is shorter than both, and nothing is computed more often for that."""
-        if isinstance(source.expr, (Read, Const)):
-            return isinstance(source.expr, Const) or source.expr.index == source.index
+        if isinstance(source.expr, Read):
+            return source.expr.index == source.index
+        if not any(isinstance(x, (Read, Reduce)) for x in walk(source.expr)):
+            return True  # numbers, settings and sizes
         at = [r for r in reads(line.expr) if r.tensor == source.tensor]
         once = len(at) == 1 and at[0] in direct_reads(line.expr) and _everywhere(source, at[0], line)
         if _length(short.expr) >= _length(put.expr):
@@ -176,25 +180,32 @@ def size(e: Expr) -> int:
     return sum(1 for _ in walk(e))
 
 
-def _fixed(d: Definition) -> frozenset[str]:
+def fixed(d: Definition) -> frozenset[str]:
     """The names of tensors, settings and sizes."""
     return frozenset(d.axes) | {s for s, _ in d.settings} | {x for axes in d.axes.values() for p in axes for x in p.names}
 
 
 def neat(e: Expr, around: frozenset[str] | set[str], floats: Collection[str]) -> Expr:
     """e with a minus in front of products, not around them, and the digits behind bound letters gone, or as few as there can be."""
+    bound = letters_of(e)
+    if bound:  # all first get names that nothing else has: what is put in for one is then never caught by another
+        count = itertools.count()
+        e = rename_bound(e, set(bound), lambda x: f"{x.rstrip('0123456789') or x}#{next(count)}")
+    return _neat(e, around, floats)
+
+
+def _neat(e: Expr, around: frozenset[str] | set[str], floats: Collection[str]) -> Expr:
     if isinstance(e, Call) and e.fn == "neg" and is_product(e.args[0]):
         e = _minus(e.args[0], floats) or e
     if not isinstance(e, Reduce):
-        parts = tuple(neat(a, around, floats) for a in children(e))
+        parts = tuple(_neat(a, around, floats) for a in children(e))
         return e if all(x is y for x, y in zip(parts, children(e), strict=True)) else replace(e, args=parts)  # type: ignore[arg-type]  # a Call has parts
     others = around | (free_names(e.body) - set(e.letters))
     swap: dict[str, Poly] = {}
     for x in e.letters:
-        swap[x] = Poly.name(fresh_name(x.rstrip("0123456789") or x, others | set(map(str, swap.values()))))
+        swap[x] = Poly.name(fresh_name(x.partition("#")[0], others | set(map(str, swap.values()))))
     letters = tuple(str(swap[x]) for x in e.letters)
-    body = e.body if letters == e.letters else subs(e.body, swap)
-    return remade(replace(e, letters=letters), (neat(body, around | set(letters), floats),))
+    return Reduce(e.kind, letters, e.ranges, _neat(subs(e.body, swap), around | set(letters), floats))
 
 
 def _minus(e: Expr, floats: Collection[str]) -> Expr | None:

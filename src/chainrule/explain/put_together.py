@@ -19,10 +19,11 @@ def chain(parts: Sequence[object]) -> tuple[Op, dict[str, str]]:
     """Operations, texts and layers one after the other: what one gives out goes first into the next."""
     if not parts:
         raise ArgumentError("[]: nothing to differentiate; accepted: operations, texts or layers, one after the other")
-    first, *rest = (named(p)[0].definition for p in parts)
-    whole = first
-    for d in rest:
-        whole = _after(whole, d)
+    first, *rest = (named(p)[0] for p in parts)
+    whole = first.definition
+    for op in rest:
+        ranks = {x: len(t.axes) for x, t in zip(op.inputs, whole.outputs, strict=False)}
+        whole = _after(whole, op.at({x: k for x, k in ranks.items() if op.axes_of(x) is None}).definition)
     return Op.of(whole), {}
 
 
