@@ -20,9 +20,11 @@ from chainrule.engines.session import by_reference
 from chainrule.language.bind import bind
 from chainrule.numpy.equation import Solved
 from chainrule.numpy.functions import Run
+from chainrule.numpy.implicit import Implicit
 from chainrule.numpy.joining import Sum
 from chainrule.numpy.places import Places
 from chainrule.numpy.registry import FUNCTIONS, REFUSED
+from chainrule.numpy.rule import Rule
 from chainrule.ops.arrays import ELEMENTWISE, IMPLICIT
 
 RNG = np.random.default_rng(7)
@@ -300,6 +302,8 @@ def referred(rule: Any, values: Any) -> np.ndarray:
 def held(step: Any) -> None:
     """What NumPy computes is what the formula says, or solves the equation; and so is what comes back."""
     rule, vals, y, parents = step
+    if isinstance(rule.formula, Implicit):
+        np.testing.assert_allclose(referred(Rule(rule.formula.held), (*vals, y)), np.zeros(np.shape(y)), atol=1e-12)
     if isinstance(rule, Solved):
         f = referred(rule.residual, (*vals, y))
         np.testing.assert_allclose(f, np.zeros_like(f), atol=1e-10)
