@@ -18,12 +18,12 @@ def spreading(small: Shape, large: Shape) -> Rule:
 
 
 def text(small: Shape, large: Shape) -> str:
-    first = len(large) - len(small)
+    first = len(large) - len(small)  # (an axis of no places stands as one of 1: there is nothing to compute for it)
     out = letters(len(large))
     kept = {x for x, a, b in zip(out[first:], small, large[first:], strict=True) if a == b}
     axes = [x.upper() if x in kept else "1" for x in out[first:]]
     read = [x if x in kept else "0" for x in out[first:]]
-    wide = [x.upper() if x in kept else str(size) for x, size in zip(out, large, strict=True)]
+    wide = [x.upper() if x in kept else str(size or 1) for x, size in zip(out, large, strict=True)]
     return f"spread({tensor('x', axes)}) -> {tensor('y', wide)}\n  {tensor('y', out)} = {tensor('x', read)}"
 
 

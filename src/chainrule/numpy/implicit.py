@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from ..language.tree import ONE, Call, Definition, Expr, Read, Tensor, add, div, mul, needed, neg, rebuild, sub
+from ..language.tree import ONE, Call, Const, Definition, Expr, Read, Tensor, add, div, mul, needed, neg, rebuild, sub
 from ..operation.op import op
 from .rule import Formula
 
@@ -25,6 +25,29 @@ def with_value(e: Expr, tensor: str, value: Expr) -> Expr:
     if isinstance(made, Call) and made.fn in _MADE:
         return _MADE[made.fn](*made.args)
     return made
+
+
+def constant_sum(a: Expr, b: Expr) -> Const | None:
+    """a + b where their terms cancel to a number that is not 0. (At a solution f is 0: a slope may be written with f added.)"""
+    left: list[tuple[Expr, int]] = []
+    number: int | float = 0
+    for e, sign in [*terms(a), *terms(b)]:
+        if isinstance(e, Const):
+            number += sign * e.value
+        elif (e, -sign) in left:
+            left.remove((e, -sign))
+        else:
+            left.append((e, sign))
+    return Const(number) if number and not left else None
+
+
+def terms(e: Expr, sign: int = 1) -> list[tuple[Expr, int]]:
+    """The terms of a sum, each with its sign."""
+    if isinstance(e, Call) and e.fn == "neg":
+        return terms(e.args[0], -sign)
+    if isinstance(e, Call) and e.fn in ("+", "-"):
+        return [*terms(e.args[0], sign), *terms(e.args[1], sign if e.fn == "+" else -sign)]
+    return [(e, sign)]
 
 
 class Implicit(Formula):
@@ -43,12 +66,18 @@ class Implicit(Formula):
         at = self.held.inputs.index("y")
         back = self.held.back(at)
         assert back is not None
-        return with_value(back.definition.lines[-1].expr, back.inputs[-1], ONE)
+        slope = with_value(back.definition.lines[-1].expr, back.inputs[-1], ONE)
+        return constant_sum(slope, self.equation.lines[-1].expr) or slope
+
+    def against(self, e: Expr) -> Expr:
+        """-e / (∂f/∂y)"""
+        slope = self.slope()
+        return e if slope == Const(-1) else neg(div(e, slope))
 
     def back(self, k: int) -> Formula | None:
         if k not in self._back:
             found = self.held.back(k)
-            self._back[k] = found and self.given(found.definition, neg(div(Read("dy", ()), self.slope())), f"d{self.inputs[k]}", "dy")
+            self._back[k] = found and self.given(found.definition, self.against(Read("dy", ())), f"d{self.inputs[k]}", "dy")
         return self._back[k]
 
     def push(self, k: int) -> Formula | None:
@@ -56,7 +85,7 @@ class Implicit(Formula):
             found = self.held.push(k)
             if found is not None:
                 line = found.definition.lines[-1]
-                moved = neg(div(line.expr, self.slope()))
+                moved = self.against(line.expr)
                 seed = found.inputs[-1]
                 lines = (*found.definition.lines[:-1], replace(line, tensor="ty", expr=moved))
                 found = self.of(replace(found.definition, lines=lines), "ty", seed)

@@ -74,7 +74,8 @@ def placed(shape: Shape, axis: int, start: int, size: int) -> Rule:
     own = [str(shape[axis]) if k == axis else n for k, n in enumerate(sizes(x))]  # a number: the adjoint alone has to say every size
     wide = [str(size) if k == axis else n for k, n in enumerate(sizes(x))]
     at = [f"{n}-{start}" if k == axis and start else n for k, n in enumerate(x)]
-    return Rule(formula(f"placed_({tensor('x', own)}) -> {tensor('y', wide)}\n  {tensor('y', x)} = sum({tensor('x', at)})"), (shape,))
+    body = tensor("x", at) if size == shape[axis] else f"sum({tensor('x', at)})"
+    return Rule(formula(f"placed_({tensor('x', own)}) -> {tensor('y', wide)}\n  {tensor('y', x)} = {body}"), (shape,))
 
 
 @lru_cache(8192)
@@ -94,6 +95,11 @@ def concatenate(arrays: Any, axis: Any = 0, out: Any = None, dtype: Any = None, 
     if axis is None:
         parts, axis = [np.ravel(p) for p in parts], 0
     shapes = tuple(np.shape(p) for p in parts)
+    if any(0 in s for s in shapes):
+        whole = np.concatenate([plain(p) for p in parts], axis)
+        if not whole.size:
+            return whole  # nothing that could move
+        return concatenate([p for p in parts if np.size(p)], axis)
     return apply(joining(shapes, axis if axis >= 0 else axis + len(shapes[0])), parts)
 
 
@@ -111,6 +117,8 @@ def joining(shapes: tuple[Shape, ...], axis: int) -> Rule:
 def stack(arrays: Any, axis: int = 0, out: Any = None, **_: Any) -> Any:
     parts = [real(a) for a in arrays]
     shape = np.shape(parts[0])
+    if 0 in shape:
+        return np.stack([plain(p) for p in parts], axis)
     if any(np.shape(p) != shape for p in parts):
         raise ShapeError(f"np.stack of shapes {sorted({np.shape(p) for p in parts})}: they differ; accepted: arrays of one shape")
     return apply(layers(shape, axis % (len(shape) + 1), len(parts)), parts)

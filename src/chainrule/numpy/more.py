@@ -29,7 +29,7 @@ def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, retste
         raise ArgumentError("np.linspace(retstep, dtype, axis): not taken where a derivative is; accepted: np.linspace(start, stop, num, endpoint)")
     start, stop = real(start), real(stop)
     t = np.linspace(0, 1, num, endpoint).reshape((-1,) + (1,) * max(np.ndim(start), np.ndim(stop)))
-    return start + (stop - start) * t
+    return start + (stop - start) * t.astype(np.result_type(plain(start), plain(stop), 1.0))
 
 
 @of(np.trapezoid)
@@ -77,7 +77,7 @@ for _nan, _plain, _instead in ((np.nansum, np.sum, 0.0), (np.nanprod, np.prod, 1
 @of(np.nanmean)
 def nanmean(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     there = ~np.isnan(plain(a))
-    return FUNCTIONS[np.nansum](a, axis, keepdims=keepdims) / np.sum(there, axis=axis, keepdims=keepdims)
+    return FUNCTIONS[np.nansum](a, axis, keepdims=keepdims) / np.sum(there, axis=axis, keepdims=keepdims, dtype=plain(a).dtype)
 
 
 @of(np.interp)

@@ -61,6 +61,8 @@ def reshape(a: Any, /, shape: Any = None, order: str = "C", *, newshape: Any = N
         raise ShapeError(f"reshape of {x.shape} to {tuple(shape) if np.ndim(shape) else shape}: not as many elements; accepted: {x.size} of them")
     if new == x.shape:
         return x
+    if not x.size:
+        return np.reshape(plain(x), new)  # nothing that could move
     return apply(reshaping(x.shape, new), (x,))
 
 
@@ -138,6 +140,8 @@ def broadcast_to(array: Any, shape: Any, subok: bool = False) -> Any:
     x = real(array)
     new = (int(shape),) if isinstance(shape, (int, np.integer)) else tuple(map(int, shape))
     np.broadcast_to(np.broadcast_to(np.int8(0), x.shape), new)  # NumPy's own error where they do not fit
+    if 0 in new:
+        return np.broadcast_to(plain(x), new)  # nothing that could move
     return x if new == x.shape else apply(spreading(x.shape, new), (x,))
 
 
