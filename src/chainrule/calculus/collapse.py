@@ -11,14 +11,12 @@ which is still a formula of the language (and a scatter for the machine).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 
 from ..language.digits import Facts, digits, equal, fits, lettered, places, values
 from ..language.functions import Kind
 from ..language.index import Atom, Poly, Quotient
-from ..language.lazy import cached_property
 from ..language.tree import (
     ZERO,
     Call,
@@ -36,7 +34,6 @@ from ..language.tree import (
     rename_bound,
     subs,
 )
-from .steps import Rule
 
 LETTERS = ("r", "q", "g", "h", "l", "a", "f")  # for the places of a gradient that no letter of the forward formula names
 
@@ -54,27 +51,6 @@ class Contribution:
     @property
     def spans(self) -> dict[str, Poly]:
         return dict(zip(self.letters, self.ranges, strict=True))
-
-
-@dataclass(frozen=True, eq=False)
-class Move:
-    """One way on from a scatter to a gather: what the contribution is then."""
-
-    rule: Rule
-    about: tuple[str, ...]
-    make: Callable[[], Expr]
-
-    @cached_property
-    def e(self) -> Expr:
-        return self.make()
-
-
-@dataclass(frozen=True, eq=False)
-class Collapsed:
-    """A contribution as an expression in the target's letters, and the moves that led there."""
-
-    result: Expr
-    moves: tuple[Move, ...]
 
 
 @dataclass(frozen=True)
@@ -164,25 +140,23 @@ def collapse(target: Target, axes: tuple[Poly, ...], c: Contribution, known: Kno
     """One contribution as an expression in the target's letters."""
     c = apart(c, target.letters, known.taken)
     own = set(zip(c.index, axes, strict=True))  # that φ is inside the target is what r's range says
-    state = _State(c.body, tuple(c.index), tuple(range(len(c.index))), c.spans, tuple(g for g in c.guards if g not in own))
-    moves = [Move(Rule.PLACE, (), partial(state.formula, target, known))] if c.index else []
-    plain: list[tuple[str, ...]] = []
-    for k in sorted(range(len(c.index)), key=lambda k: c.index[k].letter is None):  # plain letters first
-        delta, at_once = f"δ({state.index[k]}, {target.index[k]})", state.index[k].letter is not None
-        new, found = state.solved(k, target, axes, known)
-        if found:
-            said: tuple[str, ...] = (delta, ", ".join(f"{x} = {v}" for x, v in found.items()))
-            if at_once and plain and moves[-1].rule is Rule.COLLAPSE:  # plain letters in one move
-                moves.pop()
-                said = tuple(f"{x}, {y}" for x, y in zip(plain.pop(), said, strict=True))
-            plain = [said] if at_once else []
-            moves.append(Move(Rule.COLLAPSE, said, partial(new.formula, target, known)))
-        state = new
-    return Collapsed(state.formula(target, known), tuple(moves))
+    start = State(c.body, tuple(c.index), tuple(range(len(c.index))), c.spans, tuple(g for g in c.guards if g not in own))
+    state = start
+    for k in start.order:
+        state, _ = state.solved(k, target, axes, known)
+    return Collapsed(start, state.formula(target, known))
 
 
 @dataclass(frozen=True)
-class _State:
+class Collapsed:
+    """A contribution as it was made, and as an expression in the target's letters."""
+
+    start: State
+    result: Expr
+
+
+@dataclass(frozen=True)
+class State:
     """A contribution on its way: deltas that are still to be solved (`todo`), those that stay and remainders (`factors`), letters that are
     still summed, indices that must be inside."""
 
@@ -194,7 +168,12 @@ class _State:
     brackets: tuple[tuple[Poly, Poly], ...] = ()
     factors: tuple[Expr, ...] = ()
 
-    def solved(self, k: int, target: Target, axes: tuple[Poly, ...], known: Known) -> tuple[_State, dict[str, Poly]]:
+    @property
+    def order(self) -> list[int]:
+        """The axes in the order in which they are solved: plain letters first."""
+        return sorted(self.todo, key=lambda k: self.index[k].letter is None)
+
+    def solved(self, k: int, target: Target, axes: tuple[Poly, ...], known: Known) -> tuple[State, dict[str, Poly]]:
         """With the delta of axis k solved, and the letters' values that solve it; or (none) with the delta as a factor that stays."""
         todo = tuple(m for m in self.todo if m != k)
         r = target.index[k]
@@ -206,7 +185,7 @@ class _State:
         found = dict(solved.values)
         change = _Change(found, self.index[k].subs(found) if solved.quotient else None, r)
         rest = () if solved.remainder is None else (Call("==", (number_of(solved.remainder), ZERO)),)
-        return _State(
+        return State(
             map_indices(self.body, change),
             tuple(map(change, self.index)),
             todo,
@@ -352,4 +331,4 @@ def _counts(p: Poly, ranges: dict[str, Poly]) -> bool:
     return len(atoms) == 1 and isinstance(atoms[0], Quotient) and atoms[0].num.letter in ranges and next(iter(p.terms.values())) == 1
 
 
-__all__ = ["Collapsed", "Contribution", "Known", "Move", "Target", "apart", "bracketed", "collapse", "gather", "summed"]
+__all__ = ["Collapsed", "Contribution", "Known", "State", "Target", "apart", "bracketed", "collapse", "gather", "summed"]

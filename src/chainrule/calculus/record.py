@@ -13,10 +13,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from ..language.digits import equal
 from ..language.functions import ALL
 from ..language.index import Poly
-from ..language.tree import ONE, ZERO, Call, Expr, Line, Read, Reduce, add, fresh_name, mul, reads, rename_bound
-from .collapse import Collapsed, Contribution, Known, Target, apart, bracketed, summed
+from ..language.tree import ZERO, Call, Expr, Line, Read, Reduce, add, fresh_name, mul, reads, rename_bound, subs
+from .collapse import Collapsed, Contribution, Known, State, Target, apart, bracketed, summed
 from .rules import only
 from .steps import Rule, Step
 from .tidy import neat
@@ -71,6 +72,11 @@ class Use:
     start: Item
     rounds: list[Round] = field(default_factory=list)
 
+    @property
+    def items(self) -> tuple[Item, ...]:
+        """What is left at the end: reads."""
+        return self.rounds[-1].items if self.rounds else (self.start,)
+
 
 @dataclass(frozen=True, eq=False)
 class Record:
@@ -81,6 +87,7 @@ class Record:
     name: str
     target: Target
     uses: tuple[Use, ...]
+    axes: tuple[Poly, ...]
     parts: tuple[Collapsed, ...]
     line: Line
     known: Known
@@ -124,52 +131,114 @@ class _Writer:
                     if line.tensor in there:
                         self.give(Rule.CANCELS, line, line.tensor)
                 self.give(Rule.GIVEN, use.line)
-        states = [self.whole((use.start,)) for use in uses]
+        states = [self.whole(use, (use.start,)) for use in uses]
         self.step(Rule.CHAIN, _total(states), ", ".join(use.line.tensor for use in uses if use.line is not None))
-        for k, use in enumerate(uses):
-            before: tuple[Item, ...] = (use.start,)
-            for turn in use.rounds:
-                items = tuple(item for item in turn.items if self.matters(item))
-                for line in turn.lines:
-                    self.give(Rule.WINNER, line, line.tensor)
-                if items != before:
-                    states[k] = self.whole(items)
-                    self.step(turn.rule, _total(states), *turn.about)
-                before = items
+        left = [self.turns(use) for use in uses]
+        while turn := next((turns[0] for turns in left if turns), None):
+            for k, turns in enumerate(left):  # a rule is applied wherever it comes next
+                if turns and (turns[0].rule, turns[0].about) == (turn.rule, turn.about):
+                    for line in turns[0].lines:
+                        self.give(Rule.WINNER, line, line.tensor)
+                    states[k] = self.whole(uses[k], turns.pop(0).items)
+            self.step(turn.rule, _total(states), *turn.about)
         self.collapsed()
         return self.out
 
+    def turns(self, use: Use) -> list[Round]:
+        """The rounds that had to do with this tensor, with those items alone."""
+        out: list[Round] = []
+        before: tuple[Item, ...] = (use.start,)
+        for turn in use.rounds:
+            items = tuple(filter(self.matters, turn.items))
+            if items != before:
+                out.append(replace(turn, items=items))
+            before = items
+        return out
+
     def collapsed(self) -> None:
-        """From the places at which a tensor is read to the place that is asked for."""
-        parts = [list(p.moves) for p in self.r.parts]
-        states = [moves[0].e if moves else p.result for p, moves in zip(self.r.parts, parts, strict=True)]
-        self.step(Rule.PLACE, _total(states))
-        for k, p in enumerate(self.r.parts):
-            for move in p.moves[1:]:
-                states[k] = move.e
-                self.step(move.rule, _total(states), *move.about)
-            states[k] = p.result
-        self.step(Rule.GATHER if len(states) > 1 else Rule.BOUNDS, _total(states))
+        """From the places at which a tensor is read to the place that is asked for: plain letters at once, what has to be solved one by one."""
+        states = self.at_places()
+        self.step(Rule.PLACE, self.formula(states))
+        self.solve(states, [{k for k in s.todo if s.index[k].letter} for s in states])
+        while first := next((s for s in states if s.todo), None):
+            k = first.order[0]
+            self.solve(states, [{k} if s.todo and (s.order[0], s.index[k]) == (k, first.index[k]) else set() for s in states])
+        results = [p.result for p in self.r.parts]
+        self.step(Rule.GATHER if len(results) > 1 else Rule.BOUNDS, _total(results))
+
+    def at_places(self) -> list[State]:
+        """The contributions at the places that the lines' own letters say."""
+        out: list[State] = []
+        parts = iter(self.r.parts)
+        for use in self.r.uses:
+            own = self.own(use)
+            for item in filter(self.matters, use.items):
+                state = next(parts).start
+                assert isinstance(item.part, Read)
+                for k, p in enumerate(item.part.index):
+                    if self.is_own(own, p, k):
+                        state, _ = state.solved(k, self.r.target, self.r.axes, self.r.known)
+                out.append(state)
+        return out
+
+    def solve(self, states: list[State], axes: Sequence[set[int]]) -> None:
+        """One step in which these axes are solved."""
+        said: dict[str, str] = {}
+        for n, wanted in enumerate(axes):
+            for k in [k for k in states[n].order if k in wanted]:
+                delta = f"δ({states[n].index[k]}, {self.r.target.index[k]})"
+                states[n], found = states[n].solved(k, self.r.target, self.r.axes, self.r.known)
+                if found:
+                    said[delta] = ", ".join(f"{x} = {v}" for x, v in found.items())
+        if said:
+            self.step(Rule.COLLAPSE, self.formula(states), ", ".join(said), ", ".join(said.values()))
+
+    def formula(self, states: Sequence[State]) -> Expr:
+        return _total([s.formula(self.r.target, self.r.known) for s in states])
+
+    def own(self, use: Use) -> dict[str, Poly]:
+        """The letters of a line that stand at one place of all reads of the tensor, over the whole axis: what the line says of one place has to do
+        with that place alone, which is named by the target's letter then."""
+        found: dict[str, Poly] = {}
+        reads_ = [x.part.index for x in filter(self.matters, use.items) if isinstance(x.part, Read)]
+        for k, (r, size) in enumerate(zip(self.r.target.index, self.r.axes, strict=True)):
+            letter = reads_[0][k].letter if reads_ else None
+            if letter is None or letter in found or r.letter is None or any(p[k].letter != letter for p in reads_):
+                continue
+            if letter in use.start.around.bound and equal(use.start.around.bound[letter], size, self.r.known.facts):
+                found[letter] = r
+        return found
+
+    def is_own(self, own: Mapping[str, Poly], p: Poly, k: int) -> bool:
+        return p.letter is not None and own.get(p.letter) == self.r.target.index[k]
 
     def matters(self, item: Item) -> bool:
         return any(r.tensor == self.r.tensor for r in reads(item.part))
 
-    def whole(self, items: Sequence[Item]) -> Expr:
-        """The sum of all items."""
-        return _total([self.one(item) for item in items])
+    def whole(self, use: Use, items: Sequence[Item]) -> Expr:
+        """The sum of all items of a line."""
+        own = self.own(use)
+        return _total([self.one(item, own) for item in items])
 
-    def one(self, item: Item) -> Expr:
-        """sum[letters](adjoint * diff(part, x[r]))."""
-        done = isinstance(item.part, Read) and item.part.tensor == self.r.tensor and not item.part.index
+    def one(self, item: Item, own: Mapping[str, Poly]) -> Expr:
+        """sum[letters](adjoint * diff(part, x[r])). own: the letters that are the target's."""
+        there = item.part.index if isinstance(item.part, Read) and item.part.tensor == self.r.tensor else None
+        done = there is not None and all(self.is_own(own, p, k) for k, p in enumerate(there))  # ∂x/∂x = 1
         part = item.part if item.value is None else item.value
         body = item.adjoint if done else mul(item.adjoint, Call("diff", (part, HOLE)))
-        c = Contribution(tuple(item.around.bound), tuple(item.around.bound.values()), (), item.around.under(body), item.around.guards)
-        c = apart(c, self.r.target.letters, self.r.known.taken)
-        used = {*self.r.target.letters, *c.letters}
+        around = item.around
+        c = apart(
+            Contribution(tuple(around.bound), tuple(around.bound.values()), (), around.under(body), around.guards),
+            self.r.target.letters,
+            self.r.known.taken,
+        )
+        placed = {new: own[old] for old, new in zip(around.bound, c.letters, strict=True) if old in own}
+        spans = {x: size for x, size in c.spans.items() if x not in placed}
+        used = {*self.r.target.letters, *spans}
         blocked = used | self.r.known.taken
-        body = rename_bound(c.body, used, lambda x: fresh_name(x, blocked))
-        body = bracketed(_filled(body, self.there), list(c.guards), self.r.target.spans | c.spans, self.r.known)
-        return summed(body, c.spans)
+        body = rename_bound(subs(c.body, placed), used, lambda x: fresh_name(x, blocked))
+        guards = [(p.subs(placed), size) for p, size in c.guards]
+        return summed(bracketed(_filled(body, self.there), guards, self.r.target.spans | spans, self.r.known), spans)
 
 
 def _total(parts: Sequence[Expr]) -> Expr:
@@ -180,10 +249,8 @@ def _total(parts: Sequence[Expr]) -> Expr:
 
 
 def _filled(e: Expr, there: Read) -> Expr:
-    """e with the element that derivatives are taken by; ∂x/∂x of a number is 1."""
+    """e with the element that derivatives are taken by."""
     match e:
-        case Call("diff", (Read(tensor, ()), _)) if tensor == there.tensor and not there.index:
-            return ONE
         case Call("diff", (part, _)):
             return Call("diff", (part, there))
         case Call(fn, args):

@@ -171,7 +171,7 @@ class _Reverse:
         known = Known(self.axes, frozenset(self.taken), self.d.facts, self.fixed, self.d.floats)
         line, target, parts = gather(name, self.d.axes[tensor], pending.contributions, known)
         self.axes[name] = self.d.axes[tensor]
-        records[name] = Record(tensor, name, target, tuple(pending.uses), parts, line, known, self.cancels)
+        records[name] = Record(tensor, name, target, tuple(pending.uses), self.d.axes[tensor], parts, line, known, self.cancels)
         return line
 
     def push(self, start: Item) -> None:
