@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from ..language.digits import Facts, digits, equal, fits, lettered, places, values
 from ..language.functions import Kind
 from ..language.index import Atom, Poly, Quotient
+from ..language.single import reached
 from ..language.tree import (
     ZERO,
     Call,
@@ -204,17 +205,22 @@ class State:
         for k in self.todo:
             body = mul(body, Call("delta", (number_of(self.index[k]), number_of(target.index[k]))))
         body = bracketed(body, list(self.brackets + self.guards), whole, known)
-        if self.summed:
-            return summed(body, dict(self.summed))
-        outside = not all(fits(p, s, whole, known.facts) for r in direct_reads(body) for p, s in zip(r.index, known.axes[r.tensor], strict=True))
-        return Reduce(Kind.SUM, (), (), body) if outside else body  # a single term, dropped where it reads outside
+        return summed(body, dict(self.summed), target.spans, known)
 
 
-def summed(body: Expr, letters: Mapping[str, Poly]) -> Expr:
-    """The sum of body over the letters, if any; a minus stands in front of it."""
+def summed(body: Expr, letters: Mapping[str, Poly], around: Mapping[str, Poly], known: Known) -> Expr:
+    """The sum of body over the letters, or (none) a single term, which is dropped where it reads outside; a minus stands in front of it."""
     if isinstance(body, Call) and body.fn == "neg":
-        return neg(summed(body.args[0], letters))
-    return Reduce(Kind.SUM, tuple(letters), tuple(letters.values()), body) if letters else body
+        return neg(summed(body.args[0], letters, around, known))
+    if not letters and all(sure(p, s, around, known) for r in direct_reads(body) for p, s in zip(r.index, known.axes[r.tensor], strict=True)):
+        return body
+    return Reduce(Kind.SUM, tuple(letters), tuple(letters.values()), body)
+
+
+def sure(p: Poly, size: Poly, spans: Mapping[str, Poly], known: Known) -> bool:
+    """Whether an index stays inside an axis: by its form, by the numbers it reaches, or as the first place, which every axis of a size has."""
+    first = p.constant == 0 and size.letter is not None and size.letter[0].isupper()
+    return first or fits(p, size, spans, known.facts) or reached(p, size, spans)
 
 
 @dataclass(frozen=True)

@@ -71,6 +71,7 @@ class Forward:
         self.active = active_tensors(d, wrt) - cancelling(d)
         self.taken = set(d.names)
         self.axes = dict(d.axes)
+        self.passing = ""  # a tangent that something else is put in for: what is read of it says nothing about what may be outside
         self.tangent: dict[str, str] = {}
         for t in d.axes:
             self.tangent[t] = fresh_name(f"t{t}", self.taken)
@@ -145,7 +146,7 @@ class Forward:
             body = mul(body, won) if isinstance(e.body, Read) else only(won, True, body)
         if e.kind is Kind.PROD and body != ZERO:
             body = mul(body, others(e, self.taken))
-        implied = {(p, s) for r in direct_reads(body) for p, s in zip(r.index, self.axes[r.tensor], strict=True)}
+        implied = {(p, s) for r in direct_reads(body) if r.tensor != self.passing for p, s in zip(r.index, self.axes[r.tensor], strict=True)}
         for r in direct_reads(e.body):
             for p, s in zip(r.index, self.axes[r.tensor], strict=True):
                 if not fits(p, s, inner, self.d.facts) and (p, s) not in implied:

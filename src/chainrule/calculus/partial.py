@@ -9,9 +9,29 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ..language.digits import fits
 from ..language.functions import DERIVATIVE, Kind
 from ..language.index import Poly
-from ..language.tree import ONE, ZERO, Call, Definition, Expr, Line, Read, Reduce, Tensor, fresh_name, letters_of, mul, number_of, rebuild, subs, walk
+from ..language.tree import (
+    ONE,
+    ZERO,
+    Call,
+    Definition,
+    Expr,
+    Line,
+    Read,
+    Reduce,
+    Tensor,
+    direct_reads,
+    fresh_name,
+    inside,
+    letters_of,
+    mul,
+    number_of,
+    rebuild,
+    subs,
+    walk,
+)
 from .forward import Forward
 from .match import match
 from .prepare import distinct
@@ -30,14 +50,29 @@ def expanded(d: Definition) -> Definition:
     return d.with_lines(lines=tuple(lines))
 
 
-def _of(e: Expr, d: Definition, bound: dict[str, Poly], extra: list[Line]) -> Expr:
+def _of(e: Expr, d: Definition, bound: dict[str, Poly], extra: list[Line], around: Kind | None = None) -> Expr:
+    """e with what each diff in it is; around: the reduction that it stands in."""
     if isinstance(e, Reduce):
-        return replace(e, body=_of(e.body, d, bound | dict(zip(e.letters, e.ranges, strict=True)), extra))
+        return replace(e, body=_of(e.body, d, bound | dict(zip(e.letters, e.ranges, strict=True)), extra, e.kind))
     if isinstance(e, Call) and e.fn == DERIVATIVE:
         part, there = e.args
         assert isinstance(there, Read)
-        return partial(_of(part, d, bound, extra), there, d, bound, extra)
-    return rebuild(e, lambda a: _of(a, d, bound, extra))
+        part = _of(part, d, bound, extra, around)
+        return _dropped(part, partial(part, there, d, bound, extra), d, bound, around)
+    return rebuild(e, lambda a: _of(a, d, bound, extra, around))
+
+
+def _dropped(part: Expr, found: Expr, d: Definition, bound: dict[str, Poly], around: Kind | None) -> Expr:
+    """The derivative of a part, whose term of the reduction around is left out where the part reads outside."""
+    there = {(p, s) for r in direct_reads(found) if r.tensor in d.axes for p, s in zip(r.index, d.axes[r.tensor], strict=True)}
+    open_ends = [(p, s) for r in direct_reads(part) for p, s in zip(r.index, d.axes[r.tensor], strict=True) if not fits(p, s, bound, d.facts)]
+    if around is None or all(pair in there for pair in open_ends):  # (outside any reduction nothing reads outside)
+        return found
+    if around not in (Kind.SUM, Kind.MEAN):
+        return Call("where", (ONE, found, part))  # what is read here is what is read
+    for p, s in dict.fromkeys(open_ends):
+        found = found if (p, s) in there else mul(found, inside(p, s))
+    return found
 
 
 def partial(part: Expr, there: Read, d: Definition, bound: dict[str, Poly], extra: list[Line]) -> Expr:
@@ -51,6 +86,7 @@ def partial(part: Expr, there: Read, d: Definition, bound: dict[str, Poly], extr
     name = fresh_name("part", names)
     one = Definition(name, tuple(Tensor(t, axes) for t, axes in d.axes.items()), d.settings, (), (), d.sample_size)
     made = Forward(one, (there.tensor,))
+    made.passing = made.tangent[there.tensor]
     made.taken |= names | letters_of(part) | set(bound)
     tangent = made.by_itself(part, bound)
     extra += made.extra
@@ -61,7 +97,8 @@ def _said(line: Line, part: Read, d: Definition) -> Expr:
     """What a line says of one element."""
     found = match(line.read, part, frozenset(line.letters))
     if found is not None and set(line.letters) <= found.keys():
-        return subs(line.expr, found)
+        names = set().union(*(p.names for p in part.index))  # no letter bound in the line may catch one of these
+        return subs(distinct(line.expr, names | set(line.letters), d.names), found)
     swap: dict[str, str] = {}
     for x in line.letters:
         swap[x] = fresh_name(x, set(d.names) | set(swap.values()) | set().union(*(p.names for p in part.index)))

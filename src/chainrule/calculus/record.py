@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from ..language.digits import equal
 from ..language.functions import ALL
 from ..language.index import Poly
+from ..language.single import plain
 from ..language.tree import ZERO, Call, Expr, Line, Read, Reduce, add, fresh_name, mul, reads, rename_bound, subs
 from .collapse import Collapsed, Contribution, Known, State, Target, apart, bracketed, summed
 from .rules import only
@@ -108,6 +109,7 @@ class _Writer:
     def step(self, rule: Rule, e: Expr, *about: str) -> None:
         """A step, where it leads to another formula than the one before."""
         e = neat(e, self.r.known.fixed | self.r.known.axes.keys() | set(self.r.target.letters), self.r.known.floats)
+        e = plain(e, self.r.target.spans, self.r.known.axes)
         if e != self.last:
             line = self.r.target.line(self.r.name, e)
             self.out.append(Step(rule, lambda: line, self.r.known.axes, about))
@@ -238,7 +240,8 @@ class _Writer:
         blocked = used | self.r.known.taken
         body = rename_bound(subs(c.body, placed), used, lambda x: fresh_name(x, blocked))
         guards = [(p.subs(placed), size) for p, size in c.guards]
-        return summed(bracketed(_filled(body, self.there), guards, self.r.target.spans | spans, self.r.known), spans)
+        body = bracketed(_filled(body, self.there), guards, self.r.target.spans | spans, self.r.known)
+        return summed(body, spans, self.r.target.spans, self.r.known)
 
 
 def _total(parts: Sequence[Expr]) -> Expr:

@@ -208,7 +208,7 @@ class _Reverse:
                 factor = derivative(e, k, e if item.value is None else item.value, self.d.floats)
                 # A quotient keeps its shape, so that formulas read as written by hand.
                 adjoint = div(item.adjoint, e.args[1]) if e.fn == "/" and k == 0 else mul(item.adjoint, factor)
-                if factor != ZERO:
+                if ZERO not in (factor, adjoint):
                     out.append(Item(adjoint, a, item.around))
             elif e.fn != "where" and isinstance(a, Read):  # nothing more is multiplied: the decision may stand as a factor
                 out.append(Item(mul(item.adjoint, choice[0]), a, item.around))

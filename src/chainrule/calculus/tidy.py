@@ -13,6 +13,7 @@ from functools import partial
 
 from ..language.functions import FUNCTIONS
 from ..language.index import Poly
+from ..language.single import plain
 from ..language.tree import (
     ZERO,
     Call,
@@ -144,8 +145,11 @@ class _Tidy:
         self.lines.append(self.neatly(line))
 
     def neatly(self, line: Line) -> Line:
-        """A line whose bound letters have the shortest names that are free: k1, not k121."""
-        return replace(line, expr=neat(line.expr, self.fixed | set(line.letters), self.scope.floats))
+        """A line whose bound letters have the shortest names that are free: k1, not k121; no term is said to be dropped that never is."""
+        expr = neat(line.expr, self.fixed | set(line.letters), self.scope.floats)
+        if any(isinstance(e, Reduce) and not e.letters for e in walk(expr)):
+            expr = plain(expr, dict(zip(line.letters, line.ranges, strict=True)), self.scope.axes)
+        return replace(line, expr=expr)
 
     def is_shorter(self, source: Line, line: Line, put: Line, short: Line) -> bool:
         """Whether a line with another put in is shorter than both, and nothing is computed more often for that."""
