@@ -73,6 +73,7 @@ SMALL = {
     "tiles": ("f(x[n,A,B], w[A]) -> z[n, A*B]\n z[n, a*B+b] = x[n,a,b]**2 * w[a]", {"x": (2, 2, 3), "w": (2,)}),
     "choices": ("f(x[n,K], w[K]) -> y[n,K]\n y[n,k] = where(x[n,k] > 0, x[n,k]*w[k], exp(x[n,k])/w[k])", {"x": (2, 3), "w": (3,)}),
     "quotient and power": ("f(x[K], z[K]) -> y[K]\n y[k] = x[k]**3 / (1 + z[k]**2) - sqrt(1 + x[k]**2)", {"x": (3,), "z": (3,)}),
+    "part of an axis": ("f(x[n,D], w[2]) -> y[n,2]\n y[n,i] = x[n,i]*w[i]", {"x": (2, 5), "w": (2,)}),
     "outside": ("f(x[K]) -> y[K]\n y[i] = sum[u:3](x[i+u-1] * (u + 1)) * x[i]", {"x": (4,)}),
 }
 
