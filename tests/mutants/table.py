@@ -514,8 +514,6 @@ OPS_MUTANTS = [
     Mutant("tiles-stated", "language/ranges.py", "if declared is None and axis is not None and met != axis:", "if False:", TILES, "an intermediate may lie about its size"),
     Mutant("part-open", "language/ranges.py", "((found >= limit) & (not open_end))", "(found >= limit)", TILES, "a part of an axis must fit the smallest axis"),
     Mutant("part-below", "language/ranges.py", "wrong = found[(found < 0) |", "wrong = found[((found < 0) & (not open_end)) |", TILES, "reading before an axis of another name"),
-    Mutant("record-own", "calculus/record.py", "if letter in use.start.around.bound and equal(use.start.around.bound[letter], size, self.r.known.facts):",
-           "if letter in use.start.around.bound:", ("tests/test_steps.py",), "a step takes a letter over a part of an axis for the gradient's own"),
     Mutant("record-same", "calculus/record.py", "or any(p[k].letter != letter for p in reads_)", "", ("tests/test_steps.py",), "a step forgets places that are read with another letter"),
     Mutant("partial-caught", "calculus/partial.py", "return subs(distinct(line.expr, names | set(line.letters), d.names), found)", "return subs(line.expr, found)",
            ("tests/test_steps.py",), "diff of a tensor's element lets the line's sums catch its letters"),
