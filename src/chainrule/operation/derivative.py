@@ -10,8 +10,9 @@ import numpy as np
 from ..calculus.reverse import Step
 from ..errors import ArgumentError, ShapeError
 from ..language.bind import fixed, settings_of
+from ..language.latex import latex_line
 from ..language.program import MOST, Program
-from ..language.show import header_text, latex_line, line_text
+from ..language.show import header_text, line_text
 from ..language.tree import Definition, reads
 from .arrays import to_array
 from .op import Op, op
