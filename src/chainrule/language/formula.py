@@ -11,6 +11,7 @@ from .functions import FUNCTIONS
 from .index import Poly, Quotient
 from .layout import GAP, GREEK, Box, Cases, Fence, Frac, Limits, Name, Number, Root, Row, Scripts, Sign, Words, bracketed, first, joined, last, row
 from .notation import USUAL, Notation
+from .shifted import counted_from
 from .show import ATOM, BINDS, Axes, alone, conjoined, poly_binds, said
 from .tree import Call, Const, Expr, Index, Line, Read, Reduce
 
@@ -161,7 +162,7 @@ class Setter:
         simple = isinstance(base, (Name, Number, Fence, Root)) or (isinstance(base, Scripts) and base.sup is None)
         if not simple:  # two superscripts on one name are none, and behind a function's bracket one belongs to nobody
             return Scripts(bracketed(base), sup=exponent)
-        return Scripts(base.base, base.sub, exponent) if isinstance(base, Scripts) else Scripts(base, sup=exponent)
+        return Scripts(base, sup=exponent)
 
     def derivative(self, of: Expr, by: Expr) -> tuple[Box, int]:
         """∂ of an element over ∂ of another; of a longer expression: it stands behind the fraction."""
@@ -212,7 +213,8 @@ class Setter:
         return row(start, Sign("≤"), quantity(name), Sign("≤" if self.notation.base else "<"), self.poly(size))
 
     def line(self, line: Line, declared: bool = True) -> Box:
-        """A line; what its left side says of ranges stands behind it."""
+        """A line; what its left side says of ranges stands behind it. Indices count from where the notation says."""
+        line = counted_from(line, self.notation.base)
         found = alone(line.expr, self.axes)
         ranges = [] if declared else [self.range(x, r) for x, r in zip(line.letters, line.ranges, strict=True) if not said(x, r, found)]
         return row(self.box(line.read), Sign("="), self.box(line.expr), *(Row((Sign("quad"), r)) for r in ranges))
