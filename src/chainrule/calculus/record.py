@@ -126,29 +126,43 @@ class _Writer:
                 self.give(Rule.GIVEN, use.line)
         states = [self.whole((use.start,)) for use in uses]
         self.step(Rule.CHAIN, _total(states), ", ".join(use.line.tensor for use in uses if use.line is not None))
-        for k, use in enumerate(uses):
-            before: tuple[Item, ...] = (use.start,)
-            for turn in use.rounds:
-                items = tuple(item for item in turn.items if self.matters(item))
-                for line in turn.lines:
-                    self.give(Rule.WINNER, line, line.tensor)
-                if items != before:
-                    states[k] = self.whole(items)
-                    self.step(turn.rule, _total(states), *turn.about)
-                before = items
+        waiting = [self.turns(use) for use in uses]
+        while (first := next((turns[0] for turns in waiting if turns), None)) is not None:
+            for k, turns in enumerate(waiting):  # one rule, wherever it is next
+                if turns and (turns[0].rule, turns[0].about) == (first.rule, first.about):
+                    turn = turns.pop(0)
+                    for line in turn.lines:
+                        self.give(Rule.WINNER, line, line.tensor)
+                    states[k] = self.whole(turn.items)
+            self.step(first.rule, _total(states), *first.about)
         self.collapsed()
         return self.out
 
+    def turns(self, use: Use) -> list[Round]:
+        """The rounds of a use that change what is said of this tensor."""
+        out: list[Round] = []
+        before: tuple[Item, ...] = (use.start,)
+        for turn in use.rounds:
+            items = tuple(item for item in turn.items if self.matters(item))
+            if items != before or turn.lines:
+                out.append(replace(turn, items=items))
+            before = items
+        return out
+
     def collapsed(self) -> None:
-        """From the places at which a tensor is read to the place that is asked for."""
-        parts = [list(p.moves) for p in self.r.parts]
-        states = [moves[0].e if moves else p.result for p, moves in zip(self.r.parts, parts, strict=True)]
+        """From the places at which a tensor is read to the place that is asked for, all contributions side by side."""
+        moves = [p.moves for p in self.r.parts]
+        states = [m[0].e if m else p.result for p, m in zip(self.r.parts, moves, strict=True)]
         self.step(Rule.PLACE, _total(states))
-        for k, p in enumerate(self.r.parts):
-            for move in p.moves[1:]:
-                states[k] = move.e
-                self.step(move.rule, _total(states), *move.about)
-            states[k] = p.result
+        for k in range(1, max(map(len, moves), default=0)):
+            about: list[dict[str, None]] = [{}, {}]
+            for j, m in enumerate(moves):
+                if k < len(m):
+                    states[j] = m[k].e
+                    for said, new in zip(about, m[k].about, strict=True):
+                        said.update(dict.fromkeys(new.split(", ") if len(moves) > 1 else [new]))
+            self.step(Rule.COLLAPSE, _total(states), *(", ".join(said) for said in about))
+        states = [p.result for p in self.r.parts]
         self.step(Rule.GATHER if len(states) > 1 else Rule.BOUNDS, _total(states))
 
     def matters(self, item: Item) -> bool:

@@ -9,7 +9,8 @@ from ..calculus.reverse import Gradient, reverse
 from ..calculus.steps import Rule, Step
 from ..calculus.tidy import Moves, rewriting, tidied
 from ..errors import ArgumentError
-from ..language.show import header_text, latex_line, line_text
+from ..language.latex import latex_line
+from ..language.show import header_text, line_text
 from ..language.tree import ONE, Call, Definition, Expr, Line, Read, needed, rebuild
 from ..nn.module import Module
 from ..operation.derivative import named, with_numbers

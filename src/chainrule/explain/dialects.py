@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
+from ..language.formula import tensor
 from ..language.functions import COMPARISONS, FUNCTIONS
-from ..language.show import bracketed, latex, latex_name
+from ..language.latex import latex, latex_expression
 from ..language.tree import Call, Const, Expr, Read
 
 Reading = Callable[[Read], Expr | str]
@@ -101,6 +102,10 @@ TEXT = Dialect(
 LATEX_SIGNS = {"==": "=", "!=": r"\ne", "<": "<", "<=": r"\le", ">": ">", ">=": r"\ge"}
 
 
+def bracketed(text: str) -> str:
+    return rf"\left({text}\right)"
+
+
 def latex_number(value: object) -> str:
     text = plain_number(value)
     sign, size = ("-", text[1:]) if text.startswith("-") else ("", text)
@@ -130,7 +135,7 @@ def latex_call(fn: str, args: list[str]) -> str:
 
 def latex_read(r: Read) -> str:
     """An element of a tensor."""
-    return latex(r, {}) if r.index else latex_name(r.tensor)
+    return latex_expression(r, {r.tensor: r.index}) if r.index else latex(tensor(r.tensor))
 
 
 LATEX = Dialect(

@@ -22,10 +22,11 @@ from ..engines.session import counted, session
 from ..errors import ArgumentError, ShapeError
 from ..language.bind import bind, settings_of
 from ..language.families import Form
+from ..language.latex import latex_line
 from ..language.lazy import cached_property
 from ..language.program import MOST, Program
 from ..language.ranges import define, outline
-from ..language.show import definition_text, header_text, latex_line
+from ..language.show import definition_text, header_text
 from ..language.tree import Definition, reads
 from .arrays import to_array
 from .call import Ready, reference
