@@ -5,6 +5,7 @@ from __future__ import annotations
 import accuracy
 import calls
 import epoch
+import functions
 import kernels
 import models
 import startup
@@ -15,6 +16,7 @@ if __name__ == "__main__":
         ("Training epoch", epoch),
         ("Training steps of known models", models),
         ("Calls", calls),
+        ("Functions of NumPy arrays", functions),
         ("Start and memory", startup),
         ("Vector functions", accuracy),
     ):

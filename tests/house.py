@@ -64,8 +64,11 @@ MAY = {
     "ops": {"operation", "language", "errors"},
     "nn": {"ops", "operation", "engines", "language", "errors"},
     "train": {"nn", "ops", "operation", "engines", "errors"},
-    "cli.py": {"train", "nn", "ops", "operation", "errors"},
-    "__init__.py": {"train", "nn", "ops", "operation", "errors"},
+    "numpy": {"train", "nn", "ops", "operation", "calculus", "engines", "language", "errors"},
+    "explain": {"train", "nn", "ops", "operation", "calculus", "engines", "language", "errors"},
+    "cli.py": {"cli_explain", "numpy", "explain", "train", "nn", "ops", "operation", "errors"},
+    "cli_explain.py": {"explain", "train", "nn", "ops", "operation", "errors"},
+    "__init__.py": {"explain", "numpy", "train", "nn", "ops", "operation", "errors"},
 }
 # And within a folder: (what imports, what it may not).
 APART = (
@@ -77,7 +80,7 @@ APART = (
 DOOR = "engines/session.py"  # the one file that may know both engines
 
 BELOW = ("language", "calculus", "engines", "operation")  # know no operation at all
-USERS = ("train", "cli.py", "__init__.py", "errors.py")  # use operations, but do not ask which one it is
+USERS = ("train", "explain", "cli.py", "cli_explain.py", "__init__.py", "errors.py")  # use operations, but do not ask which one it is
 
 DYNAMIC = {
     "zipimport",

@@ -96,5 +96,12 @@ def test_a_demonstration_says_whose_numbers_it_prints(name: str, capsys: pytest.
     assert out.startswith(f"Document 001 names the notebook {name}.ipynb and prints none of its numbers: these are ours.") and "ocument 001: " in out
 
 
+def test_functions_are_minimised_with_derived_gradients(capsys: pytest.CaptureFixture[str]) -> None:
+    x, w = example("minimize").main()
+    assert np.allclose(x, 1, atol=1e-4) and np.allclose(w, [1.5, -2.0, 0.5], atol=0.5)
+    plain, ours = re.search(r"calls of f: (\d+) by differences, (\d+) with", capsys.readouterr().out).groups()  # type: ignore[union-attr]  # it is printed
+    assert int(ours) < int(plain) / 3
+
+
 def test_every_example_is_run() -> None:
-    assert {p.stem for p in FOLDER.glob("*.py")} == {*LEARNS, "document_001", *DEMOS}
+    assert {p.stem for p in FOLDER.glob("*.py")} == {*LEARNS, "document_001", "minimize", *DEMOS}

@@ -49,8 +49,8 @@ def value(e: Expr, env: Mapping[str, int], arrays: Mapping[str, np.ndarray], bas
     raise TypeError(e)
 
 
-def run(line: Line, sizes: Mapping[str, int], arrays: Mapping[str, np.ndarray], base: int) -> np.ndarray:
-    out = np.zeros([int(whole(p, sizes)) for p in line.axes])
+def run(line: Line, sizes: Mapping[str, int], arrays: Mapping[str, np.ndarray], base: int, axes: tuple) -> np.ndarray:
+    out = np.zeros([int(whole(p, sizes)) for p in axes])
     for at in itertools.product(*(range(base, base + int(whole(r, sizes))) for r in line.ranges)):
         env = {**sizes, **dict(zip(line.letters, at, strict=True))}
         out[tuple(int(whole(p, env)) - base for p in line.index)] = value(line.expr, env, arrays, base)
@@ -75,7 +75,7 @@ def test_formulas_that_count_from_one_have_the_same_values(text: str) -> None:
     arrays = {t.name: rng.integers(0, 6, 2) if t.whole else rng.normal(size=[int(whole(p, sizes)) for p in t.axes]) + 3 for t in d.inputs}
     line, moved = d.lines[-1], counted_from(d.lines[-1], 1)
     assert (counted_from(line, 0) is line and moved != line) or "i//2" in text
-    np.testing.assert_array_equal(run(moved, sizes, arrays, 1), run(line, sizes, arrays, 0))
+    np.testing.assert_array_equal(run(moved, sizes, arrays, 1, line.axes), run(line, sizes, arrays, 0, line.axes))
 
 
 def test_every_rule_has_its_words_in_every_language() -> None:

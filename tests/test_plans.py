@@ -192,3 +192,12 @@ def test_groups_of_one_form_have_the_same_code(case: Case, samples: int, monkeyp
             shared += form in texts
             assert texts.setdefault(form, text) == text
     assert shared or case not in ALIKE[:2], "there are such groups"
+
+
+@pytest.mark.parametrize("columns", [3, 8, 16])
+def test_an_output_may_be_read_by_a_sum_over_samples(columns: int) -> None:
+    """Rows of it for the sum, lanes for what follows sample by sample, and as NumPy has it for the caller."""
+    f = cr.op("f(x[n,O], z[n,P]) -> y[n,O], v[P,O]\n y[n,o] = exp(x[n,o])\n v[p,o] = sum[n](z[n,p] * y[n,o])")
+    x, z = np.random.default_rng(0).normal(size=(16, columns)), np.random.default_rng(1).normal(size=(16, 7))
+    y, v = f(x, z)
+    assert np.allclose(y, np.exp(x), rtol=1e-14) and np.allclose(v, z.T @ y, rtol=1e-13)

@@ -12,15 +12,20 @@ both to machine code.
 dx[n,k] = sum[o](dy[n,o] * w[o,k])
 """
 
-from . import nn, ops
+from typing import TYPE_CHECKING, Any
+
+from . import nn, numpy, ops
 from .errors import ArgumentError, ChainruleError, DataError, DefinitionError, ElementTypeError, NumericsError, ShapeError
 from .nn.files import load, save
-from .operation.derivative import Derivation, derive, jvp, vjp
+from .numpy import grad, hessian, jacobian, jvp, trace, value_and_grad, vjp
 from .operation.op import Op, op
 from .train import optim
 from .train.evaluate import evaluate
 from .train.fit import Epoch, History, fit
-from .train.step import TrainStep, value_and_grad
+from .train.step import TrainStep
+
+if TYPE_CHECKING:
+    from .explain import Derivation, Why, Worksheet, derive, why, worksheet
 
 __version__ = "0.1.0"
 
@@ -37,16 +42,34 @@ __all__ = [
     "Op",
     "ShapeError",
     "TrainStep",
+    "Why",
+    "Worksheet",
     "derive",
     "evaluate",
     "fit",
+    "grad",
+    "hessian",
+    "jacobian",
     "jvp",
     "load",
     "nn",
+    "numpy",
     "op",
     "ops",
     "optim",
     "save",
+    "trace",
     "value_and_grad",
     "vjp",
+    "why",
+    "worksheet",
 ]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    """Explanations are imported when somebody asks for one: training starts without them."""
+    if name in ("Derivation", "Why", "Worksheet", "derive", "why", "worksheet"):
+        from . import explain
+
+        return getattr(explain, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .cli_explain import derive, why, worksheet
 from .errors import ArgumentError, ChainruleError
 
 if TYPE_CHECKING:
@@ -187,28 +188,9 @@ def predict(model: Path, images: tuple[Path, ...], top: int) -> None:
 
 
 def _operation(name: str):  # type: ignore[no-untyped-def]  # Op is not imported before a command needs it
-    from . import ops
-    from .operation.op import Op, op
+    from .explain.named import operation
 
-    if Path(name).is_file():
-        return op(Path(name).read_text())
-    found = getattr(ops, name, None)
-    if not isinstance(found, Op):
-        known = ", ".join(n for n in ops.__all__)
-        raise ArgumentError(f"{name!r}: no such operation and no such file; accepted: {known}, or a file with a definition")
-    return found
-
-
-@main.command()
-@click.argument("op")
-@click.argument("wrt", required=False)
-def derive(op: str, wrt: str | None) -> None:
-    """Derive the gradient of OP (a library name or a file) for WRT, step by step."""
-    from .operation.derivative import derive as derived
-
-    operation = _operation(op)
-    for name in [wrt] if wrt else [t.name for t in operation.definition.inputs]:
-        click.echo(str(derived(operation, name)) + "\n")
+    return operation(name)
 
 
 @main.command()
@@ -220,6 +202,11 @@ def loops(op: str, sizes: tuple[str, ...], backward: bool) -> None:
     from .operation.loops import loops_for
 
     click.echo(loops_for(_operation(op), sizes, backward))
+
+
+main.add_command(derive)
+main.add_command(why)
+main.add_command(worksheet)
 
 
 if __name__ == "__main__":

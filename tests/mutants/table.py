@@ -38,8 +38,10 @@ GROUPS = ("tests/test_groups.py",)
 AUGMENT = ("tests/test_augment.py",)
 CHOICES = ("tests/test_choices.py",)
 READERS = ("tests/test_readers.py",)
+WHY, WORKSHEET = ("tests/test_why.py",), ("tests/test_worksheet.py",)
 DOCUMENTS = ("tests/test_document_networks.py",)
 CALCULUS, RANDOM = ("tests/test_calculus.py",), ("tests/test_random_formulas.py",)
+LAWS = ("tests/test_laws.py",)
 
 
 def native(*cases: str, samples: int = 17) -> tuple[str, ...]:
@@ -120,7 +122,7 @@ LANGUAGE_MUTANTS = [
     Mutant("functions-cos", "language/functions.py", '("-sin(a)",)', '("sin(a)",)', stepped("waves"), "the derivative of cos has the wrong sign"),
     Mutant("functions-tanh", "language/functions.py", '("1-y**2",)', '("1+y**2",)', stepped("tanh"), "the derivative of tanh"),
     Mutant("functions-quotient", "language/functions.py", '"-(y/b)"', '"y/b"', stepped("layer_norm", "softmax"), "the derivative by a divisor"),
-    Mutant("functions-erf", "language/functions.py", "1.1283791670955126", "1.1283791", stepped("waves"), "2/sqrt(pi) cut short"),
+    Mutant("functions-erf", "language/functions.py", "2*exp(-a**2)/sqrt(pi)", "2*exp(-a**2)/pi", stepped("waves"), "2/pi for 2/sqrt(pi)"),
     Mutant("functions-sqrt", "language/functions.py", '"1/(2*y)"', '"1/y"', stepped("norm", "layer_norm"), "the derivative of a root lacks its half"),
     Mutant("show-right", "language/show.py", 'right = binds + (fn != "**")', "right = binds", PRINTING, "a - (b - c) is printed as a - b - c"),
     Mutant("show-power", "language/show.py", 'left = binds + (fn in ("**",) or binds == 1)', "left = binds + (binds == 1)", PRINTING,
@@ -185,9 +187,18 @@ CALCULUS_MUTANTS = [
     Mutant("bind-limit", "language/program.py", "(values >= below)", "(values > below)", LANGUAGE, "one class too many is accepted"),
     Mutant("bind-fraction", "language/program.py", "broken = values != values // 1", "broken = values != values", LANGUAGE, "half a class is accepted"),
     Mutant("vjp-declared", "operation/derivative.py", " if t.whole is None]", "]", LANGUAGE, "a float array of class numbers is differentiated"),
-    # moved: Mutant("simplify-share", "calculus/simplify.py", "return sub(ONE, rest)", "return rest", CALCULUS, "u/(c+u) as c/(c+u)"),
-    # moved: Mutant("simplify-swap", "calculus/simplify.py", "else sub(rest, ONE)", "else sub(ONE, rest)", CALCULUS, "u/(c-u) with the wrong sign"),
-    # moved: Mutant("simplify-tame", "calculus/simplify.py", "not all(_tame(x) for x in walk(c))", "False", CALCULUS, "inf/inf where both terms are exponentials"),
+    Mutant("laws-share", "calculus/laws.py", "number=-product_of(share).number)])", "number=product_of(share).number)])", LAWS, "u/(c+u) as 1 + c/(c+u)"),
+    Mutant("laws-share-number", "calculus/laws.py", "return whole if number == 1 else", "return whole if number else", LAWS, "2u/(c+2u) twice too much"),
+    Mutant("laws-tame", "calculus/laws.py", "not all(_tame(x) for x in walk(total_of(rest)))", "False", LAWS, "inf/inf where both terms are exponentials"),
+    Mutant("laws-strict", "calculus/laws.py", "(constant or not strict)", "True", LAWS, "a factor leaves a sum that may have no term"),
+    Mutant("laws-equal-terms", "calculus/laws.py", "if any(x in used for x in e.letters)", "if all(x in used for x in e.letters)", LAWS, "terms that differ counted as equal"),
+    Mutant("laws-root", "calculus/laws.py", "for _ in range(abs(k) // 2):", "for _ in range(abs(k)):", LAWS, "sqrt(a)**2 as a**2"),
+    Mutant("laws-like", "calculus/laws.py", "number=terms[k].number + p.number)", "number=terms[k].number)", LAWS, "like terms lost"),
+    Mutant("laws-branches", "calculus/laws.py", "(test, sub(a, c), sub(b, d))", "(test, add(a, c), add(b, d))", LAWS, "a choice that is subtracted added"),
+    Mutant("products-test", "calculus/normal.py", "if is_test(b) and exponent > 0:", "if is_test(b):", LAWS, "a test that all terms share stays in each"),
+    Mutant("match-capture", "calculus/match.py", "body2 = subs(body2, dict(zip(letters2, names, strict=True)))", "pass", LAWS, "bound letters of two sums taken for different ones"),
+    Mutant("tidy-wide", "calculus/tidy.py", "wide = all(len(r.index) >= len(line.letters) for r in at)", "wide = True", LAWS, "one number for a channel computed at each place"),
+    Mutant("shift-kept", "calculus/shifts.py", "if line.tensor in outputs:", "if False:", LAWS, "a maximum that matters is said to cancel"),
     Mutant("reverse-tests", "calculus/reverse.py", "tests=(*self.tests, (test, taken))", "tests=((test, taken),)", CALCULUS, "only the last decision counts"),
     Mutant("rules-power-zero", "calculus/rules.py", "return Call(\"where\", (Call(\"==\", (b, ZERO)), ZERO, ", "return Call(\"where\", (Call(\"==\", (b, b)), ZERO, ",
            CALCULUS, "the derivative of x**p for a setting p"),
@@ -429,12 +440,12 @@ OPS_MUTANTS = [
     Mutant("tiles-short", "engines/native/tiles.py", "SHORT = 32 ", "SHORT = 512 ", CORNERS, "long sums are summed one by one"),
     Mutant("reference-tenth", "engines/reference.py", "Fraction(str(v))", "Fraction(v)", CORNERS, "0.1 is not a tenth"),
     Mutant("reference-sign", "engines/reference.py", "(v > 0) - (v < 0)", "(v < 0) - (v > 0)", CORNERS, "the sign of a fraction"),
-    Mutant("index-minus-quotient", "language/index.py", ' or abs(c) != 1 or sign == "-") else', " or abs(c) != 1) else", PRINTING, "-(i//2) is printed as -i//2"),
+    Mutant("index-minus-quotient", "language/index.py", ' and abs(c) == 1 and sign != "-"', " and abs(c) == 1", PRINTING, "-(i//2) is printed as -i//2"),
     Mutant("latex-negative", "language/show.py", 'sign = "-" if value < 0 else ""', 'sign = ""', PRINTING, "a small negative number loses its sign"),
     Mutant("latex-bmod", "language/show.py", "\\bmod {latex_poly(a.den, 3)}", "\\bmod {latex_poly(a.den)}", PRINTING, "j mod s+1"),
     Mutant("latex-min", "language/show.py", 'Kind.MIN: r"\\min"', 'Kind.MIN: r"\\max"', PRINTING, "min is shown as max"),
     Mutant("latex-minimum", "language/functions.py", 'r"\\min"', 'r"\\max"', PRINTING, "minimum is shown as max"),
-    Mutant("latex-ge", "language/functions.py", 'r"\\ge"', 'r"\\le"', PRINTING, "at least is shown as at most"),
+    Mutant("latex-ge", "language/formula.py", '">=": "≥"', '">=": "≤"', PRINTING, "at least is shown as at most"),
     Mutant("nn-conv-bias", "nn/layers/convolution.py", "bias_of(self, self.out_channels, bound, bool(bias))", "bias_of(self, self.out_channels, 0.0, bias)", CORNERS, "biases of convolutions start at 0"),
     Mutant("nn-open-shape", "nn/values.py", "if 0 in self.shape and shape != self.shape:", "if shape != self.shape:", DOCUMENTS, "a bias for each place takes other sizes at every input"),
     Mutant("nn-open-file", "nn/layers/convolution.py", '{**own, "bias": UNTIED} if own is not None and self.untied else own', "own", DOCUMENTS, "a file forgets that a bias is untied"),
@@ -638,6 +649,25 @@ NETWORK_MUTANTS = [
     Mutant("program-names", "language/program.py", "        used.add(out[name])\n", "", SESSION, "two tensors of one name"),
 ]  # fmt: skip
 
+EXPLAIN_MUTANTS = [
+    Mutant("parts-minus", "explain/parts.py", "return _parts(a, around) + [replace(p, sign=-p.sign) for p in _parts(b, around)]", "return _parts(a, around) + _parts(b, around)", WHY, "what is subtracted is added"),
+    Mutant("parts-mean", "explain/parts.py", "count = (Const(math.prod(sizes.values())),) if kind is Kind.MEAN else ()", "count = ()", WHY, "a mean is a sum"),
+    Mutant("parts-apart", "explain/parts.py", "    return tuple(map(_apart, _parts(e, frozenset())))", "    return tuple(_parts(e, frozenset()))", WHY, "a letter within a factor is taken for the sum's"),
+    Mutant("parts-test", "explain/parts.py", "tests=(*p.tests, (test, b == ZERO))", "tests=(*p.tests, (test, True))", WHY, "the branch not taken counts"),
+    Mutant("sums-outside", "explain/sums.py", "(at < 0) | (at >= size)", "(at < 0)", WHY, "what is read beyond the end is a term"),
+    Mutant("sums-untaken", "explain/sums.py", "        there = there & ~fails\n", "", WHY, "terms count whose condition does not hold"),
+    Mutant("sums-start", "explain/sums.py", "rank.shape)] if rank.shape else []", "rank.shape)][::-1] if rank.shape else []", WHY, "letters get one another's values"),
+    Mutant("record-letters", "explain/record.py", "grid[:, int(np.argmax(met))]", "grid[:, 0]", WHY, "a flattened place is the first one"),
+    Mutant("explain-change", "explain/network.py", "        rows.remove((1, old))\n", "        pass\n", WHY, "what a step adds has the old value in it"),
+    Mutant("explain-kept", "explain/network.py", "arrays = {k: a.copy() for k, a in own_arrays", "arrays = {k: a for k, a in own_arrays", WHY, "an explained run sees what is trained later"),
+    Mutant("explain-winner", "explain/terms.py", "-1 if e.kind is Kind.MIN else 1, most)", "1, most)", WHY, "the largest wins a minimum"),
+    Mutant("expand-inside", "explain/expand.py", "if all(_inside(r, shapes) for r in direct_reads(body)):", "if True:", WORKSHEET, "products of what lies in the padding"),
+    Mutant("expand-mean", "explain/expand.py", "return div(made, Const(math.prod(sizes))) if e.kind is Kind.MEAN else made", "return div(made, Const(len(kept))) if e.kind is Kind.MEAN else made", WORKSHEET, "a mean over what is there"),
+    Mutant("dialects-brackets", "explain/dialects.py", "if binds < needed or", "if", WORKSHEET, "sums as factors without brackets"),
+    Mutant("dialects-minus", "explain/dialects.py", "            less, a = not less, a.args[0]", "            a = a.args[0]", WORKSHEET, "minus is plus"),
+    Mutant("dialects-argmax", "explain/dialects.py", "IF({term}>=MAX(", "IF({term}>MIN(", WORKSHEET, "another winner"),
+]  # fmt: skip
+
 MUTANTS: tuple[Mutant, ...] = (
-    *LANGUAGE_MUTANTS, *CALCULUS_MUTANTS, *REFERENCE_MUTANTS, *PLANNING_MUTANTS, *EMITTING_MUTANTS, *RUNNING_MUTANTS, *OPS_MUTANTS, *NETWORK_MUTANTS,
+    *LANGUAGE_MUTANTS, *CALCULUS_MUTANTS, *REFERENCE_MUTANTS, *PLANNING_MUTANTS, *EMITTING_MUTANTS, *RUNNING_MUTANTS, *OPS_MUTANTS, *NETWORK_MUTANTS, *EXPLAIN_MUTANTS,
 )  # fmt: skip

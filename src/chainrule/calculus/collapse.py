@@ -12,13 +12,13 @@ which is still a formula of the language (and a scatter for the machine).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from ..language.digits import Facts, digits, equal, fits, lettered, places, values
 from ..language.functions import Kind
 from ..language.index import Atom, Poly, Quotient
-from ..language.show import line_text
+from ..language.lazy import cached_property
 from ..language.tree import (
     ZERO,
     Call,
@@ -36,6 +36,7 @@ from ..language.tree import (
     rename_bound,
     subs,
 )
+from .steps import Rule
 
 LETTERS = ("r", "q", "g", "h", "l", "a", "f")  # for the places of a gradient that no letter of the forward formula names
 
@@ -55,7 +56,25 @@ class Contribution:
         return dict(zip(self.letters, self.ranges, strict=True))
 
 
-Record = list[tuple[str | Callable[[], str], str]]
+@dataclass(frozen=True, eq=False)
+class Move:
+    """One way on from a scatter to a gather: what the contribution is then."""
+
+    rule: Rule
+    about: tuple[str, ...]
+    make: Callable[[], Expr]
+
+    @cached_property
+    def e(self) -> Expr:
+        return self.make()
+
+
+@dataclass(frozen=True, eq=False)
+class Collapsed:
+    """A contribution as an expression in the target's letters, and the moves that led there."""
+
+    result: Expr
+    moves: tuple[Move, ...]
 
 
 @dataclass(frozen=True)
@@ -65,6 +84,8 @@ class Known:
     axes: dict[str, tuple[Poly, ...]]
     taken: frozenset[str]
     facts: Facts = ()
+    fixed: frozenset[str] = frozenset()  # of tensors, sizes and settings, which no letter may have
+    floats: frozenset[str] = frozenset()  # settings that are no whole numbers
 
 
 @dataclass(frozen=True)
@@ -126,76 +147,95 @@ def _new_letters(count: int, blocked: set[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def gather(name: str, axes: tuple[Poly, ...], contributions: list[Contribution], known: Known) -> tuple[Line, Record]:
-    """The line name[r] = … that sums all contributions, and the moves that led to it."""
-    record: Record = []
+def gather(name: str, axes: tuple[Poly, ...], contributions: list[Contribution], known: Known) -> tuple[Line, Target, tuple[Collapsed, ...]]:
+    """The line name[r] = … that sums all contributions, its places, and what each contribution collapsed to."""
     if not contributions:
         line = Line(name, _new_letters(len(axes), set(known.taken)), axes, ZERO)
-        return line, [(partial(line_text, line, known.axes), "nothing depends on it")]
+        return line, Target(line.letters, axes, line.index), ()
     target = target_of(axes, contributions, known)
+    parts = tuple(collapse(target, axes, c, known) for c in contributions)
     total: Expr = ZERO
-    for c in contributions:
-        total = add(total, collapse(name, target, axes, c, known, record))
-    line = target.line(name, total)
-    if len(contributions) > 1:
-        record.append((partial(line_text, line, known.axes), "the contributions add up (product rule, several uses)"))
-    return line, record
+    for p in parts:
+        total = add(total, p.result)
+    return target.line(name, total), target, parts
 
 
-def collapse(name: str, target: Target, axes: tuple[Poly, ...], c: Contribution, known: Known, record: Record) -> Expr:
+def collapse(target: Target, axes: tuple[Poly, ...], c: Contribution, known: Known) -> Collapsed:
     """One contribution as an expression in the target's letters."""
-    c = _apart(c, target.letters, known.taken)
-    summed = c.spans
+    c = apart(c, target.letters, known.taken)
     own = set(zip(c.index, axes, strict=True))  # that φ is inside the target is what r's range says
-    body, index, guards = c.body, list(c.index), [g for g in c.guards if g not in own]
-    brackets: list[tuple[Poly, Poly]] = []
-    factors: list[Expr] = []
-    if index:
-        scattered = body
-        for p, t in zip(index, target.index, strict=True):
-            scattered = mul(scattered, Call("delta", (number_of(p), number_of(t))))
-        record.append((partial(line_text, target.line(name, _summed(scattered, summed)), known.axes), "∂x[k]/∂x[r] = δ(k, r)"))
-    todo = sorted(range(len(index)), key=lambda k: index[k].letter is None)  # plain letters first
-    while todo:
-        k = todo.pop(0)
+    state = _State(c.body, tuple(c.index), tuple(range(len(c.index))), c.spans, tuple(g for g in c.guards if g not in own))
+    moves = [Move(Rule.PLACE, (), partial(state.formula, target, known))] if c.index else []
+    plain: list[tuple[str, ...]] = []
+    for k in sorted(range(len(c.index)), key=lambda k: c.index[k].letter is None):  # plain letters first
+        delta, at_once = f"δ({state.index[k]}, {target.index[k]})", state.index[k].letter is not None
+        new, found = state.solved(k, target, axes, known)
+        if found:
+            said: tuple[str, ...] = (delta, ", ".join(f"{x} = {v}" for x, v in found.items()))
+            if at_once and plain and moves[-1].rule is Rule.COLLAPSE:  # plain letters in one move
+                moves.pop()
+                said = tuple(f"{x}, {y}" for x, y in zip(plain.pop(), said, strict=True))
+            plain = [said] if at_once else []
+            moves.append(Move(Rule.COLLAPSE, said, partial(new.formula, target, known)))
+        state = new
+    return Collapsed(state.formula(target, known), tuple(moves))
+
+
+@dataclass(frozen=True)
+class _State:
+    """A contribution on its way: deltas that are still to be solved (`todo`), those that stay and remainders (`factors`), letters that are
+    still summed, indices that must be inside."""
+
+    body: Expr
+    index: tuple[Poly, ...]
+    todo: tuple[int, ...]
+    summed: Mapping[str, Poly]
+    guards: tuple[tuple[Poly, Poly], ...] = ()
+    brackets: tuple[tuple[Poly, Poly], ...] = ()
+    factors: tuple[Expr, ...] = ()
+
+    def solved(self, k: int, target: Target, axes: tuple[Poly, ...], known: Known) -> tuple[_State, dict[str, Poly]]:
+        """With the delta of axis k solved, and the letters' values that solve it; or (none) with the delta as a factor that stays."""
+        todo = tuple(m for m in self.todo if m != k)
         r = target.index[k]
-        others = set().union(*(index[m].names for m in todo)) if todo else set()
-        solved = _solve(index[k], r, axes[k], summed, target.spans, others, known.facts)
+        others = set().union(*(self.index[m].names for m in todo)) if todo else set()
+        solved = _solve(self.index[k], r, axes[k], dict(self.summed), target.spans, others, known.facts)
         if solved is None:
-            if index[k] != r:
-                factors.append(Call("delta", (number_of(index[k]), number_of(r))))
-            continue
+            stays = (Call("delta", (number_of(self.index[k]), number_of(r))),) if self.index[k] != r else ()
+            return replace(self, todo=todo, factors=self.factors + stays), {}
         found = dict(solved.values)
-        change = _Change(found, index[k].subs(found) if solved.quotient else None, r)
-        for letter in found:
-            summed.pop(letter)
-        brackets = [(p.subs(found), s) for p, s in brackets] + list(solved.brackets)
-        factors = [subs(f, found) for f in factors]
-        if solved.remainder is not None:
-            factors.append(Call("==", (number_of(solved.remainder), ZERO)))
-        said, over = ", ".join(f"{x} = {v}" for x, v in found.items()), ", ".join(found)
-        record.append((said, f"δ({index[k]}, {r}) collapses the sum over {over}"))
-        body = map_indices(body, change)
-        index = [change(p) for p in index]
-        guards = [(change(p), s) for p, s in guards]
-    whole = target.spans | summed
-    for f in factors:
-        body = mul(body, f)
-    body = _bracketed(body, brackets + guards, whole, known)
-    result: Expr = body
-    if summed:
-        result = _summed(body, summed)
-    elif not all(fits(p, s, whole, known.facts) for r in direct_reads(body) for p, s in zip(r.index, known.axes[r.tensor], strict=True)):
-        result = Reduce(Kind.SUM, (), (), body)  # a single term, dropped where it reads outside
-    record.append((partial(line_text, target.line(name, result), known.axes), "what is left of the sums"))
-    return result
+        change = _Change(found, self.index[k].subs(found) if solved.quotient else None, r)
+        rest = () if solved.remainder is None else (Call("==", (number_of(solved.remainder), ZERO)),)
+        return _State(
+            map_indices(self.body, change),
+            tuple(map(change, self.index)),
+            todo,
+            {x: size for x, size in self.summed.items() if x not in found},
+            tuple((change(p), s) for p, s in self.guards),
+            (*((p.subs(found), s) for p, s in self.brackets), *solved.brackets),
+            (*(subs(f, found) for f in self.factors), *rest),
+        ), found
+
+    def formula(self, target: Target, known: Known) -> Expr:
+        """The contribution as it is now."""
+        whole = target.spans | dict(self.summed)
+        body = self.body
+        for f in self.factors:
+            body = mul(body, f)
+        for k in self.todo:
+            body = mul(body, Call("delta", (number_of(self.index[k]), number_of(target.index[k]))))
+        body = bracketed(body, list(self.brackets + self.guards), whole, known)
+        if self.summed:
+            return summed(body, dict(self.summed))
+        outside = not all(fits(p, s, whole, known.facts) for r in direct_reads(body) for p, s in zip(r.index, known.axes[r.tensor], strict=True))
+        return Reduce(Kind.SUM, (), (), body) if outside else body  # a single term, dropped where it reads outside
 
 
-def _summed(body: Expr, letters: dict[str, Poly]) -> Expr:
-    """The sum of body over the letters; a minus stands in front of it."""
+def summed(body: Expr, letters: Mapping[str, Poly]) -> Expr:
+    """The sum of body over the letters, if any; a minus stands in front of it."""
     if isinstance(body, Call) and body.fn == "neg":
-        return neg(_summed(body.args[0], letters))
-    return Reduce(Kind.SUM, tuple(letters), tuple(letters.values()), body)
+        return neg(summed(body.args[0], letters))
+    return Reduce(Kind.SUM, tuple(letters), tuple(letters.values()), body) if letters else body
 
 
 @dataclass(frozen=True)
@@ -214,7 +254,7 @@ class _Change:
         return simpler if simpler.quotients < p.quotients else p
 
 
-def _apart(c: Contribution, target: tuple[str, ...], taken: frozenset[str]) -> Contribution:
+def apart(c: Contribution, target: tuple[str, ...], taken: frozenset[str]) -> Contribution:
     """Rename summed letters that clash with the target's, unless they are the very index of that axis."""
     blocked = set(taken) | set(target) | set(c.letters)
     swap: dict[str, Poly] = {}
@@ -294,7 +334,7 @@ def _solve_linear(p: Poly, r: Poly, summed: dict[str, Poly], target: set[str], o
     return _Solution(((letter, value),), ((value, summed[letter]),), remainder, remainder is not None)
 
 
-def _bracketed(body: Expr, bounds: list[tuple[Poly, Poly]], ranges: dict[str, Poly], known: Known) -> Expr:
+def bracketed(body: Expr, bounds: list[tuple[Poly, Poly]], ranges: dict[str, Poly], known: Known) -> Expr:
     """Multiply by 0 <= p < size for every bound that neither a letter's range nor a read in the body implies."""
     implied = {(p, s) for r in direct_reads(body) for p, s in zip(r.index, known.axes[r.tensor], strict=True)}
     for p, s in dict.fromkeys(bounds):
@@ -312,4 +352,4 @@ def _counts(p: Poly, ranges: dict[str, Poly]) -> bool:
     return len(atoms) == 1 and isinstance(atoms[0], Quotient) and atoms[0].num.letter in ranges and next(iter(p.terms.values())) == 1
 
 
-__all__ = ["Contribution", "Known", "Record", "collapse", "gather"]
+__all__ = ["Collapsed", "Contribution", "Known", "Move", "Target", "apart", "bracketed", "collapse", "gather", "summed"]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 from ..language.digits import fits
 from ..language.functions import Kind
 from ..language.index import Poly
+from ..language.lazy import cached_property
 from ..language.tree import (
     ZERO,
     Call,
@@ -28,24 +30,42 @@ from .decisions import winner
 from .prepare import active_tensors, moving, prepared
 from .rules import chosen, derivative, flat, only, others
 from .shifts import cancelling
-from .tidy import tidied
+from .steps import Rule, Step
+from .tidy import Moves, rewriting, tidied
 
 
 @dataclass(frozen=True)
 class Tangent:
-    """The derived definition; `seed` names the tangents of inputs, `of` those of outputs."""
+    """The derived definition; `seed` names the tangents of inputs, `of` those of outputs; `lines` are the tangents as forward mode gave them,
+    each with the line that it is of, `moves` how they were then rewritten."""
 
     definition: Definition
     seed: dict[str, str]
     of: dict[str, str]
+    lines: tuple[tuple[Line, Line], ...]
+    moves: dict[str, Moves]
+
+    @cached_property
+    def steps(self) -> tuple[Step, ...]:
+        """The derivation: each line, its tangent, and what that becomes."""
+        axes = {**self.definition.axes, **{t.tensor: t.axes for pair in self.lines for t in pair}}
+        out: list[Step] = []
+        for line, tangent in self.lines:
+            out += [Step(Rule.GIVEN, partial(_same, line), axes), Step(Rule.CHAIN, partial(_same, tangent), axes, (line.tensor,))]
+            out += rewriting(self.moves.get(tangent.tensor, ()), axes)
+        return tuple(out)
+
+
+def _same(line: Line) -> Line:
+    return line
 
 
 def forward(d: Definition, wrt: tuple[str, ...]) -> Tangent:
     """The tangent of every output, given the tangent of each input in wrt."""
-    return _Forward(prepared(d), wrt).run()
+    return Forward(prepared(d), wrt).run()
 
 
-class _Forward:
+class Forward:
     def __init__(self, d: Definition, wrt: tuple[str, ...]):
         self.d, self.wrt = d, wrt
         self.active = active_tensors(d, wrt) - cancelling(d)
@@ -75,8 +95,16 @@ class _Forward:
         outputs = tuple(Tensor(self.tangent[t.name], t.axes) for t in d.outputs)
         label = fresh_name(f"{d.name}_tangent", self.taken)
         derived = Definition(label, inputs, d.settings, outputs, (*values, *tangents), d.sample_size)
-        derived, _ = tidied(derived, len(values), d.axes)
-        return Tangent(derived, {t: self.tangent[t] for t in self.wrt}, {t.name: self.tangent[t.name] for t in d.outputs})
+        derived, moves = tidied(derived, len(values))
+        known = {x.tensor: x for x in d.lines}
+        pairs = tuple((known[t], x) for t in known for x in tangents if x.tensor == self.tangent[t])
+        return Tangent(derived, {t: self.tangent[t] for t in self.wrt}, {t.name: self.tangent[t.name] for t in d.outputs}, pairs, moves)
+
+    def by_itself(self, e: Expr, bound: dict[str, Poly]) -> Expr:
+        """The tangent of an expression that is no line, with nothing but what the inputs change by."""
+        self.moving, self.extra = moving(e, self.wrt), []
+        self.line = Line("", tuple(bound), tuple(bound.values()), e)
+        return self.of(e, bound, None)
 
     def of(self, e: Expr, bound: dict[str, Poly], value: Expr | None) -> Expr:
         """The tangent of an expression; `value` is a tensor that holds e, if any."""

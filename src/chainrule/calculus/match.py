@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from zlib import crc32
 
 from ..language.index import Poly
 from ..language.tree import Call, Const, Expr, Index, Read, Reduce, subs
@@ -12,7 +13,31 @@ Binding = dict[str, Poly]
 
 def alike(a: Expr, b: Expr) -> bool:
     """Whether two expressions are the same but for the names of bound letters and the order of factors and terms."""
-    return a == b or (type(a) is type(b) and match(a, b, frozenset()) is not None)
+    return a is b or (signature(a) == signature(b) and (a == b or match(a, b, frozenset()) is not None))
+
+
+def signature(e: Expr) -> int:
+    """A number that is the same for expressions that are alike, and seldom for others: kept with the node, as it is asked for often."""
+    found: int | None = e.__dict__.get("_signature")
+    if found is None:
+        match e:
+            case Const(value):
+                found = crc32(repr(value).encode())
+            case Index(p):
+                found = len(p.terms)
+            case Read(tensor, index):
+                found = crc32(tensor.encode(), len(index))
+            case Call("+" | "*" as fn, _):
+                found = crc32(fn.encode(), sum(signature(x) for x in _flat(e, fn)) & 0xFFFFFFFF)
+            case Call(fn, args):
+                found = crc32(fn.encode())
+                for x in args:
+                    found = (found * 31 + signature(x)) & 0xFFFFFFFF
+            case Reduce(kind, letters, _, body):
+                found = crc32(kind.encode(), (signature(body) + len(letters)) & 0xFFFFFFFF)
+        object.__setattr__(e, "_signature", found)
+    assert found is not None
+    return found
 
 
 def match(pattern: Expr, e: Expr, free: frozenset[str], known: Mapping[str, Poly] | None = None) -> Binding | None:

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from ..language.brackets import is_test
 from ..language.index import Poly
-from ..language.tree import ONE, ZERO, Call, Const, Expr, Index, Reduce, add, children, div, folded, mul, neg, sub
+from ..language.tree import ONE, ZERO, Call, Const, Expr, Index, Reduce, add, between, children, div, folded, mul, neg, sub
 from .match import alike
 
 Power = tuple[Expr, int]
@@ -29,7 +29,7 @@ class Product:
         """With one factor more; equal factors become one power."""
         for k, (b, e) in enumerate(self.powers):
             if alike(b, base):
-                if is_test(b):
+                if is_test(b) and exponent > 0:
                     return replace(self, merged=True)  # 1 * 1 and 0 * 0
                 rest = ((b, e + exponent),) if e + exponent else ()
                 return Product(self.number, (*self.powers[:k], *rest, *self.powers[k + 1 :]), True)
@@ -63,8 +63,23 @@ def whole_number(value: int | float) -> Fraction | None:
     return exact if exact is not None and exact.denominator <= 1024 and abs(exact.numerator) < 2**31 else None
 
 
+_products: dict[int, tuple[Expr, Product]] = {}  # by node, which is kept alive; rules ask again and again for those of the same nodes
+MOST = 20_000
+
+
 def product_of(e: Expr) -> Product:
     """e as a product."""
+    known = _products.get(id(e))  # kept alive by the table
+    if known is not None and known[0] is e:
+        return known[1]
+    if len(_products) > MOST:
+        _products.clear()
+    found = _product_of(e)
+    _products[id(e)] = e, found  # kept alive by the table
+    return found
+
+
+def _product_of(e: Expr) -> Product:
     match e:
         case Const(value) if (number := whole_number(value)) is not None:
             return Product(number)
@@ -115,8 +130,14 @@ def _written(powers: Iterable[Power]) -> list[Expr]:
 
 
 def _joined(factors: Sequence[Expr]) -> Expr:
+    """The product; bounds from below and above that follow one another are one bracket."""
     out: Expr = ONE
-    for f in factors:
+    todo = list(factors)
+    while todo:
+        f = todo.pop(0)
+        if todo and between(pair := Call("*", (f, todo[0]))):
+            f = pair
+            todo.pop(0)
         out = mul(out, f)
     return out
 
@@ -178,3 +199,18 @@ def is_sum(e: Expr) -> bool:
 
 def is_product(e: Expr) -> bool:
     return isinstance(e, Call) and (e.fn in ("*", "/", "neg") or (e.fn == "**" and isinstance(e.args[1], Const)))
+
+
+def fraction(e: Expr) -> tuple[list[Expr], list[Expr]]:
+    """The factors above and below the stroke of a product or quotient as they are written, in order."""
+    tops, bottoms, todo = [], [], [e]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, Call) and node.fn == "*":
+            todo += reversed(node.args)
+        elif isinstance(node, Call) and node.fn == "/":
+            todo.append(node.args[0])
+            bottoms.append(node.args[1])
+        else:
+            tops.append(node)
+    return tops, bottoms

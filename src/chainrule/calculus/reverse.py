@@ -10,14 +10,14 @@ and solving φ = r for a letter collapses the delta and that letter's sum (colla
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from ..language.digits import fits
 from ..language.functions import Kind
 from ..language.index import Poly
-from ..language.show import alone, definition_text, expression, line_text
+from ..language.lazy import cached_property
+from ..language.show import definition_text
 from ..language.source import make_room
 from ..language.tree import (
     ZERO,
@@ -41,24 +41,11 @@ from . import zeros
 from .collapse import Contribution, Known, gather
 from .decisions import winner
 from .prepare import active_tensors, distinct, moving, prepared
-from .rules import chosen, derivative, flat, only, others
+from .record import Around, Item, Record, Round, Use, rule_of
+from .rules import chosen, derivative, flat, others
 from .shifts import cancelling
-from .tidy import tidied
-
-
-@dataclass(frozen=True, eq=False)
-class Step:
-    """One move of a derivation: the formula it leads to (written out when somebody looks) and why."""
-
-    written: str | Callable[[], str]
-    reason: str
-
-    @cached_property
-    def formula(self) -> str:
-        return self.written if isinstance(self.written, str) else self.written()
-
-    def __str__(self) -> str:
-        return f"{self.formula}\n        ({self.reason})"
+from .steps import Rule, Step
+from .tidy import Moves, fixed, rewriting, tidied
 
 
 @dataclass(frozen=True)
@@ -66,39 +53,34 @@ class Gradient:
     """The derived definition, how its parts are named, and the record of how it came about.
 
     `forward` is how many of its lines compute values (the original lines and saved decisions); the rest are
-    gradients. `seed` and `of` name ∂E/∂(output) among the inputs and ∂E/∂(input) among the outputs; `steps` holds
-    the derivation of each gradient line, by the name of its tensor.
+    gradients. `seed` and `of` name ∂E/∂(output) among the inputs and ∂E/∂(input) among the outputs; `records` says
+    how each gradient came about, `moves` how its line was then rewritten, by the name of its tensor.
     """
 
     definition: Definition
     forward: int
     seed: dict[str, str]
     of: dict[str, str]
-    steps: dict[str, tuple[Step, ...]]
+    records: dict[str, Record]
+    moves: dict[str, Moves]
+
+    @cached_property
+    def steps(self) -> dict[str, tuple[Step, ...]]:
+        """The derivation of each gradient, in the order in which they are computed."""
+        given: set[str] = set()
+        axes = next(iter(self.records.values())).known.axes if self.records else {}
+        return {name: (*r.steps(given), *rewriting(self.moves.get(name, ()), axes)) for name, r in self.records.items()}
 
     def __str__(self) -> str:
         return definition_text(self.definition)
 
 
-@dataclass(frozen=True)
-class _Around:
-    """What is around a place in a formula: letters with their ranges, indices that must be inside, decisions that led here."""
-
-    bound: dict[str, Poly]
-    guards: tuple[tuple[Poly, Poly], ...] = ()
-    tests: tuple[tuple[Expr, bool], ...] = ()
-
-    def where(self, test: Expr, taken: bool) -> _Around:
-        return replace(self, tests=(*self.tests, (test, taken)))
-
-
 @dataclass
 class _Pending:
-    """What has been pushed towards one tensor so far, and the line it last came from."""
+    """What has been pushed towards one tensor so far, and the lines it came from."""
 
     contributions: list[Contribution] = field(default_factory=list)
-    steps: list[Step] = field(default_factory=list)
-    line: Line | None = None
+    uses: list[Use] = field(default_factory=list)
     zero: set[zeros.Condition] | None = None  # without which all that was pushed is 0
 
 
@@ -111,8 +93,11 @@ class _Reverse:
     def __init__(self, d: Definition, wrt: tuple[str, ...]):
         self.d, self.wrt = d, wrt
         self.taken = set(d.names)
-        self.active = active_tensors(d, wrt) - cancelling(d)
+        cancels = cancelling(d)
+        self.cancels = tuple(x for x in d.lines if x.tensor in cancels)
+        self.active = active_tensors(d, wrt) - cancels
         self.pending: dict[str, _Pending] = {t: _Pending() for t in (*d.axes,)}
+        self.fixed = fixed(d)
         self.written, self.carried = zeros.written(d), set[str]()
         self.axes = dict(d.axes)
         self.adjoint = {t: self.name(f"d{t}") for t in (*d.axes,)}
@@ -132,7 +117,7 @@ class _Reverse:
                 self.adjoint[t] = self.name(f"d{t}_total")
         decisions: dict[str, list[Line]] = {}
         backward: list[Line] = []
-        steps: dict[str, tuple[Step, ...]] = {}
+        records: dict[str, Record] = {}
         for line in reversed(d.lines):
             if line.tensor not in self.active:
                 continue
@@ -141,34 +126,32 @@ class _Reverse:
                 own = Contribution(line.letters, line.ranges, line.index, Read(seeds[line.tensor], line.index))
                 if pending.contributions:
                     pending.contributions.insert(0, own)
-                    ranges = dict(zip(line.letters, line.ranges, strict=True))
-                    given = partial(_contribution_text, self.adjoint[line.tensor], own.index, d.axes[line.tensor], own.body, ranges, self.axes)
-                    pending.steps.append(Step(given, "what is given for this output itself"))
-                    backward.append(self.finish(line.tensor, steps))
+                    pending.uses.insert(0, Use(None, Item(own.body, line.read, Around(own.spans))))
+                    backward.append(self.finish(line.tensor, records))
                 else:
                     self.adjoint[line.tensor] = seeds[line.tensor]
             elif pending.contributions:
-                backward.append(self.finish(line.tensor, steps))
+                backward.append(self.finish(line.tensor, records))
             else:
                 continue
             seed = Read(self.adjoint[line.tensor], line.index)
             self.decided: list[Line] = []
             self.line, self.moving = line, moving(line.expr, self.active)
             known = self.conditions(line, backward[-1] if backward else None)
-            self.push(line.expr, seed, _Around(dict(zip(line.letters, line.ranges, strict=True)), tests=known), line.read)
+            self.push(Item(seed, line.expr, Around(dict(zip(line.letters, line.ranges, strict=True)), tests=known), line.read))
             decisions[line.tensor] = self.decided
         for t in self.wrt:
-            backward.append(self.finish(t, steps))
+            backward.append(self.finish(t, records))
         forward = [x for line in d.lines for x in (line, *decisions.get(line.tensor, ()))]
         of = {t: self.adjoint[t] for t in self.wrt}
         inputs = d.inputs + tuple(Tensor(seeds[t.name], t.axes) for t in d.outputs)
         results = tuple(Tensor(of[t], d.axes[t]) for t in self.wrt)
         label = self.name(f"{d.name}_{'_'.join('d' + t for t in self.wrt)}")
         derived = Definition(label, inputs, d.settings, results, tuple(forward + backward), d.sample_size)
-        derived, _ = tidied(derived, len(forward), d.axes)
+        derived, moves = tidied(derived, len(forward))
         values = {x.tensor for x in forward}
         kept = sum(x.tensor in values for x in derived.lines)
-        return Gradient(derived, kept, seeds, of, steps)
+        return Gradient(derived, kept, seeds, of, records, moves)
 
     def conditions(self, line: Line, adjoint: Line | None) -> tuple[zeros.Condition, ...]:
         """The tests under which a line's adjoint is not 0, where a product of it could be 0 * inf."""
@@ -181,54 +164,70 @@ class _Reverse:
         self.carried |= {r.tensor for r in reads(line.expr)}
         return self.found
 
-    def finish(self, tensor: str, steps: dict[str, tuple[Step, ...]]) -> Line:
+    def finish(self, tensor: str, records: dict[str, Record]) -> Line:
         """All contributions to one tensor as one line."""
         pending, name = self.pending[tensor], self.adjoint[tensor]
         make_room(len(pending.contributions) + 50)  # they stand in one another, as the sum of so many terms
-        line, record = gather(name, self.d.axes[tensor], pending.contributions, Known(self.axes, frozenset(self.taken), self.d.facts))
+        known = Known(self.axes, frozenset(self.taken), self.d.facts, self.fixed, self.d.floats)
+        line, target, parts = gather(name, self.d.axes[tensor], pending.contributions, known)
         self.axes[name] = self.d.axes[tensor]
-        moves = [Step(*move) for move in record]
-        steps[name] = (*pending.steps, *moves, Step(partial(line_text, line, self.axes), "the gradient"))
+        records[name] = Record(tensor, name, target, tuple(pending.uses), parts, line, known, self.cancels)
         return line
 
-    def push(self, e: Expr, adjoint: Expr, around: _Around, value: Expr | None) -> None:
-        """Add adjoint * ∂e/∂(every active tensor) to what is pending; `value` is a tensor that holds e, if any."""
-        if id(e) not in self.moving:  # the tree is kept alive by its definition
-            return
-        match e:
-            case Read(tensor, index):
-                self.arrive(tensor, index, adjoint, around)
-            case Call(fn, args):
-                for k, a in enumerate(args):
-                    if id(a) in self.moving:  # the tree is kept alive by its definition
-                        choice = chosen(e, k)
-                        if choice is None:
-                            self.push_argument(e, k, adjoint, around, e if value is None else value)
-                        elif fn != "where" and isinstance(a, Read):  # nothing more is multiplied: the decision may stand as a factor
-                            self.push(a, mul(adjoint, choice[0]), around, None)
-                        else:
-                            self.push(a, adjoint, around.where(*choice), None)
-            case Reduce():
-                self.push_reduction(e, adjoint, around)
+    def push(self, start: Item) -> None:
+        """Take the derivative of a line apart, one rule after the other, until nothing but reads is left."""
+        use = Use(self.line, start)
+        items = [start]
+        while (first := next((x for x in items if not isinstance(x.part, Read)), None)) is not None:
+            rule, about = rule_of(first.part)
+            known = len(self.decided)
+            while any(fits := [not isinstance(x.part, Read) and rule_of(x.part) == (rule, about) for x in items]):
+                items = [y for x, fit in zip(items, fits, strict=True) for y in (self.taken_apart(x) if fit else (x,))]
+                if rule is not Rule.SUM and rule is not Rule.PRODUCT:
+                    break  # one function inside another is another step
+            won = tuple(self.decided[known:])
+            use.rounds.append(Round(rule, (won[0].tensor,) if rule is Rule.WON and won else about, tuple(items), won))
+        for item in items:
+            assert isinstance(item.part, Read)
+            self.arrive(item.part.tensor, item.part.index, item.around.under(item.adjoint), item.around)
+        for tensor in dict.fromkeys(x.part.tensor for x in items if isinstance(x.part, Read)):
+            self.pending[tensor].uses.append(use)
 
-    def push_argument(self, e: Call, k: int, adjoint: Expr, around: _Around, value: Expr) -> None:
-        if e.fn == "/" and k == 0:  # a quotient keeps its shape, so that formulas read as written by hand
-            return self.push(e.args[0], div(adjoint, e.args[1]), around, None)
-        factor = derivative(e, k, value, self.d.floats)
-        return None if factor == ZERO else self.push(e.args[k], mul(adjoint, factor), around, None)
+    def taken_apart(self, item: Item) -> list[Item]:
+        """What the derivative of a part is by the rule for it: those of its own parts that move, with their adjoints."""
+        e = item.part
+        if isinstance(e, Reduce):
+            return self.reduction(e, item)
+        assert isinstance(e, Call)
+        out = []
+        for k, a in enumerate(e.args):
+            if id(a) not in self.moving:  # kept alive by its definition
+                continue
+            choice = chosen(e, k)
+            if choice is None:
+                factor = derivative(e, k, e if item.value is None else item.value, self.d.floats)
+                # A quotient keeps its shape, so that formulas read as written by hand.
+                adjoint = div(item.adjoint, e.args[1]) if e.fn == "/" and k == 0 else mul(item.adjoint, factor)
+                if factor != ZERO:
+                    out.append(Item(adjoint, a, item.around))
+            elif e.fn != "where" and isinstance(a, Read):  # nothing more is multiplied: the decision may stand as a factor
+                out.append(Item(mul(item.adjoint, choice[0]), a, item.around))
+            else:
+                out.append(Item(item.adjoint, a, item.around.where(*choice)))
+        return out
 
-    def push_reduction(self, e: Reduce, adjoint: Expr, around: _Around) -> None:
-        if e.kind is Kind.ARGMAX:
-            return
-        bound = around.bound
-        inner = bound | dict(zip(e.letters, e.ranges, strict=True))
+    def reduction(self, e: Reduce, item: Item) -> list[Item]:
+        if e.kind is Kind.ARGMAX or id(e.body) not in self.moving:  # kept alive by its definition
+            return []
+        around, adjoint = item.around, item.adjoint
+        inner = around.bound | dict(zip(e.letters, e.ranges, strict=True))
         guards = [
             (p, s) for r in direct_reads(e.body) for p, s in zip(r.index, self.axes[r.tensor], strict=True) if not fits(p, s, inner, self.d.facts)
         ]
         # Letters bound in what came from outside get other names than those that are now around it.
         adjoint = self.apart(adjoint, inner)
-        tests = tuple((self.apart(test, inner), taken) for test, taken in around.tests)
-        around = _Around(inner, (*around.guards, *guards), tests)
+        tests = tuple((self.apart(test, inner), holds) for test, holds in around.tests)
+        bound, around = around.bound, Around(inner, (*around.guards, *guards), tests)
         if e.kind in (Kind.MAX, Kind.MIN):
             won = Call("==", (self.decision(e, bound), Index(flat(e.letters, e.ranges))))
             if isinstance(e.body, Read):
@@ -242,7 +241,7 @@ class _Reverse:
             adjoint = div(adjoint, number_of(count))
         elif e.kind is Kind.PROD:
             adjoint = mul(adjoint, self.apart(others(e, self.taken), inner))
-        self.push(e.body, adjoint, around, None)
+        return [Item(adjoint, e.body, around)]
 
     def apart(self, e: Expr, letters: Mapping[str, Poly]) -> Expr:
         """e with no letter bound in it that is one of these."""
@@ -255,25 +254,9 @@ class _Reverse:
         self.axes[read.tensor] = tuple(bound[str(p)] for p in read.index)
         return read
 
-    def arrive(self, tensor: str, index: tuple[Poly, ...], adjoint: Expr, around: _Around) -> None:
+    def arrive(self, tensor: str, index: tuple[Poly, ...], adjoint: Expr, around: Around) -> None:
         bound = around.bound
-        for test, taken in reversed(around.tests):
-            adjoint = only(test, taken, adjoint)
         pending = self.pending[tensor]
         zero = zeros.handed(self.found, index, bound)
         pending.zero = zero if pending.zero is None else pending.zero & zero
         pending.contributions.append(Contribution(tuple(bound), tuple(bound.values()), index, adjoint, tuple(dict.fromkeys(around.guards))))
-        if pending.line is not self.line:
-            pending.line = self.line
-            pending.steps.append(Step(partial(line_text, self.line, self.axes), "the forward formula"))
-        move = partial(_contribution_text, self.adjoint[tensor], index, self.d.axes[tensor], adjoint, dict(bound), self.axes)
-        pending.steps.append(Step(move, "chain rule: adjoint times local derivative"))
-
-
-def _contribution_text(
-    name: str, index: tuple[Poly, ...], target: tuple[Poly, ...], body: Expr, letters: Mapping[str, Poly], axes: dict[str, tuple[Poly, ...]]
-) -> str:
-    at = f"{name}[{', '.join(map(str, index))}]" if index else name
-    known = {(p.letter, s) for p, s in zip(index, target, strict=True)} | alone(body, axes)
-    said = [x if (x, r) in known else f"{x}:{r}" for x, r in letters.items()]
-    return f"{at} += {expression(body, axes)}" + (f" for every {','.join(said)}" if said else "")

@@ -10,7 +10,7 @@ from ..language.digits import Facts, equal, fits
 from ..language.functions import FUNCTIONS, Kind
 from ..language.index import Poly
 from ..language.tree import Call, Definition, Expr, Index, Line, Read, Reduce, direct_reads, lookup, reads, subs, walk
-from .match import alike, match
+from .match import match, signature
 from .normal import Product, expr_of, product_of
 
 
@@ -33,7 +33,7 @@ class Held:
 @dataclass(frozen=True)
 class Scope:
     """axes, facts: of the definition. lines: those that come before, by tensor. held: those of them that are worth reading. letters: those
-    around this place with their ranges. looked: (tensor, size) of whole numbers that a forward line looks something up at. floats: settings that are no whole numbers. values: all tensors of the forward formula."""
+    around this place with their ranges. looked: (tensor, size) of whole numbers that a forward line looks something up at. floats: settings that are no whole numbers. written: what the lines say, by signature."""
 
     axes: Mapping[str, tuple[Poly, ...]]
     facts: Facts = ()
@@ -42,14 +42,15 @@ class Scope:
     letters: Mapping[str, Poly] = field(default_factory=dict)
     looked: frozenset[tuple[str, Poly]] = frozenset()
     floats: Collection[str] = ()
-    values: Collection[str] = ()
+    written: frozenset[int] = frozenset()
 
     @classmethod
-    def of(cls, d: Definition, lines: Sequence[Line], values: Collection[str]) -> Scope:
+    def of(cls, d: Definition, lines: Sequence[Line]) -> Scope:
         """The scope behind lines of a definition."""
         held = [h for h in (Held.of(x) for x in lines if _costly(x.expr)) if not any(is_test(b) for b, _ in h.product.powers)]  # those stay factors
+        written = frozenset(signature(e) for x in lines for e in walk(x.expr) if isinstance(e, Call))
         looked = frozenset(pair for x in lines for e in walk(x.expr) for pair in _look_ups(e))
-        return cls(dict(d.axes), d.facts, {x.tensor: x for x in lines}, tuple(held), {}, looked, d.floats, values)
+        return cls(dict(d.axes), d.facts, {x.tensor: x for x in lines}, tuple(held), {}, looked, d.floats, written)
 
     def inside(self, line: Line) -> Scope:
         return replace(self, letters=dict(zip(line.letters, line.ranges, strict=True)))
@@ -64,6 +65,10 @@ class Scope:
             for r in direct_reads(e)
             for p, s in zip(r.index, self.axes[r.tensor], strict=True)
         )
+
+    def meets(self, p: Poly, size: Poly) -> bool:
+        """Whether a place is one of so many."""
+        return _number_inside(p, size) or (p.letter is not None and p.letter in self.letters and equal(self.letters[p.letter], size, self.facts))
 
     def value(self, r: Read) -> Expr | None:
         """What the line of a tensor says for one of its elements."""
@@ -178,6 +183,3 @@ def _look_ups(e: Expr) -> list[tuple[str, Poly]]:
 
 def _number_inside(p: Poly, size: Poly) -> bool:
     return p.constant is not None and size.constant is not None and 0 <= p.constant < size.constant
-
-
-__all__ = ["Held", "Scope", "alike"]

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from ..language.functions import Kind
 from ..language.tree import Call, Definition, Expr, Line, Read, Reduce, children, reads, subs, walk
-from .identities import IDENTITIES, Identity, remade, rewritten
+from .laws import LAWS, Law
 from .normal import Product, expr_of, product_of, terms_of, total_of
 from .prepare import distinct
+from .rewrite import remade, rewritten
 from .scope import Scope
 
 LARGEST = 100  # nodes of a formula that is looked at
@@ -53,9 +54,9 @@ def _logarithmic(e: Expr) -> bool:
     return isinstance(e, Call) and e.fn == "log"
 
 
-SPLITTING: tuple[Identity, ...] = (
-    Identity("exponent of a difference", "a, b", "exp(a - b)", "exp(a) / exp(b)", _exponential, _exponent),
-    Identity("logarithm of a product", "a, b", "log(a * exp(b))", "log(a) + b", _logarithmic, _logarithm),
+SPLITTING: tuple[Law, ...] = (
+    Law("exponent of a difference", "a, b", "exp(a - b)", "exp(a) / exp(b)", _exponential, _exponent),
+    Law("logarithm of a product", "a, b", "log(a * exp(b))", "log(a) + b", _logarithmic, _logarithm),
 )
 
 
@@ -85,7 +86,7 @@ def _cancels(d: Definition, shift: Line, outputs: set[str], scope: Scope) -> boo
         expr = _put(line.expr, opened, set(line.letters), set(d.names))
         if line.target is not None or sum(1 for _ in walk(expr)) > LARGEST:
             return False
-        expr = rewritten(expr, (*SPLITTING, *IDENTITIES), scope.inside(line))
+        expr = rewritten(expr, (*SPLITTING, *LAWS), scope.inside(line))
         if any(r.tensor == shift.tensor for r in reads(expr)):
             if line.tensor in outputs:
                 return False

@@ -29,9 +29,12 @@ class Rule(StrEnum):
     WINNER = "winner"  # which term of a max or min won, a tensor of its own; about: its name
     WON = "won"  # the derivative of a max or min is that of the term that won; about: the tensor that says which
     PLACE = "place"  # diff(x[k], x[r]) = delta(k, r)
-    COLLAPSE = "collapse"  # delta(k, r) leaves one term of a sum; about: k, r, the letter, its value
+    COLLAPSE = "collapse"  # deltas leave one term of a sum; about: the deltas, their letters' values
     BOUNDS = "bounds"  # conditions on indices that say nothing new are left out
-    SIMPLIFY = "simplify"  # about: the identity's name, its left side, its right side
+    SIMPLIFY = "simplify"  # about: the law's name, its left side, its right side
+    PARTS = "parts"  # a long formula, each of its parts by the same laws
+    CANCELS = "cancels"  # a tensor on which no output depends; about: its name
+    NAME = "name"  # a value that is read several times, or that has a name of its own; about: its name
     SAVED = "saved"  # a value that the forward pass has; about: its name
     GATHER = "gather"  # the contributions of several uses add up
     NOTHING = "nothing"  # nothing depends on it
@@ -52,9 +55,12 @@ ENGLISH: Mapping[Rule, str] = {
     Rule.WINNER: "{0} says which term is the largest, the first of equal ones",
     Rule.WON: "only the term that {0} names changes with x",
     Rule.PLACE: "∂x[k]/∂x[r] = δ(k, r)",
-    Rule.COLLAPSE: "δ({0}, {1}) leaves one term of the sum over {2}: {2} = {3}",
+    Rule.COLLAPSE: "{0} leaves one term of the sum: {1}",
     Rule.BOUNDS: "bounds that hold anyway are left out",
     Rule.SIMPLIFY: "{0}: {1} = {2}",
+    Rule.PARTS: "each part simplified",
+    Rule.CANCELS: "{0} cancels: no output changes with it",
+    Rule.NAME: "{0} stands for this",
     Rule.SAVED: "{0} is known from the forward pass",
     Rule.GATHER: "what comes from all uses adds up",
     Rule.NOTHING: "nothing depends on it",

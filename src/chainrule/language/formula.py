@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .functions import FUNCTIONS
 from .index import Poly, Quotient
 from .layout import GAP, GREEK, Box, Cases, Fence, Frac, Limits, Name, Number, Root, Row, Scripts, Sign, Words, bracketed, first, joined, last, row
 from .notation import USUAL, Notation
 from .shifted import counted_from
-from .show import ATOM, BINDS, Axes, alone, conjoined, poly_binds, said
+from .show import ATOM, BINDS, Axes, alone, conjoined, poly_binds, said, without_blocks
 from .tree import Call, Const, Expr, Index, Line, Read, Reduce
 
 RELATIONS = {"==": "=", "!=": "≠", "<": "<", "<=": "≤", ">": ">", ">=": "≥"}
@@ -214,7 +214,7 @@ class Setter:
 
     def line(self, line: Line, declared: bool = True) -> Box:
         """A line; what its left side says of ranges stands behind it. Indices count from where the notation says."""
-        line = counted_from(line, self.notation.base)
+        line = counted_from(replace(line, expr=without_blocks(line, self.axes)), self.notation.base)
         found = alone(line.expr, self.axes)
         ranges = [] if declared else [self.range(x, r) for x, r in zip(line.letters, line.ranges, strict=True) if not said(x, r, found)]
         return row(self.box(line.read), Sign("="), self.box(line.expr), *(Row((Sign("quad"), r)) for r in ranges))

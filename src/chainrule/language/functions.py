@@ -105,5 +105,6 @@ REDUCING = (*REDUCTIONS, "argmin")  # as written: argmin is argmax of the negati
 FOLDS = ("prod", "sum", "after")  # over the members of a family
 PAIRS = {"max": "maximum", "min": "minimum"}  # of values
 CONSTANTS = {"pi": math.pi, "inf": math.inf}
+DERIVATIVE = "diff"  # of a value by an element; a call, so that a tensor may have the name
 WHOLE = "int"  # behind an input that holds whole numbers
 WORDS = frozenset([*FUNCTIONS, *REDUCING, *FOLDS, *PAIRS, "pow", *CONSTANTS, WHOLE, *keyword.kwlist])  # what no name may be taken for

@@ -235,16 +235,44 @@ class Poly:
 
     def __str__(self) -> str:
         text = ""
-        for m, c in self.terms.items():
+        for group in self._groups():
+            if isinstance(group, tuple):
+                inner, atom = group
+                text += f"{'+' if text else ''}({inner})*{_atom(atom)}"
+                continue
+            ((m, c),) = group.items()
             sign = "-" if c < 0 else "+" if text else ""
-            factors = ([str(abs(c))] if abs(c) != 1 or not m else []) + [
-                f"({a})" if isinstance(a, Quotient) and (len(m) > 1 or abs(c) != 1 or sign == "-") else str(a) for a in m
-            ]
+            alone = len(m) == 1 and abs(c) == 1 and sign != "-"
+            factors = ([str(abs(c))] if abs(c) != 1 or not m else []) + [str(a) if alone else _atom(a) for a in m]
             text += sign + "*".join(factors)
         return text or "0"
 
+    def _groups(self) -> list[tuple[Poly, Atom] | dict[Monomial, int | float]]:
+        """The terms in order; those that count in blocks of one size are put together, as c*D*E + d*E is (c*D + d)*E."""
+        products = [m for m in self.terms if len(m) > 1 and all(isinstance(a, str) for a in m)]
+        last = next((a for m in products for a in reversed(m) if sum(a in x for x in products) > 1), None)
+        blocks = [m for m in products if last in m]
+        if last is None or len({frozenset(m) for m in blocks}) != len(blocks):
+            return [{m: c} for m, c in self.terms.items()]
+        inner: dict[Monomial, int | float] = {}
+        for m in blocks:
+            k = len(m) - 1 - m[::-1].index(last)
+            inner[m[:k] + m[k + 1 :]] = self.terms[m]
+        out: list[tuple[Poly, Atom] | dict[Monomial, int | float]] = []
+        for m, c in self.terms.items():
+            if m == blocks[0]:
+                out.append((Poly(inner), last))
+            elif m not in blocks:
+                out.append({m: c})
+        return out
+
     def __repr__(self) -> str:
         return f"Poly({self})"
+
+
+def _atom(a: Atom) -> str:
+    """The text of a factor."""
+    return f"({a})" if isinstance(a, Quotient) else a
 
 
 def _factor(p: Poly) -> str:

@@ -66,7 +66,17 @@ def spaced(parts: tuple[Box, ...]) -> tuple[Box, ...]:
 
 
 def latex_expression(e: Expr, axes: Axes) -> str:
+    """The LaTeX of an expression."""
     return latex(Setter(axes).box(e))
+
+
+def latex_name(text: str) -> str:
+    """The LaTeX of a tensor's name."""
+    return latex(Setter({}).read(text))
+
+
+def bracketed(text: str) -> str:
+    return rf"\left({text}\right)"
 
 
 def latex_line(line: Line, axes: Axes, notation: Notation = USUAL) -> str:

@@ -17,7 +17,7 @@ from typing import TypeVar
 from ..errors import DefinitionError
 from . import habits
 from .families import USUAL, Form, Outline, items_of
-from .functions import ALL, CONSTANTS, COUNTING, FOLDS, FUNCTIONS, PAIRS, REDUCING, ROUNDING, Kind
+from .functions import ALL, CONSTANTS, COUNTING, DERIVATIVE, FOLDS, FUNCTIONS, PAIRS, REDUCING, ROUNDING, Kind
 from .header import Part
 from .index import Atom, Poly
 from .names import Names
@@ -338,6 +338,8 @@ class _Parser:
     def call(self, node: ast.Call) -> Expr:
         head = node.func.value if isinstance(node.func, ast.Subscript) else node.func
         known = [*FUNCTIONS, *map(str, REDUCING), "pow"]
+        if head is node.func and isinstance(head, ast.Name) and head.id == DERIVATIVE:
+            return self.derivative(node)
         if not isinstance(head, ast.Name) or head.id not in (*known, *FOLDS):
             values = {*self.settings, *self.bound, *CONSTANTS}
             habits.no_function(self.reader, node, ast.unparse(head), self.tensors, values, known)
@@ -374,6 +376,14 @@ class _Parser:
         if len(node.args) != want:
             self.fail(node, f"{head.id!r} takes {want} value{'s' * (want > 1)}, here are {len(node.args)}", f"{want} value{'s' * (want > 1)}")
         return Call(head.id, tuple(self.value(a) for a in node.args))
+
+    def derivative(self, node: ast.Call) -> Expr:
+        """diff(e, x[r]): how e changes with one element of a tensor."""
+        args = [self.value(a) for a in node.args]
+        if len(args) != 2 or not isinstance(args[1], Read):
+            wanted = f"'{DERIVATIVE}(value, x[r])': the derivative of a value by one element of a tensor"
+            self.fail(node, f"{DERIVATIVE!r} takes a value and an element of a tensor", wanted)
+        return Call(DERIVATIVE, tuple(args))
 
     def counting(self, node: ast.Call, word: str) -> Expr:
         """A function of whole numbers."""

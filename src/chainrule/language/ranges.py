@@ -26,7 +26,7 @@ from .parse import outline as parse_outline
 from .parse import parse
 from .raw import UNKNOWN, Raw, RawLine
 from .show import expression
-from .single import idle, plain
+from .single import idle, in_blocks, plain
 from .slips import typed_first
 from .source import PLAIN, Piece, complain_at, correct_at, mended, nearest
 from .tree import (
@@ -62,6 +62,12 @@ def _proof(text: str) -> Definition:
 
 def resolve(raw: Raw) -> Definition:
     return _Resolver(raw).run()
+
+
+def dropping(line: Line, axes: Mapping[str, tuple[Poly, ...]]) -> Expr:
+    """The expression of a line; a term that is read at blocks of places is dropped where there is no such block."""
+    spans = dict(zip(line.letters, line.ranges, strict=True))
+    return Reduce(Kind.SUM, (), (), line.expr) if in_blocks(line.expr, spans, axes) else line.expr
 
 
 class _Resolver:
@@ -101,6 +107,7 @@ class _Resolver:
         if missing:
             complain_at(self.source, head, missing[0], f"output {missing[0]!r} has no formula", f"a line '{missing[0]}[…] = …'")
         d = Definition(raw.name, tuple(map(self.limited, raw.inputs)), raw.settings, raw.outputs, tuple(lines), raw.sample_size, self.source)
+        d = replace(d, lines=tuple(replace(x, expr=dropping(x, d.axes)) for x in d.lines))
         self.prove_reads(d)
         return d
 

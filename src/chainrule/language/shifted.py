@@ -17,7 +17,7 @@ def counted_from(line: Line, base: int) -> Line:
     >>> from .show import line_text
     >>> d = define("f(x[n,H]; k=2) -> y[n,H-k+1]\\n y[n,i] = sum[u:k](x[n,i+u] * u)")
     >>> print(line_text(counted_from(d.lines[0], 1), d.axes))
-    y[n,i] = sum[u:k](x[n,i+u-1] * (u-1))
+    y[n,i] = sum[u:k](x[n, i-1+u] * (u-1))
     """
     if not base:
         return line

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from .functions import FUNCTIONS
+from .functions import DERIVATIVE, FUNCTIONS, Kind
 from .index import Poly, related
 from .raw import UNKNOWN
+from .single import in_blocks
 from .tree import Call, Const, Definition, Expr, Index, Line, Read, Reduce, Tensor
 
 Axes = Mapping[str, tuple[Poly, ...]]
@@ -51,8 +52,10 @@ def _expression(e: Expr, axes: Axes) -> tuple[str, int]:
             names = ",".join(x if r == UNKNOWN or said(x, r, found) else f"{x}:{r}" for x, r in zip(letters, ranges, strict=True))
             head = f"{kind}[{names}]" if letters else kind
             return f"{head}({expression(body, axes)})", ATOM
-        case Call(fn, args) if fn in FUNCTIONS or fn == "diff":
+        case Call(fn, args) if fn in FUNCTIONS:
             return f"{fn}({', '.join(expression(a, axes) for a in args)})", ATOM
+        case Call("diff", (a, b)):
+            return f"{DERIVATIVE}({expression(a, axes)}, {expression(b, axes)})", ATOM
         case Call("neg", (a,)):
             return f"-{expression(a, axes, BINDS['neg'])}", BINDS["neg"]
         case Call(fn, (a, b)):
@@ -116,7 +119,14 @@ def line_text(line: Line, axes: Axes, declared: bool = True) -> str:
 
     gap = "," if line.target is None else ", "
     left = f"{line.tensor}[{gap.join(map(shown, line.index, line.axes))}]" if line.index else line.tensor
-    return f"{left} = {expression(line.expr, axes)}"
+    return f"{left} = {expression(without_blocks(line, axes), axes)}"
+
+
+def without_blocks(line: Line, axes: Axes) -> Expr:
+    """The expression of a line as it is written: that a term read at a block of places is dropped where there is none goes without saying."""
+    e = line.expr
+    spans = dict(zip(line.letters, line.ranges, strict=True))
+    return e.body if isinstance(e, Reduce) and e.kind is Kind.SUM and not e.letters and in_blocks(e.body, spans, axes) else e
 
 
 def tensor_text(t: Tensor, sample: str) -> str:

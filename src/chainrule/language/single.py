@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from .digits import fits
 from .functions import Kind
-from .index import Poly
+from .index import Poly, Quotient
 from .tree import ZERO, Expr, Reduce, children, direct_reads, rebuild
 
 Spans = Mapping[str, Poly]
@@ -37,6 +37,21 @@ def plain(e: Expr, spans: Spans, axes: Axes, inside: Inside = alone) -> Expr:
         around = {**spans, **dict(zip(e.letters, e.ranges, strict=True))}
         return replace(e, body=plain(e.body, around, axes, inside))
     return rebuild(e, lambda a: plain(a, spans, axes, inside))
+
+
+def block(p: Poly, size: Poly, spans: Spans) -> bool:
+    """Whether p is the block of k places that a letter is in, r//k, on an axis of all whole blocks: the places behind them are in none."""
+    ((atoms, c),) = p.terms.items() if len(p.terms) == 1 else [((), 0)]
+    q = atoms[0] if len(atoms) == 1 and c == 1 else None
+    letter = q.num.letter if isinstance(q, Quotient) and not q.remainder and q.den.constant is not None else None
+    return isinstance(q, Quotient) and letter in spans and spans[letter or ""] // q.den == size
+
+
+def in_blocks(e: Expr, spans: Spans, axes: Axes) -> bool:
+    """Whether all that may be read outside is a block that is none: nobody writes that such a term is dropped."""
+    pairs = [(p, size) for r in direct_reads(e) for p, size in zip(r.index, axes[r.tensor], strict=True)]
+    open_ = [pair for pair in pairs if not fits(*pair, spans) and not reached(*pair, spans)]
+    return bool(open_) and all(block(p, size, spans) for p, size in open_)
 
 
 def _whole(e: Reduce, spans: Spans, axes: Axes, inside: Inside) -> bool:

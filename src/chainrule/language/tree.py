@@ -337,11 +337,19 @@ def mul(a: Expr, b: Expr) -> Expr:
         return neg(mul(a.args[0], b))
     if isinstance(b, Call) and b.fn == "neg":
         return neg(mul(a, b.args[0]))
-    if isinstance(b, Call) and b.fn == "*":  # left-deep, so that products print without brackets
+    if isinstance(b, Call) and b.fn == "*" and not between(b):  # left-deep, so that products print without brackets
         return mul(mul(a, b.args[0]), b.args[1])
     if isinstance(b, Call) and b.fn == "/" and b.args[0] == ONE:
         return div(a, b.args[1])
     return Call("*", (a, b))
+
+
+def between(e: Expr) -> bool:
+    """Whether e is (a <= x < b), which is written as one."""
+    if not (isinstance(e, Call) and e.fn == "*"):
+        return False
+    low, high = e.args
+    return isinstance(low, Call) and isinstance(high, Call) and {low.fn, high.fn} <= {"<", "<="} and low.args[1] == high.args[0]
 
 
 def div(a: Expr, b: Expr) -> Expr:

@@ -1,19 +1,15 @@
-"""What the calculus gives, as functions of arrays: vjp and jvp; and as text: derive."""
+"""What the calculus gives, as functions of arrays: vjp and jvp."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from ..calculus.reverse import Step
 from ..errors import ArgumentError, ShapeError
 from ..language.bind import fixed, settings_of
-from ..language.latex import latex_line
 from ..language.program import MOST, Program
-from ..language.show import header_text, line_text
-from ..language.tree import Definition, reads
+from ..language.tree import reads
 from .arrays import to_array
 from .op import Op, op
 
@@ -99,38 +95,6 @@ def jvp(what: object, primals: Sequence[object], tangents: Sequence[object], eng
     return (y[0], ty[0]) if len(y) == 1 else (y, ty)
 
 
-@dataclass(frozen=True)
-class Derivation:
-    """How the gradient for one input comes about.
-
-    steps: the moves, each a formula and its reason. formula: the last of them. op: the whole derived operation.
-    """
-
-    of: Op
-    wrt: str
-    steps: tuple[Step, ...]
-    op: Op
-
-    @property
-    def definition(self) -> Definition:
-        return self.op.definition
-
-    @property
-    def formula(self) -> str:
-        """The gradient's line; lines that it reads (saved decisions, intermediates) are in `op`."""
-        return line_text(self.definition.lines[-1], self.definition.axes)
-
-    def latex(self) -> str:
-        """The gradient's line in LaTeX."""
-        return latex_line(self.definition.lines[-1], self.definition.axes)
-
-    def __str__(self) -> str:
-        rows = [f"∂E/∂{self.wrt} of {header_text(self.of.definition)}", ""]
-        for k, step in enumerate(self.steps, 1):
-            rows.append(f"{k:3}. {step.formula}\n        {step.reason}")
-        return "\n".join([*rows, "", str(self.op)])
-
-
 def as_op(what: object) -> Op:
     """An operation from an operation, its text, a program, or a layer that is one."""
     return named(what)[0]
@@ -170,27 +134,3 @@ def with_numbers(op: Op, given: Mapping[str, object]) -> Op:
             raise ArgumentError(f"{k}={given.get(k)!r:.80}: {op.name} has no such setting or size; accepted: {', '.join(accepted)}")
     numbers = settings_of(d, settings)
     return Op.of(fixed(d, {k: numbers[k] for k in settings} | {k: int(v) for k, v in sizes.items()}), op.doc)  # type: ignore[call-overload]  # whole numbers, as tested
-
-
-def derive(what: object, wrt: str, **given: object) -> Derivation:
-    """The gradient formula for one input of an operation, a text, a program or a layer, derived step by step.
-
-    wrt: an input by its name in the formula or, of a program or layer, by its public name. given: settings and sizes, which stand
-    as numbers in the formulas then.
-
-    >>> from chainrule.ops import linear
-    >>> print(derive(linear, "w").formula)
-    dw[o,k] = sum[n](dy[n,o] * x[n,k])
-    >>> print(derive("powers(x[n,D]; k=2) -> y[n,D]\\n y[n,i] = x[n,i]**k", "x", k=3).formula)
-    dx[n,i] = dy[n,i] * 3 * x[n,i]**2
-    """
-    op, public = named(what)
-    if not isinstance(wrt, str):
-        raise ArgumentError(f"{wrt!r:.80}: not the name of an input; accepted: one of {', '.join(t.name for t in op.definition.inputs)}")
-    op = with_numbers(op, given) if given else op
-    wrt = public.get(wrt, wrt)
-    gradient = op.gradient((wrt,))
-    steps: list[Step] = []
-    for line in gradient.definition.lines[gradient.forward :]:
-        steps += gradient.steps.get(line.tensor, ())
-    return Derivation(op, wrt, tuple(steps), op.derived(gradient.definition))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..calculus.forward import Tangent, forward
+from ..calculus.partial import expanded
 from ..calculus.reverse import Gradient, reverse
 from ..engines.native.program import Code, c_source
 from ..engines.native.ready import lane_ready
@@ -146,7 +147,7 @@ class Op:
         assert self.template is not None
         key = form, name
         if key not in self._forms:
-            d = define(self.template.text, form)
+            d = expanded(define(self.template.text, form))
             self._forms.setdefault(key, Op.of(replace(d, name=name) if name else d, self.doc))
         return self._forms[key]
 
@@ -380,4 +381,4 @@ def later(text: str | Callable[[], Op], shown: Mapping[str, int] | None = None, 
 def meaning(text: str, shown: Mapping[str, int] | None = None) -> Definition | Template:
     """What a text says; shown: as in `op`."""
     left_open = outline(text)
-    return Template.of(text, left_open, shown or {}) if left_open.open else define(text)
+    return Template.of(text, left_open, shown or {}) if left_open.open else expanded(define(text))

@@ -132,13 +132,14 @@ class _Copies:
 
     def __init__(self, given: Inputs, number: Number, sampled: frozenset[str], roles: dict[str, Role]):
         self.given, self.number, self.sampled, self.roles = given, number, set(sampled), roles
+        self.shapes = dict(given.shapes)
         self.storage: dict[str, Storage] = {}
         self.out: list[Statement] = []
 
     def copy(self, tensor: str, layout: Arrangement) -> str:
         name = f"{tensor}@{layout}"
         if name not in self.storage:
-            shape = self.given.shapes[tensor]
+            shape = self.shapes[tensor]
             letters = tuple(f"i{k}" for k in range(len(shape)))
             index = tuple(map(Poly.name, letters))
             self.storage[name] = Storage(name, tuple(s for s in shape if s != SAMPLES), layout, self.number, True)
@@ -180,6 +181,7 @@ class _Copies:
             elif s.out in external and s.out in self.sampled and external[s.out].layout is Arrangement.ROWS:
                 name = inner[s.out] = f"{s.out}@lanes"
                 self.sampled.add(name)
+                self.shapes[name] = self.shapes[s.out]
                 self.roles[name] = Role.SAMPLE
                 finish.append(finished(s, name, "a copy, as NumPy has it"))
                 self.out.append(replace(s, out=name))

@@ -7,12 +7,13 @@ equal in exact fractions, and hold the function to what its text says.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import combinations
 
 from ..language.brackets import is_test
 from ..language.functions import RING, Kind
+from ..language.index import Poly
 from ..language.tree import (
     ZERO,
     Call,
@@ -22,13 +23,9 @@ from ..language.tree import (
     Read,
     Reduce,
     add,
-    children,
     direct,
-    div,
     free_names,
     lookup,
-    mul,
-    neg,
     number_of,
     sub,
     subs,
@@ -41,7 +38,7 @@ from .zeros import singular
 
 
 @dataclass(frozen=True)
-class Identity:
+class Law:
     """left = right, for the inputs that the header names; `there` rewrites one place of a tree of the form that `fits`, or gives None."""
 
     name: str
@@ -51,6 +48,7 @@ class Identity:
     fits: Callable[[Expr], bool]
     there: Callable[[Expr, Scope], Expr | None]
     lines: str = ""  # lines before, which say what a name in the formulas holds
+    changes: bool = True  # the words of the forward formula, which are to stay; reading what it holds does not
 
 
 def _total(e: Expr) -> bool:
@@ -77,8 +75,6 @@ def _one_fraction(e: Expr, scope: Scope) -> Expr | None:
     outer = e.args[0] if isinstance(e, Call) and e.fn == "neg" else e
     late = bool(strokes) and (len(strokes) > 1 or strokes[0] is not outer)
     p = product_of(e)
-    if scope.values and not any(isinstance(b, Read) and b.tensor not in scope.values for b, _ in p.powers):
-        return None  # what the forward formula says stays as it says it
     behind = any(isinstance(x, Const) for x in _above(outer)[1:]) and abs(p.number) != 1
     return expr_of(p) if late or behind or (numbers and p.merged) else None
 
@@ -101,12 +97,13 @@ def _roots(e: Expr, scope: Scope) -> Expr | None:
     """sqrt(a) * sqrt(a) = a, and roots of numbers as one."""
     p = product_of(e)
     for base, k in p.powers:
-        if isinstance(base, Call) and base.fn == "sqrt" and abs(k) >= 2 and _number(base.args[0]):
-            left = p.without(base)
-            left = replace(left.times(base, k % 2 if k > 0 else -(-k % 2)) if k % 2 else left, merged=True)
-            whole = product_of(Call("**", (base.args[0], Const(abs(k) // 2))) if abs(k) > 3 else base.args[0])
-            return expr_of(left.by(whole if k > 0 else whole.inverse))
-    roots = [(b, k) for b, k in p.powers if isinstance(b, Call) and b.fn == "sqrt" and abs(k) == 1 and _number(b.args[0])]
+        if isinstance(base, Call) and base.fn == "sqrt" and (abs(k) > 1 and (k % 2 == 0 or _number(base.args[0]))):
+            inside = product_of(base.args[0])
+            out = p.without(base)
+            for _ in range(abs(k) // 2):
+                out = out.by(inside if k > 0 else inside.inverse)
+            return expr_of(out.times(base, 1 if k > 0 else -1) if k % 2 else out)
+    roots = [(b, k) for b, k in p.powers if _number_like(b) and abs(k) == 1]
     for (a, j), (b, k) in combinations(roots, 2):
         if j == k:
             assert isinstance(a, Call) and isinstance(b, Call)
@@ -260,18 +257,31 @@ def _sign(terms: Sequence[Product]) -> int:
 
 
 def _branches(e: Expr, scope: Scope) -> Expr | None:
-    """The two branches of one decision become one."""
-    if not (isinstance(e, Call) and e.fn == "+"):
-        return None
-    a, b = e.args
-    left = a.args[1] if isinstance(a, Call) and a.fn == "+" else a
-    if not (isinstance(left, Call) and isinstance(b, Call) and left.fn == b.fn == "where" and left.args[0] == b.args[0]):
-        return None
-    (t, a1, a2), (_, b1, b2) = left.args, b.args
-    joined = Call("where", (t, a1, b2)) if a2 == b1 == ZERO else Call("where", (t, b1, a2)) if a1 == b2 == ZERO else None
-    if joined is None:
-        return None
-    return joined if left is a else Call("+", (a.args[0], joined))  # type: ignore[union-attr]  # a is a sum then
+    """Choices by one decision become one choice."""
+    terms = _signed(e, 1)
+    for (j, (s, x)), (k, (t, y)) in combinations(enumerate(terms), 2):
+        if isinstance(x, Call) and isinstance(y, Call) and x.fn == y.fn == "where" and alike(x.args[0], y.args[0]):
+            (test, a, b), (_, c, d) = x.args, y.args
+            joined = Call("where", (test, add(a, c), add(b, d)) if s == t else (test, sub(a, c), sub(b, d)))
+            out: Expr = ZERO
+            for m, (sign, term) in enumerate(terms):
+                if m != k:
+                    term = joined if m == j else term
+                    out = add(out, term) if sign > 0 else sub(out, term)
+            return out
+    return None
+
+
+def _signed(e: Expr, sign: int) -> list[tuple[int, Expr]]:
+    """The terms of a sum as they are written, with their signs."""
+    match e:
+        case Call("+", (a, b)):
+            return [*_signed(a, sign), *_signed(b, sign)]
+        case Call("-", (a, b)):
+            return [*_signed(a, sign), *_signed(b, -sign)]
+        case Call("neg", (a,)):
+            return _signed(a, -sign)
+    return [(sign, e)]
 
 
 def _distributed(e: Expr, scope: Scope) -> Expr | None:
@@ -303,6 +313,19 @@ def _same_place(e: Expr, scope: Scope) -> Expr | None:
     return None
 
 
+def _turned(e: Expr, scope: Scope) -> Expr | None:
+    """-a * (b - c) = a * (c - b): a minus in front turns a difference."""
+    p = product_of(e)
+    if p.number >= 0 or any(isinstance(x, Call) and x.fn == "where" for x in _of_product(e)):
+        return None  # a choice stays whole for the other that goes by the same decision
+    for base, k in p.powers:
+        terms = terms_of(base) if k == 1 and is_sum(base) else []
+        if [q.number > 0 for q in terms] == [True, False]:
+            back = total_of([replace(q, number=-q.number) for q in reversed(terms)])
+            return expr_of(Product(-p.number, tuple((back if b is base else b, n) for b, n in p.powers), True))
+    return None
+
+
 # Sums over letters -----------------------------------------------------------------------------------------------------
 
 
@@ -330,7 +353,7 @@ def _pulled(e: Expr, scope: Scope) -> Expr | None:
 
 def _equal_terms(e: Expr, scope: Scope) -> Expr | None:
     """A sum of equal terms is a multiple, a mean of equal terms is one of them."""
-    if not (isinstance(e, Reduce) and e.kind in (Kind.SUM, Kind.MEAN) and e.letters) or not scope.sure(e.body) or singular(e.body):
+    if not (isinstance(e, Reduce) and e.kind in (Kind.SUM, Kind.MEAN)) or not scope.sure(e.body) or (e.letters and singular(e.body)):
         return None
     used = free_names(e.body)
     if any(x in used for x in e.letters) or any(is_test(x) for x in direct(e.body)):
@@ -374,75 +397,42 @@ def _one_of_all(e: Expr, scope: Scope) -> Expr | None:
     return None
 
 
-IDENTITIES: tuple[Identity, ...] = (
-    Identity("numbers and equal factors", "a, b", "4 * a * b * a / (2 * b)", "2 * a**2", is_product, _collected),
-    Identity("one fraction", "a, b, c", "a / b * 2 * c", "2 * a * c / b", is_product, _one_fraction),
-    Identity("roots", "a", "a / sqrt(4) / sqrt(9)", "a / sqrt(36)", is_product, _roots),
-    Identity("power of a fraction", "a", "(a / 3)**2", "a**2 / 9", is_product, _power_of_fraction),
-    Identity("a known value", "a, b", "a / b * a", "y * a", _call, _known, "y = a / b"),
-    Identity("known logarithm", "a, b", "exp(a) / exp(b)", "exp(a - l)", is_product, _exponents, "l = log(exp(b))"),
-    Identity("share of a sum", "a, c", "exp(a) / (c + exp(a))", "1 - c / (c + exp(a))", is_product, _share),
-    Identity("the right place", "f[K], t: int < K", "sum[k:K]((k == t) / f[t])", "sum[k:K]((k == t) / f[k])", is_product, _same_place),
-    Identity("like terms", "a, b", "a * b + 2 * b * a", "3 * a * b", is_sum, _like_terms),
-    Identity("common factor", "a, b, c", "a * b + c * a", "a * (b + c)", is_sum, _common),
-    Identity("product written out", "a, b, c", "a * (b / a + c)", "b + a * c", is_product, _distributed),
-    Identity("both branches", "a, b, c", "where(a > 0, b, 0) + where(a > 0, 0, c)", "where(a > 0, b, c)", is_sum, _branches),
-    Identity("a factor leaves the sum", "c, f[K]", "sum[k](c * f[k])", "c * sum[k](f[k])", _total, _pulled),
-    Identity("equal terms", "c, f[K]", "sum[k:K](c)", "K * c", _total, _equal_terms),
-    Identity("deviations from a mean", "f[K]", "sum[k](f[k] - m)", "0", _total, _around_mean, "m = mean[k](f[k])"),
-    Identity("one of all classes", "c, f[K], t: int < K", "sum[k:K]((k == t) * c)", "c", _total, _one_of_all, "h = f[t]"),
+def _one_term(e: Expr, scope: Scope) -> Expr | None:
+    """sum[k]((k == i) * f[k]) = f[i], for a place i that k meets."""
+    if not (isinstance(e, Reduce) and e.kind is Kind.SUM):
+        return None
+    p = product_of(e.body)
+    for test, _ in p.powers:
+        if not (isinstance(test, Call) and test.fn in ("==", "delta")):
+            continue
+        for x, at in (test.args, test.args[::-1]):
+            if isinstance(x, Index) and x.expr.letter in e.letters and isinstance(at, (Index, Const)):
+                k = e.letters.index(x.expr.letter)
+                place = at.expr if isinstance(at, Index) else Poly.of(at.value)
+                if not place.names & set(e.letters) and scope.meets(place, e.ranges[k]):
+                    body = subs(expr_of(p.without(test)), {e.letters[k]: place})
+                    letters, ranges = e.letters[:k] + e.letters[k + 1 :], e.ranges[:k] + e.ranges[k + 1 :]
+                    return Reduce(Kind.SUM, letters, ranges, body) if letters or not scope.sure(body) else body
+    return None
+
+
+LAWS: tuple[Law, ...] = (
+    Law("numbers and equal factors", "a, b", "4 * a * b * a / (2 * b)", "2 * a**2", is_product, _collected),
+    Law("one fraction", "a, b, c", "a / b * 2 * c", "2 * a * c / b", is_product, _one_fraction),
+    Law("power of a fraction", "a", "(a / 3)**2", "a**2 / 9", is_product, _power_of_fraction),
+    Law("a known value", "a, b", "a / b * a", "y * a", _call, _known, "y = a / b", changes=False),
+    Law("roots", "a", "a / sqrt(4) / sqrt(9)", "a / sqrt(36)", is_product, _roots),
+    Law("known logarithm", "a, b", "exp(a) / exp(b)", "exp(a - l)", is_product, _exponents, "l = log(exp(b))"),
+    Law("share of a sum", "a, c", "exp(a) / (c + exp(a))", "1 - c / (c + exp(a))", is_product, _share),
+    Law("the right place", "f[K], t: int < K", "sum[k:K]((k == t) / f[t])", "sum[k:K]((k == t) / f[k])", is_product, _same_place),
+    Law("like terms", "a, b", "a * b + 2 * b * a", "3 * a * b", is_sum, _like_terms),
+    Law("common factor", "a, b, c", "a * b + c * a", "a * (b + c)", is_sum, _common),
+    Law("product written out", "a, b, c", "a * (b / a + c)", "b + a * c", is_product, _distributed),
+    Law("a minus turned", "a, b, c", "-a * (b - c)", "a * (c - b)", is_product, _turned),
+    Law("both branches", "a, b, c", "where(a > 0, b, 0) - where(a > 0, a, c)", "where(a > 0, b - a, -c)", is_sum, _branches),
+    Law("a factor leaves the sum", "c, f[K]", "sum[k](c * f[k])", "c * sum[k](f[k])", _total, _pulled),
+    Law("a delta leaves one term", "f[4]", "sum[k:4]((k == 1) * f[k])", "f[1]", _total, _one_term),
+    Law("equal terms", "c, f[K]", "sum[k:K](c)", "K * c", _total, _equal_terms),
+    Law("deviations from a mean", "f[K]", "sum[k](f[k] - m)", "0", _total, _around_mean, "m = mean[k](f[k])"),
+    Law("one of all classes", "c, f[K], t: int < K", "sum[k:K]((k == t) * c)", "c", _total, _one_of_all, "h = f[t]"),
 )
-
-
-ROUNDS = 12  # of all rules; what still changes then is left as it is
-
-
-@dataclass
-class Rewriting:
-    """Rules applied to one expression, each everywhere it fits. What a rule left as it was is not looked at again while it stays the same object."""
-
-    rules: Sequence[Identity]
-    scope: Scope
-    settled: dict[tuple[int, int], Expr] = field(default_factory=dict)  # by rule and node; it keeps the nodes alive
-
-    def moves(self, e: Expr) -> Iterator[tuple[Identity, Expr]]:
-        """(rule, what e is then), until no rule fits."""
-        for _ in range(ROUNDS):
-            before = e
-            for number, rule in enumerate(self.rules):
-                new = self.applied(e, number, rule, self.scope)
-                if new is not e:
-                    e = new
-                    yield rule, e
-            if e is before:
-                break
-
-    def applied(self, e: Expr, number: int, rule: Identity, scope: Scope) -> Expr:
-        """e with a rule applied wherever it fits, the innermost places first."""
-        if not isinstance(e, (Call, Reduce)) or (number, id(e)) in self.settled:
-            return e
-        inner = scope.within(e) if isinstance(e, Reduce) else scope
-        new = remade(e, tuple(self.applied(a, number, rule, inner) for a in children(e)))
-        found = rule.there(new, scope) if rule.fits(new) else None
-        if found is None or found == new:
-            self.settled[number, id(new)] = new
-            return new
-        return found
-
-
-def rewritten(e: Expr, rules: Sequence[Identity], scope: Scope) -> Expr:
-    """e with rules applied until none fits."""
-    return [e, *(new for _, new in Rewriting(rules, scope).moves(e))][-1]
-
-
-MAKERS: dict[str, Callable[..., Expr]] = {"+": add, "-": sub, "*": mul, "/": div, "neg": neg}
-
-
-def remade(e: Expr, parts: tuple[Expr, ...]) -> Expr:
-    """e with other parts; e itself where they are the same."""
-    if all(x is y for x, y in zip(parts, children(e), strict=True)):
-        return e
-    if isinstance(e, Reduce):
-        return Reduce(e.kind, e.letters, e.ranges, parts[0])
-    assert isinstance(e, Call)
-    return MAKERS[e.fn](*parts) if e.fn in MAKERS else Call(e.fn, parts)

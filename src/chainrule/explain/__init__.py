@@ -1,0 +1,8 @@
+"""Explanations: how a derivative comes about, and where every number came from."""
+
+from .answer import Why
+from .ask import why
+from .derive import Derivation, derive
+from .worksheet import Worksheet, worksheet
+
+__all__ = ["Derivation", "Why", "Worksheet", "derive", "why", "worksheet"]

@@ -1,0 +1,253 @@
+"""Derivations: how a gradient, a tangent, a Jacobian or a second derivative comes about, step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from ..calculus.reverse import Gradient, reverse
+from ..calculus.steps import Rule, Step
+from ..calculus.tidy import Moves, rewriting, tidied
+from ..errors import ArgumentError
+from ..language.latex import latex_line
+from ..language.show import header_text, line_text
+from ..language.tree import ONE, Call, Definition, Expr, Line, Read, needed, rebuild
+from ..nn.module import Module
+from ..operation.derivative import named, with_numbers
+from ..operation.op import Op
+from .jacobian import Cases, cases, jacobian
+from .naming import with_shares
+from .put_together import Shapes, chain, network
+from .written_out import written_out
+
+LOSS = "E"  # a scalar output of this name is what is made small: dE/dE = 1
+
+
+@dataclass(frozen=True)
+class Derivation:
+    """How a derivative comes about.
+
+    of: the operation. wrt: by which inputs. steps: the moves, each a formula of the language and the rule that led to it. op: the whole derived
+    operation. results: its lines that were asked for; cases: of a Jacobian, what it is where indices are equal and where they are not.
+    """
+
+    of: Op
+    wrt: str | tuple[str, ...]
+    steps: tuple[Step, ...]
+    op: Op
+    results: tuple[Line, ...]
+    title: str
+    cases: Mapping[str, str]
+
+    @property
+    def definition(self) -> Definition:
+        return self.op.definition
+
+    @property
+    def formula(self) -> str:
+        """What was asked for, a line each; lines that it reads (saved decisions, intermediates) are in `op`."""
+        return "\n".join(line_text(line, self.definition.axes) for line in self.results)
+
+    def latex(self) -> str:
+        """The same in LaTeX."""
+        return " \\\\\n".join(latex_line(line, self.definition.axes) for line in self.results)
+
+    def __str__(self) -> str:
+        rows = [self.title, ""]
+        for k, step in enumerate(self.steps, 1):
+            rows.append(f"{k:3}. {step.formula}\n        {step.reason}")
+        rows += ["", *(f"{k}: {v}" for k, v in self.cases.items())] if self.cases else []
+        return "\n".join([*rows, "", str(self.op)])
+
+    def __getitem__(self, name: str) -> Derivation:
+        """The part of it for one of several inputs."""
+        known = (self.wrt,) if isinstance(self.wrt, str) else self.wrt
+        if name not in known:
+            raise ArgumentError(f"{name!r}: not among the derivatives; accepted: {', '.join(known)}")
+        line = self.results[known.index(name)]
+        own = {line.tensor, *(r for x in needed(self.definition.lines, {line.tensor}) for r in (x.tensor,))}
+        steps = tuple(s for s in self.steps if s.line.tensor in own or s.rule in (Rule.GIVEN, Rule.LOSS))
+        return replace(self, wrt=name, steps=steps, results=(line,))
+
+
+def derive(
+    what: object,
+    wrt: str | Sequence[str] | None = None,
+    *,
+    mode: str = "reverse",
+    order: int = 1,
+    expand: bool = False,
+    loss: object = None,
+    input: tuple[int, ...] | Shapes | None = None,
+    targets: Shapes | None = None,
+    **given: object,
+) -> Derivation:
+    """The derivative of an operation, a text, a layer, a network or a list of these put end to end, step by step.
+
+    wrt: an input by its name in the formula or, of a program, layer or network, by its public name; several; or (None) all that can move.
+    mode: "reverse" (the gradient of a loss), "forward" (what outputs change by), "jacobian" (one output by one input; `cases` says what it is where indices are
+    equal). order: 2 derives the derivative again. expand: with sizes given, sums are written out term by term. loss, input, targets: of a network, its loss
+    and the shapes of inputs and targets without samples. given: settings and sizes, which stand as numbers in the formulas then.
+
+    >>> from chainrule.ops import linear, softmax
+    >>> print(derive(linear, "w").formula)
+    dw[o,k] = sum[n](dy[n,o] * x[n,k])
+    >>> print(derive("powers(x[n,D]; k=2) -> y[n,D]\\n y[n,i] = x[n,i]**k", "x", k=3).formula)
+    dx[n,i] = 3 * dy[n,i] * x[n,i]**2
+    >>> print(derive(softmax, mode="jacobian").cases["i = j"])
+    y[n,i] * (1 - y[n,i])
+    """
+    op, public = _operation(what, input, loss, targets)
+    op = with_numbers(op, given) if given else op
+    if mode not in ("reverse", "forward", "jacobian"):
+        raise ArgumentError(f"mode={mode!r:.40}: there is no such mode; accepted: 'reverse', 'forward' or 'jacobian'")
+    if order not in (1, 2):
+        raise ArgumentError(f"order={order!r:.40}: not an order of derivatives; accepted: 1 or 2")
+    names = _names(op, wrt, public)
+    if mode == "forward":
+        made = _forward(op, names)
+    elif mode == "jacobian":
+        made = _jacobian(op, names)
+    else:
+        made = _reverse(op, names)
+    if order == 2:
+        first = made
+        made = _reverse(made.op, names)
+        made = replace(made, steps=tuple(_distinct([*first.steps, *made.steps])), title=f"second derivative: {first.title}", of=op)
+    made = replace(made, wrt=wrt if isinstance(wrt, str) else tuple(public_name(public, n) for n in names))
+    return _written_out(made) if expand else made
+
+
+def public_name(public: Mapping[str, str], name: str) -> str:
+    return next((k for k, v in public.items() if v == name), name)
+
+
+def _operation(what: object, input: object, loss: object, targets: Shapes | None) -> tuple[Op, Mapping[str, str]]:
+    if isinstance(what, (list, tuple)):
+        return chain(what)
+    if isinstance(what, Module) and (input is not None or loss is not None):
+        shape = input if input is not None else what.input.shape if what.input is not None else None
+        if shape is None:
+            raise ArgumentError("input=None: the shape of what goes into the network is not known; accepted: input=(1, 28, 28), without samples")
+        assert isinstance(shape, Sequence)
+        shapes = shape if shape and not isinstance(shape[0], int) else [shape]
+        return network(what, [tuple(s) for s in shapes], loss, targets)
+    return named(what)
+
+
+def _names(op: Op, wrt: object, public: Mapping[str, str]) -> tuple[str, ...]:
+    d = op.definition
+    if wrt is None:
+        return tuple(t.name for t in d.inputs if t.whole is None)
+    found = [wrt] if isinstance(wrt, str) else wrt
+    accepted = ", ".join(dict.fromkeys([*(t.name for t in d.inputs), *(k for k, v in public.items() if v in {t.name for t in d.inputs})]))
+    if not isinstance(found, Iterable) or not all(isinstance(x, str) for x in found):
+        raise ArgumentError(f"{wrt!r:.80}: not the name of an input; accepted: one or several of {accepted}")
+    names = tuple(public.get(x, x) for x in found)
+    for x, name in zip(found, names, strict=True):
+        if name not in {t.name for t in d.inputs}:
+            raise ArgumentError(f"{x!r:.80}: {op.name} has no such input; accepted: {accepted}")
+    return names
+
+
+def _reverse(op: Op, names: tuple[str, ...]) -> Derivation:
+    d = op.definition
+    is_loss = [t.name for t in d.outputs] == [LOSS] and not d.outputs[0].axes
+    g = reverse(d, names)
+    steps = list(_ordered(g))
+    if is_loss:
+        steps = [_without_seed(s, g.seed[LOSS]) for s in steps]
+        steps.insert(1 if steps else 0, _loss_step(g.seed[LOSS], steps))
+        g, moves = _of_loss(g)
+        for name, done in moves.items():
+            at = max((k for k, s in enumerate(steps) if s.line.tensor == name), default=len(steps) - 1)
+            steps[at + 1 : at + 1] = rewriting(done, g.definition.axes)
+    derived, more = with_shares(g.definition, g.forward)
+    results = tuple(next(x for x in derived.lines if x.tensor == g.of[n]) for n in names)
+    steps = _distinct(_put_in(steps, more))
+    title = ", ".join(f"∂E/∂{n}" for n in names) + f" of {header_text(d)}"
+    return Derivation(op, names, tuple(steps), op.derived(derived), results, title, {})
+
+
+def _ordered(g: Gradient) -> Iterable[Step]:
+    """The steps of all gradients in the order in which they are computed."""
+    for name in g.records:
+        yield from g.steps[name]
+
+
+def _of_loss(g: Gradient) -> tuple[Gradient, dict[str, Moves]]:
+    """The gradient of a loss itself, dE/dE = 1, and what was done to its lines then."""
+    seed = g.seed[LOSS]
+    d = g.definition
+    lines = tuple(replace(x, expr=_with_one(x.expr, seed)) for x in d.lines)
+    d = d.with_lines(lines=lines, inputs=tuple(t for t in d.inputs if t.name != seed))
+    d, moves = tidied(d, g.forward)
+    values = {x.tensor for x in g.definition.lines[: g.forward]}
+    return replace(g, definition=d, forward=sum(x.tensor in values for x in d.lines)), moves
+
+
+def _with_one(e: Expr, seed: str) -> Expr:
+    """e with 1 in place of the seed, which then is no factor."""
+    if e == Read(seed, ()):
+        return ONE
+    new = rebuild(e, lambda a: _with_one(a, seed))
+    if isinstance(new, Call) and new.fn == "*" and ONE in new.args:
+        return new.args[1] if new.args[0] == ONE else new.args[0]
+    return new
+
+
+def _without_seed(s: Step, seed: str) -> Step:
+    make = s.make
+    return replace(s, make=lambda: replace(make(), expr=_with_one(make().expr, seed)))
+
+
+def _loss_step(seed: str, steps: Sequence[Step]) -> Step:
+    return Step(Rule.LOSS, lambda: Line(seed, (), (), ONE), {**(steps[0].axes if steps else {}), seed: ()})
+
+
+def _distinct(steps: Sequence[Step]) -> list[Step]:
+    """The steps without those whose formula was there before."""
+    seen: set[str] = set()
+    out = []
+    for s in steps:
+        if s.formula not in seen:
+            seen.add(s.formula)
+            out.append(s)
+    return out
+
+
+def _put_in(steps: Sequence[Step], more: Sequence[Step]) -> list[Step]:
+    """Steps with further ones, each pair (a name, the line that has it now) behind the last of the line's tensor."""
+    out = list(steps)
+    for name, line in zip(more[::2], more[1::2], strict=True):
+        at = max((k for k, s in enumerate(out) if s.line.tensor == line.line.tensor), default=len(out) - 1)
+        out[at + 1 : at + 1] = [name, line]
+    return out
+
+
+def _forward(op: Op, names: tuple[str, ...]) -> Derivation:
+    tangent = op.tangent(names)
+    d = tangent.definition
+    results = tuple(next(x for x in d.lines if x.tensor == tangent.of[t.name]) for t in op.definition.outputs)
+    title = f"the tangents of {header_text(op.definition)} by {', '.join(names)}"
+    return Derivation(op, names, tuple(_distinct(tangent.steps)), op.derived(d), results, title, {})
+
+
+def _jacobian(op: Op, names: tuple[str, ...]) -> Derivation:
+    if len(op.definition.outputs) != 1 or len(names) != 1:
+        raise ArgumentError(f"mode='jacobian': of {len(op.definition.outputs)} outputs by {len(names)} inputs; accepted: one output by one input")
+    first = _reverse_plain(op, names)
+    made = jacobian(op.definition, first, names[0])
+    found: Cases = cases(made.line, made.definition)
+    title = f"∂{op.definition.outputs[0].name}/∂{names[0]} of {header_text(op.definition)}"
+    steps = _distinct([*_ordered(first), *made.steps])
+    return Derivation(op, names, tuple(steps), op.derived(made.definition), (made.line,), title, found)
+
+
+def _reverse_plain(op: Op, names: tuple[str, ...]) -> Gradient:
+    return reverse(op.definition, names)
+
+
+def _written_out(made: Derivation) -> Derivation:
+    d, lines = written_out(made.definition, [x.tensor for x in made.results])
+    return replace(made, op=made.of.derived(d), results=tuple(lines), steps=made.steps)

@@ -1,0 +1,174 @@
+"""The lecture's table (document 002): every step of a computation, forwards with its value and tangents, backwards with its adjoint."""
+
+from __future__ import annotations
+
+import html
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError
+from ..language.show import definition_text, expression
+from ..language.tree import rename_tensors
+from .functions import Run, filled, named, scalar, seed_of
+from .indexing import READ
+from .places import Places
+from .registry import plain
+from .structure import leaves
+from .tape import Step, step, sweep
+
+LOW = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One step: v = operation.
+
+    name: v₁, v₂, …; operation: in terms of earlier rows; value; tangents: dv/d(each input), for arrays in the direction of ones;
+    adjoint: d(result)/dv; formula: the operation's text in index notation.
+    """
+
+    name: str
+    operation: str
+    value: Any
+    tangents: tuple[Any, ...]
+    adjoint: Any
+    formula: str = ""
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A computation as a table: `rows`, as text by str(), as HTML by html(); inputs: the arguments' names; value: the result."""
+
+    title: str
+    inputs: tuple[str, ...]
+    rows: tuple[Row, ...]
+    value: Any
+
+    @property
+    def gradient(self) -> tuple[Any, ...]:
+        """The adjoints of the inputs."""
+        return tuple(r.adjoint for r in self.rows[: len(self.inputs)])
+
+    @property
+    def head(self) -> list[str]:
+        many = len(self.inputs) > 1
+        return ["", "operation", "value v", *(f"v̇ by {x}" if many else "v̇" for x in self.inputs), "v̄"]
+
+    def cells(self) -> list[list[str]]:
+        return [[r.name, r.operation, shown(r.value), *map(shown, r.tangents), shown(r.adjoint)] for r in self.rows]
+
+    def __str__(self) -> str:
+        table = [self.head, *self.cells()]
+        wide = [max(len(plain_width(row[k])) for row in table) for k in range(len(self.head))]
+        lines = ["  ".join(cell + " " * (w - len(plain_width(cell))) for cell, w in zip(row, wide, strict=True)).rstrip() for row in table]
+        return "\n".join([self.title, *lines])
+
+    def html(self) -> str:
+        """The table in HTML, which needs nothing else."""
+        rows = "".join("<tr>" + "".join(f"<td>{html.escape(c)}</td>" for c in row) + "</tr>" for row in self.cells())
+        head = "".join(f"<th>{html.escape(c)}</th>" for c in self.head)
+        caption = f"<caption>{html.escape(self.title)}</caption>"
+        return f'<table class="chainrule-trace">{caption}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
+
+    def _repr_html_(self) -> str:
+        return self.html()
+
+
+def plain_width(text: str) -> str:
+    """A text without the marks that take no room of their own."""
+    return text.replace("\u0307", "").replace("\u0304", "")
+
+
+def shown(a: Any) -> str:
+    """A number with six digits, a small array in full, a large one by its shape and ends."""
+    if np.size(a) == 1:
+        return f"{float(np.reshape(a, -1)[0]):.6g}" if not np.shape(a) else f"[{float(np.reshape(a, -1)[0]):.6g}]"
+    if np.size(a) <= 4 and np.ndim(a) == 1:
+        return "[" + ", ".join(f"{float(x):.4g}" for x in a) + "]"
+    if np.size(a) == 0:
+        return f"{np.shape(a)}"
+    return f"{'×'.join(map(str, np.shape(a)))}: {np.min(a):.4g} … {np.max(a):.4g}"
+
+
+def operation(step: Step, names: Sequence[str]) -> str:
+    """What a step does, in terms of the names of earlier steps and of numbers."""
+    rule, vals, _, parents = step
+    assert rule is not None
+    own = dict(parents)
+    args = [names[own[k]] if k in own else constant(v) for k, v in enumerate(vals)]
+    d = rule.formula.definition
+    if rule is READ:
+        return f"{args[0]}[{key_text(vals[1].key)}]"
+    if rule.shapes is None and d.lines:
+        return expression(rename_tensors(d.lines[-1].expr, dict(zip(rule.formula.inputs, args, strict=True))), {})
+    return f"{d.name.rstrip('_')}({', '.join(args)})"
+
+
+def constant(v: Any) -> str:
+    if isinstance(v, Places):
+        return "…"
+    return f"{float(v):.6g}" if np.ndim(v) == 0 else f"[{'×'.join(map(str, np.shape(v)))}]"
+
+
+def key_text(key: Any) -> str:
+    def one(k: Any) -> str:
+        if isinstance(k, slice):
+            parts = [k.start, k.stop] if k.step is None else [k.start, k.stop, k.step]
+            return ":".join("" if p is None else str(p) for p in parts)
+        return "…" if k is Ellipsis or isinstance(k, (np.ndarray, list)) else str(k)
+
+    return ", ".join(map(one, key)) if type(key) is tuple else one(key)
+
+
+def trace(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Trace:
+    """See cr.trace."""
+    run = Run(f, args, kwargs, range(len(args)), whole=True)
+    scalar(run, f)
+    if not run.own(run.result):
+        raise ArgumentError(f"{named(f)} gives a value that does not depend on its arguments; accepted: a function that computes with them")
+    steps = run.tape.steps
+    adjoints = sweep(run.tape, [(run.result, seed_of(run.value))])
+    inputs = argument_names(f, args)
+    columns = [tangents(steps, k) for k in range(len(inputs))]
+    names = [f"v{k + 1}".translate(LOW) for k in range(len(steps))]
+    rows = []
+    for at, s in enumerate(steps):
+        rule, _, y, _ = s
+        text = inputs[at] if rule is None else operation(s, names)
+        formula = definition_text(rule.formula.definition) if rule is not None and rule.formula.definition.lines else ""
+        moves = tuple(filled(column[at], y) for column in columns)
+        rows.append(Row(names[at], text, plain(y), moves, filled(adjoints[at], y), formula))
+    title = ", ".join(f"{x} = {shown(plain(s[2]))}" for x, s in zip(inputs, steps, strict=False))
+    return Trace(title, tuple(inputs), tuple(rows), plain(run.value))
+
+
+def tangents(steps: Sequence[Step], which: int) -> list[Any]:
+    """How every step moves where one input moves by 1 (an array: each element by 1)."""
+    found: list[Any] = []
+    for at, (rule, vals, y, parents) in enumerate(steps):
+        total = np.ones_like(y)[()] if rule is None and at == which else None
+        for k, parent in parents:
+            push = None if found[parent] is None or rule is None else rule.push(k)
+            if push is not None:
+                t = step(push, (*vals, y, found[parent]))
+                total = t if total is None else total + t
+        found.append(None if total is None else np.broadcast_to(total, np.shape(y))[()])
+    return found
+
+
+def argument_names(f: Callable[..., Any], args: Sequence[Any]) -> list[str]:
+    """A name for every number and array among the arguments."""
+    try:
+        names = [p.name for p in inspect.signature(f).parameters.values()]
+    except (TypeError, ValueError):
+        names = []
+    out = []
+    for k, a in enumerate(args):
+        name = names[k] if k < len(names) else f"x{k + 1}"
+        count = len(leaves(a))
+        out += [name] if not isinstance(a, (list, tuple, dict)) else [f"{name}[{n}]" for n in range(count)]
+    return out

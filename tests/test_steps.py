@@ -1,0 +1,233 @@
+"""Derivations: each step is a formula of the language, one named rule away from the step before, and computes the gradient."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule import ops
+from chainrule.calculus.steps import ENGLISH, Rule, Step
+from chainrule.language.show import definition_text
+from chainrule.language.tree import Definition, Line, Tensor, needed
+from tests.cases import CASES
+
+Arrays = Mapping[str, np.ndarray]
+
+
+def readable(d: cr.Derivation) -> Iterator[tuple[Step, Definition]]:
+    """Each step as the last line of a definition that holds what it reads."""
+    known = {line.tensor: line for line in (*d.definition.lines, *d.of.definition.lines)}
+    lines: dict[str, Line] = {line.tensor: line for line in d.of.definition.lines}
+    axes = {**d.of.definition.axes, **d.definition.axes, **(d.steps[0].axes if d.steps else {})}
+    inputs = {t.name: t for t in (*d.definition.inputs, *d.of.definition.inputs)}
+    seeds = {f"d{t.name}": t.axes for t in d.of.definition.outputs}
+    for step in d.steps:
+        line = step.line
+        before = (*(x for k, x in lines.items() if k != line.tensor), line)
+        given = tuple(
+            inputs[t] if t in inputs else Tensor(t, seeds.get(t, axes.get(t, ()))) for t in inputs.keys() | {s for s in seeds if s not in lines}
+        )
+        given = tuple(t for t in given if t.name != line.tensor)
+        whole = Definition("step", given, d.of.definition.settings, (Tensor(line.tensor, line.axes),), (), d.of.definition.sample_size)
+        yield step, whole.with_lines(lines=needed(before, {line.tensor}))
+        if step.rule is not Rule.LOSS:
+            if step.rule not in (Rule.GIVEN, Rule.CANCELS):
+                lines.pop(line.tensor, None)  # it stands behind what it reads
+            lines[line.tensor] = known.get(line.tensor, line) if step.rule in (Rule.GIVEN, Rule.CANCELS, Rule.WINNER) else line
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda c: c.id)
+def test_every_step_of_every_operation_reads_back(case: object) -> None:
+    for name in case.wrt:  # type: ignore[attr-defined]
+        d = cr.derive(case.op, name)  # type: ignore[attr-defined]
+        formulas = [s.formula for s in d.steps]
+        assert len(set(formulas)) == len(formulas), "no formula twice"
+        assert formulas[-1] == d.formula
+        for step, whole in readable(d):
+            again = cr.op(definition_text(whole))
+            assert [t.name for t in again.definition.outputs] == [step.line.tensor]
+            assert step.reason == ENGLISH[step.rule].format(*step.about)
+
+
+SMALL = {
+    "product and sine": ("f(x1, x2) -> y\n y = x1*x2 + sin(x1)", {"x1": (), "x2": ()}),
+    "conv": (ops.conv.at({"x": 3}), {"x": (2, 2, 5), "w": (2, 2, 2), "b": (2,)}, {"s": 2, "p": 1}),
+    "conv, dilated": (ops.conv.at({"x": 3}), {"x": (1, 2, 6), "w": (2, 2, 2), "b": (2,)}, {"s": 1, "p": 2, "d": 3}),
+    "dense": (ops.linear, {"x": (3, 2), "w": (4, 2), "b": (4,)}),
+    "max pool": (ops.max_pool.at({"x": 3}), {"x": (2, 2, 7)}, {"k": 3, "s": 2, "p": 1}),
+    "average pool": (ops.avg_pool.at({"x": 3}), {"x": (2, 2, 7)}),
+    "softmax": (ops.softmax, {"z": (2, 3)}),
+    "log softmax": (ops.log_softmax, {"z": (2, 3)}),
+    "layer norm": (ops.layer_norm, {"x": (2, 3), "w": (3,), "b": (3,)}),
+    "batch norm": (ops.batch_norm.at({"x": 3}), {"x": (3, 2, 2), "w": (2,), "b": (2,)}),
+    "gelu": (ops.gelu, {"x": (2, 3)}),
+    "squares": (ops.half_square, {"y": (2, 3), "t": (2, 3)}),
+    "mean of squares": (ops.mse, {"y": (2, 3), "t": (2, 3)}),
+    "read twice": ("f(x[n,A], w[A]) -> y[n,A], z[n]\n y[n,i] = x[n,i]*x[n,2*i%A]*w[i]\n z[n] = sum[i](y[n,i]**2 * w[i])", {"x": (2, 3), "w": (3,)}),
+    "a product": ("f(x[K]) -> y\n y = prod[k](x[k] + 2)", {"x": (4,)}),
+    "tiles": ("f(x[n,A,B], w[A]) -> z[n, A*B]\n z[n, a*B+b] = x[n,a,b]**2 * w[a]", {"x": (2, 2, 3), "w": (2,)}),
+    "choices": ("f(x[n,K], w[K]) -> y[n,K]\n y[n,k] = where(x[n,k] > 0, x[n,k]*w[k], exp(x[n,k])/w[k])", {"x": (2, 3), "w": (3,)}),
+    "quotient and power": ("f(x[K], z[K]) -> y[K]\n y[k] = x[k]**3 / (1 + z[k]**2) - sqrt(1 + x[k]**2)", {"x": (3,), "z": (3,)}),
+    "outside": ("f(x[K]) -> y[K]\n y[i] = sum[u:3](x[i+u-1] * (u + 1)) * x[i]", {"x": (4,)}),
+}
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_every_step_computes_the_gradient(name: str) -> None:
+    """diff and delta included: all steps of one gradient give the same numbers, those of vjp."""
+    what, shapes, *rest = SMALL[name]
+    settings = rest[0] if rest else {}
+    op = what if isinstance(what, cr.Op) else cr.op(what)
+    rng = np.random.default_rng(5)
+    arrays = {k: rng.normal(size=s) + 0.2 for k, s in shapes.items()}
+    y, pullback = cr.vjp(op, *arrays.values(), engine="reference", **settings)
+    ys = y if isinstance(y, tuple) else (y,)
+    dys = [np.ones(()) if t.name == "E" else rng.normal(size=np.shape(v)) for t, v in zip(op.definition.outputs, ys, strict=True)]
+    seeds = {f"d{t.name}": v for t, v in zip(op.definition.outputs, dys, strict=True)}
+    for wrt, want in zip(arrays, pullback(*dys), strict=True):
+        d = cr.derive(op, wrt)
+        last: dict[str, np.ndarray] = {}
+        for step, whole in readable(d):
+            if step.rule in (Rule.GIVEN, Rule.CANCELS, Rule.WINNER, Rule.LOSS, Rule.NAME):
+                continue
+            again = cr.op(definition_text(whole))
+            given = {t.name: (arrays | seeds)[t.name] for t in again.definition.inputs}
+            found = again(**given, engine="reference", **settings)
+            before = last.setdefault(step.line.tensor, found)
+            np.testing.assert_allclose(found, before, rtol=1e-9, atol=1e-12, err_msg=f"{step}")
+        np.testing.assert_allclose(last[d.steps[-1].line.tensor], want, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("what, wrt, most", [
+    ("f(x1, x2) -> y\n y = x1*x2 + sin(x1)", "x1", 6), (ops.sigmoid, "x", 5), (ops.linear, "w", 6), (ops.conv, "x", 8), (ops.softmax, "z", 20),
+    (ops.flatten, "x", 4), (ops.relu, "x", 5), (ops.cross_entropy, "z", 18), (ops.half_square, "y", 12), (ops.max_pool, "x", 8),
+])  # fmt: skip
+def test_a_derivation_is_as_long_as_it_has_to_be(what: object, wrt: str, most: int) -> None:
+    assert len(cr.derive(what, wrt).steps) <= most
+
+
+@pytest.mark.parametrize("what, wrt, settings, want", [
+    (ops.softmax, "z", {}, "dz[n,k] = y[n,k] * (dy[n,k] - sum[k1](dy[n,k1] * y[n,k1]))"),
+    (ops.cross_entropy, "z", {}, "dz[n,k] = (y[n,k] - (k == t[n])) / N"),
+    ([ops.softmax, ops.cross_entropy_of_classes, ops.mean_loss], "z", {}, "dz[n,k] = (y[n,k] - (k == t[n])) / N"),
+    (ops.half_square, "y", {}, "dy[n,k] = (y[n,k] - t[n,k]) / N"),
+    (ops.mse, "y", {}, "dy[n,k] = 2 * (y[n,k] - t[n,k]) / (N*K)"),
+    (ops.conv, "x", {"s": 1, "d": 1}, "dx[n,c,r,q] = sum[o,i,j](dy[n,o,i,j] * w[o, c, r-i+p, q-j+p])"),
+    (ops.avg_pool, "x", {"k": 2, "s": 2, "p": 0}, "dx[n,c,r,q] = dy[n, c, r//2, q//2] / 4"),
+    (ops.flatten, "x", {}, "dx[n,c,d,e] = dy[n, (c*D+d)*E+e]"),
+    (ops.gelu, "x", {}, "dx[n,a] = dy[n,a] * ((1 + erf(x[n,a] / sqrt(2))) / 2 + x[n,a] * exp(-x[n,a]**2 / 2) / sqrt(2 * pi))"),
+    (ops.layer_norm, "x", {}, "dx[n,d] = dy[n,d] * w[d] / sqrt(v[n] + eps) + 2 * dv[n] * (x[n,d] - m[n]) / D + dm[n] / D"),
+])  # fmt: skip
+def test_gradients_are_those_of_textbooks(what: object, wrt: str, settings: dict, want: str) -> None:
+    assert cr.derive(what, wrt, **settings).formula == want
+
+
+def test_the_winner_of_a_window_has_a_name_and_a_step() -> None:
+    d = cr.derive(ops.max_pool, "x", k=2, s=2, p=0, d=1, more=0)
+    assert d.formula == "dx[n,c,r,q] = dy[n, c, r//2, q//2] * (ay[n, c, r//2, q//2] == 2*(r%2)+q%2)"
+    (winner,) = [s for s in d.steps if s.rule is Rule.WINNER]
+    assert winner.formula.startswith("ay[n,c,i,j] = argmax[u:2,v:2](") and "ay" in winner.reason
+
+
+def test_jacobians_tell_their_cases() -> None:
+    d = cr.derive(ops.softmax, "z", mode="jacobian")
+    assert d.formula == "J[n,i,j] = y[n,j] * (delta(i, j) - y[n,i])"
+    assert d.cases == {"i = j": "y[n,i] * (1 - y[n,i])", "i != j": "-y[n,j] * y[n,i]"}
+    z = np.random.default_rng(0).normal(size=(2, 4))
+    J = d.op(z)
+    for i in range(4):
+        seed = np.zeros((2, 4))
+        seed[:, i] = 1
+        np.testing.assert_allclose(J[:, i], cr.vjp(ops.softmax, z)[1](seed)[0], rtol=1e-12)
+    with pytest.raises(cr.ArgumentError, match="one output by one input"):
+        cr.derive(ops.linear, ["x", "w"], mode="jacobian")
+
+
+@pytest.mark.parametrize("what, wrt, shapes", [
+    (ops.linear, "w", {"x": (3, 2), "w": (4, 2), "b": (4,)}), (ops.batch_norm.at({"x": 2}), "x", {"x": (3, 2), "w": (2,), "b": (2,)}),
+    (ops.layer_norm, "x", {"x": (2, 3), "w": (3,), "b": (3,)}), (ops.conv.at({"x": 3}), "x", {"x": (2, 2, 5), "w": (2, 2, 2), "b": (2,)}),
+    ("f(x[K]) -> y\n y = sum[k](x[k]**2)", "x", {"x": (3,)}), (ops.max_pool.at({"x": 3}), "x", {"x": (1, 2, 4)}),
+])  # fmt: skip
+def test_a_jacobian_is_every_gradient(what: object, wrt: str, shapes: dict) -> None:
+    op = what if isinstance(what, cr.Op) else cr.op(what)
+    d = cr.derive(op, wrt, mode="jacobian")
+    rng = np.random.default_rng(1)
+    arrays = {k: rng.normal(size=s) for k, s in shapes.items()}
+    J = np.asarray(d.op(**{t.name: arrays[t.name] for t in d.definition.inputs}))
+    y, pullback = cr.vjp(op, *arrays.values())
+    dy = rng.normal(size=np.shape(y))
+    want = pullback(dy)[list(arrays).index(wrt)]
+    sampled = J.ndim == np.ndim(y) + arrays[wrt].ndim - 1
+    if sampled:
+        found = np.stack([np.tensordot(dy[k], J[k], np.ndim(dy) - 1) for k in range(len(dy))])
+    else:
+        found = np.tensordot(dy, J, np.ndim(dy))
+    np.testing.assert_allclose(found, want, rtol=1e-10, atol=1e-12)
+
+
+def test_a_network_is_a_chain_through_its_layers() -> None:
+    net = cr.nn.Sequential(cr.nn.Conv2d(1, 2, 3), cr.nn.Tanh(), cr.nn.MaxPool2d(2), cr.nn.Flatten(), cr.nn.Linear(18, 3)).init(seed=0)
+    d = cr.derive(net, "0.weight", input=(1, 8, 8), loss=cr.nn.CrossEntropyLoss())
+    made = [line.split(" = ")[0].strip() for line in str(d.op).split("\n")[1:]]
+    assert [re.sub(r"\[.*", "", x) for x in made[-6:]] == ["dy4", "dy3", "dy2", "dy1", "dy0", "dweight0"]
+    x, t = np.random.default_rng(0).normal(size=(4, 1, 8, 8)), np.array([0, 1, 2, 1])
+    _, grads = cr.value_and_grad(net, cr.nn.CrossEntropyLoss())(x.astype(np.float32), t)
+    values = {k.replace(".weight", "weight").replace(".bias", "bias"): v for k, v in net.values.items()}
+    given = {"x": x, "t": t} | {f"{k[1:]}{k[0]}": np.asarray(v, np.float64) for k, v in values.items()}
+    found = d.op(**{i.name: given[i.name] for i in d.definition.inputs})
+    np.testing.assert_allclose(found, grads["0.weight"], rtol=1e-3, atol=1e-5)
+
+
+def test_small_sizes_are_written_out() -> None:
+    d = cr.derive(ops.linear, "w", n=2, K=2, O=1, expand=True)
+    assert d.formula.split("\n") == ["dw_0_0 = dy[0,0] * x[0,0] + dy[1,0] * x[1,0]", "dw_0_1 = dy[0,0] * x[0,1] + dy[1,0] * x[1,1]"]
+    conv = cr.derive("c(x[4], w[2]) -> y[3]\n y[i] = sum[u](w[u] * x[i+u])", "x", expand=True)
+    assert conv.formula.split("\n")[1] == "dx_1 = dy[0] * w[1] + dy[1] * w[0]"
+    with pytest.raises(cr.ArgumentError, match="accepted: sizes for O, K"):
+        cr.derive(ops.linear, "w", expand=True)
+
+
+def test_several_inputs_share_what_is_common() -> None:
+    d = cr.derive(ops.linear, ["x", "w"])
+    assert d.formula.split("\n") == ["dx[n,k] = sum[o](dy[n,o] * w[o,k])", "dw[o,k] = sum[n](dy[n,o] * x[n,k])"]
+    assert d["w"].formula == "dw[o,k] = sum[n](dy[n,o] * x[n,k])" and d["w"].steps[0].rule is Rule.GIVEN
+    assert sum(s.rule is Rule.GIVEN for s in d.steps) == 1
+
+
+def test_second_derivatives_and_tangents() -> None:
+    assert cr.derive("f(x) -> y\n y = x**3", "x", order=2).formula == "dx1 = 6 * ddx * dy * x"
+    t = cr.derive(ops.softmax, "z", mode="forward")
+    assert t.formula == "ty[n,k] = (te[n,k] - sum[j](te[n,j]) * y[n,k]) / sum[j](e[n,j])"
+    assert [s.rule for s in t.steps][:2] == [Rule.GIVEN, Rule.CHAIN]
+
+
+@pytest.mark.parametrize("what, wrt, given, message", [
+    (ops.linear, "q", {}, "'q': linear has no such input; accepted: x, w, b"), (ops.linear, 3, {}, "3: not the name"), ([], "x", {}, r"\[\]: nothing"),
+    (ops.linear, "w", {"mode": "sideways"}, "mode='sideways'"), (ops.linear, "w", {"order": 3}, "order=3"), (3, "x", {}, "3: nothing to differentiate"),
+    ([ops.linear, ops.max_pool.at({"x": 4})], "x", {}, "linear gives y with 2 axes"),
+])  # fmt: skip
+def test_what_cannot_be_derived_is_told(what: object, wrt: object, given: dict, message: str) -> None:
+    with pytest.raises(cr.ChainruleError, match=message):
+        cr.derive(what, wrt, **given)
+
+
+@pytest.mark.parametrize("text, want", {
+    "f(x[K], w[K]) -> g[K]\n y = sum[k](w[k]*x[k]**2)\n g[i] = diff(y, x[i])": lambda x, w: 2 * w * x,
+    "f(x[K], w[K]) -> g[K]\n g[i] = sum[k](diff(x[k]*x[i]*w[k], x[i]))": lambda x, w: (w * x).sum() + w * x,
+    "f(x[K], w[K]) -> g[K]\n m = max[k](x[k])\n g[i] = diff(m, x[i]) * w[i]": lambda x, w: (np.arange(len(x)) == x.argmax()) * w,
+    "f(x[K], w[K]) -> g[K]\n diff[k] = x[k] - w[k]\n g[i] = diff[i] * diff(sin(x[i]), x[i])": lambda x, w: (x - w) * np.cos(x),
+}.items())  # fmt: skip
+@pytest.mark.parametrize("engine", ["native", "reference"])
+def test_derivatives_may_be_written(text: str, want: object, engine: str) -> None:
+    """diff(e, x[r]) is how e changes with one element; a tensor may be called diff, too."""
+    x, w = np.array([0.5, -1.0, 2.0]), np.array([1.5, 0.3, -0.7])
+    np.testing.assert_allclose(cr.op(text)(x, w, engine=engine), want(x, w), rtol=1e-12)  # type: ignore[operator]
+
+
+def test_diff_takes_an_element() -> None:
+    with pytest.raises(cr.DefinitionError, match=r"diff\(value, x\[r\]\)"):
+        cr.op("f(x[K]) -> y[K]\n y[i] = diff(x[i], 2)")

@@ -1,0 +1,329 @@
+"""Why this number: what is said of a number is what it is made of, for every number of every operation, and of whole networks."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import chainrule as cr
+from chainrule import ArgumentError, ShapeError
+from chainrule.cli import main
+from chainrule.engines.session import by_reference
+from chainrule.explain.answer import ask
+from chainrule.explain.network import record
+from chainrule.explain.record import DOUBLE, Record
+from chainrule.language.bind import bind
+from chainrule.language.program import Program
+from tests.cases import CASES, own
+
+LOSS = cr.nn.CrossEntropyLoss()
+
+
+def lenet_like() -> cr.nn.Module:
+    return cr.nn.Sequential(
+        cr.nn.Conv2d(1, 2, 3, padding=1), cr.nn.BatchNorm2d(2), cr.nn.ReLU(), cr.nn.MaxPool2d(2), cr.nn.Flatten(), cr.nn.Linear(8, 3)
+    ).init(0)
+
+
+def images(samples: int = 3) -> tuple[np.ndarray, np.ndarray]:
+    return np.random.default_rng(0).normal(size=(samples, 1, 4, 4)).astype(np.float32), np.arange(samples) % 3
+
+
+OWN = [
+    own("spread(x[n,D], w[D]) -> y[n]\n y[n] = sum[k](x[n,k]*w[k]) * max[k](x[n,k])", x=("N", 4), w=(4,)),
+    own("lowest(x[n,D]) -> y[n]\n m[n] = min[k](x[n,k]**2 - x[n,k])\n y[n] = m[n] - prod[k](x[n,k])", x=("N", 4)),
+    own("within(x[n,D], w[D,E]) -> y[n]\n y[n] = sum[d](x[n,d] * (1 - sum[e](w[d,e])))", x=("N", 3), w=(3, 2)),
+    own("several(x[n,D], w[D]) -> y[n]\n y[n] = -(sum[d](x[n,d]) / 3) - mean[d](where(x[n,d] > w[d], 0, x[n,d] * w[d]))", x=("N", 5), w=(5,)),
+]
+
+
+@pytest.mark.parametrize("case", [*CASES, *OWN], ids=lambda c: c.id)
+def test_the_terms_of_every_number_of_every_operation_make_it(case) -> None:  # type: ignore[no-untyped-def]  # a case
+    arrays = case.arrays(2)
+    g = case.op.gradient(case.wrt)
+    bound = bind(case.op.definition, {k: a.shape for k, a in arrays.items()}, case.numbers)
+    seeds = {g.seed[t.name]: np.random.default_rng(1).normal(size=bound.shapes[t.name]) for t in case.op.definition.outputs}
+    check(bound, arrays)
+    check(bind(g.definition, {k: a.shape for k, a in (arrays | seeds).items()}, case.numbers), arrays | seeds)
+
+
+def check(program: Program, arrays: dict[str, np.ndarray]) -> None:
+    """One number of every tensor."""
+    rng = np.random.default_rng(1)
+    given = program.taken(arrays) | {k: np.array(v) for k, v in program.numbers}
+    full = by_reference(program, given, DOUBLE)
+    run = Record(program, given, DOUBLE, lambda names, dtype: {k: full[k] for k in names}, frozenset(), lambda name: "")
+    for line in program.lines:
+        index = tuple(int(rng.integers(s)) for s in full[line.tensor].shape)
+        w = ask(run, line.tensor, index, 3)
+        want = float(full[line.tensor][index])
+        assert w.value == want or abs(w.value - want) <= 1e-12 * max(1.0, abs(want), w.made.size)
+        if w.kind in ("max", "min"):
+            assert w.terms[0].value == w.value
+        if w.kind == "sum":
+            assert sum(t.value for t in w.terms) + w.rest[1] == pytest.approx(w.value, abs=1e-12 * max(1.0, w.made.size))
+        for t in w.terms:
+            product = np.prod([f.value if f.role == "times" else 1 / f.value for f in t.factors if f.role in ("times", "over") and f.value])
+            if w.kind == "sum" and t.value and t.part is not None:
+                assert t.part.sign * product == pytest.approx(t.value, rel=1e-9)
+    assert w.data(2)["value"] == pytest.approx(want, rel=1e-9, abs=1e-9)
+
+
+def test_every_number_of_a_training_step_is_what_machine_code_gives() -> None:
+    """In single precision as training has it, within what rounding makes of it."""
+    rng = np.random.default_rng(2)
+    run = record(lenet_like(), LOSS, *images(), cr.optim.Adam(1e-2, weight_decay=0.1), {"step": 3})
+    for name, shape in run.shapes.items():
+        w = ask(run, name, tuple(int(rng.integers(s)) for s in shape), 3)
+        assert w.native is not None and w.ulps is not None
+        assert abs(w.native - w.value) <= 2e-5 * max(1e-2, abs(w.value), w.made.size), w.name
+
+
+def test_native_results_are_those_of_training_bit_for_bit() -> None:
+    net, (x, t) = lenet_like(), images()
+    loss, grads = cr.value_and_grad(net, LOSS)(x, t)
+    before = net.state_dict()
+    assert cr.why(net, LOSS, x, t, "loss").native == loss
+    for name, index in [("0.weight", (1, 0, 2, 1)), ("5.bias", (2,)), ("1.weight", (0,)), ("input", (2, 0, 3, 1))]:
+        assert cr.why(net, LOSS, x, t, f"{name}.grad", index).native == grads[name][index]
+    opt = cr.optim.SGD(0.1, momentum=0.9)
+    w = cr.why(net, LOSS, x, t, "0.weight.new", (1, 0, 2, 1), opt=opt, state={"0.weight.v": np.ones((2, 1, 3, 3))})
+    u = cr.why(net, LOSS, x, t, "0.weight.update", (1, 0, 2, 1), opt=opt, state={"0.weight.v": np.ones((2, 1, 3, 3))})
+    assert all(np.array_equal(a, before[k]) for k, a in net.state_dict().items())  # nothing was trained
+    step = cr.TrainStep(net, LOSS, opt, x, t, 3)
+    step.states["0.weight.v"][...] = 1
+    step.run(range(3))
+    assert w.native == net.state_dict()["0.weight"][1, 0, 2, 1]
+    assert u.native == pytest.approx(w.native - float(before["0.weight"][1, 0, 2, 1]), rel=1e-6) and abs(u.ulps) < 4
+    assert u.value == pytest.approx(-0.1 * (0.9 + cr.why(lenet_like(), LOSS, x, t, "0.weight.grad", (1, 0, 2, 1)).value), rel=1e-12)
+    assert w["0.weight.v.new[1,0,2,1]"].value == pytest.approx(-u.value / 0.1, rel=1e-12)
+
+
+def test_a_weight_s_gradient_has_the_products_that_numpy_finds() -> None:
+    net, (x, t) = lenet_like(), images()
+    w = cr.why(net, LOSS, x, t, "0.weight.grad", (1, 0, 2, 1), terms=5)
+    dy = w.record.values(["0.y.grad"])["0.y.grad"][:, 1]
+    products = {(n, i, j): dy[n, i, j] * x[n, 0, i + 1, j] for n in range(3) for i in range(3) for j in range(4)}
+    assert w.count == 36 and w.left_out == {"input": 12} and w.letters == {"o": 1, "c": 0, "u": 2, "v": 1}
+    largest = sorted(products.items(), key=lambda p: -abs(p[1]))[:5]
+    assert [(tuple(t.letters.values()), t.value) for t in w.terms] == [(k, pytest.approx(v, rel=1e-12)) for k, v in largest]
+    assert w.value == pytest.approx(sum(products.values()), rel=1e-12)
+    assert w.rest == (31, pytest.approx(sum(products.values()) - sum(v for _, v in largest), rel=1e-9))
+    assert w.terms[0].factors[1].name == "input[{},0,{},{}]".format(*(lambda n, i, j: (n, i + 1, j))(*largest[0][0]))
+
+
+def test_terms_by_sample_are_each_sample_s_own_gradient() -> None:
+    net = cr.nn.Sequential(cr.nn.Conv2d(1, 2, 3), cr.nn.Tanh(), cr.nn.Flatten(), cr.nn.Linear(8, 3)).init(0, np.float64)
+    x, t = images(4)
+    x = x.astype(np.float64)
+    w = cr.why(net, LOSS, x, t, "0.weight.grad", (1, 0, 2, 1), by="n")
+    own = [cr.value_and_grad(net, LOSS)(x[n : n + 1], t[n : n + 1])[1]["0.weight"][1, 0, 2, 1] / 4 for n in range(4)]
+    assert {g.at: g.value for g in w.groups} == {n: pytest.approx(v, rel=1e-10) for n, v in enumerate(own)}
+    sizes = [abs(g.value) for g in w.groups]
+    assert sizes == sorted(sizes, reverse=True)
+    alone = w.only(n=2)
+    assert alone.value == pytest.approx(own[2], rel=1e-10) and alone.count == 4 and {k for t in alone.terms for k in t.letters} == {"i", "j"}
+
+
+def test_winners_are_named_with_their_places() -> None:
+    net, (x, t) = lenet_like(), images()
+    w = cr.why(net, LOSS, x, t, "3.output", (0, 1, 1, 1))
+    y = w.record.values(["2.y"])["2.y"][0, 1, 2:, 2:]
+    u, v = np.unravel_index(int(y.argmax()), (2, 2))
+    assert w.kind == "max" and w.value == y.max() and w.terms[0].letters == {"u": u, "v": v} and [t.taken for t in w.terms] == [True] + [False] * 3
+    won = cr.why(net, LOSS, x, t, "2.output.grad", (0, 1, 2 + u, 2 + v))
+    (reason,) = [f for f in won.terms[0].factors if f.role == "as"]
+    assert won.count == 1 and reason.value == 1 and reason.note == f"the winner is y2[0,1,{2 + u},{2 + v}] at u = {u}, v = {v}"
+    lost = cr.why(net, LOSS, x, t, "2.output.grad", (0, 1, 3 - u, 3 - v))
+    assert lost.count == 0 and lost.value == 0 and lost.left_out["conditions"] == 1 and reason.note in str(lost)
+
+
+def test_padding_is_no_candidate() -> None:
+    net = cr.nn.Sequential(cr.nn.MaxPool2d(3, 2, 1))
+    w = cr.why(net, None, -images(1)[0], None, "0.output", (0, 0, 0, 0))
+    assert w.count == 4 and w.left_out == {"input": 5}
+
+
+def test_what_a_condition_leaves_out_is_said() -> None:
+    net, x = cr.nn.Sequential(cr.nn.Linear(2, 2), cr.nn.ReLU()).init(0), np.array([[3.0, -1.0]], np.float32)
+    z = net[0](x)
+    k = int(z[0].argmin())
+    assert z[0, k] < 0
+    w = cr.why(net, cr.nn.MSELoss(), x, np.ones((1, 2), np.float32), "0.output.grad", (0, k))
+    assert w.value == 0 and "> 0 is false" in str(w)
+    chosen = cr.why(net, None, x, None, "output", (0, k))
+    assert chosen.kind == "choice" and [(t.text, t.taken) for t in chosen.terms] == [("0", True), (f"y0[0,{k}]", False)]
+
+
+def test_every_factor_can_be_asked_down_to_what_went_in() -> None:
+    net, (x, t) = lenet_like(), images()
+    w = cr.why(net, LOSS, x, t, "0.weight.grad", (1, 0, 2, 1))
+    assert w.why(1, 1).name == w["1.1"].name == w[w.terms[0].factors[0].text].name
+    assert w.why(1, 1).value == w.terms[0].factors[0].value
+    seen, todo, leaves = set[str](), [w], set[str]()
+    while todo and len(seen) < 400:
+        here = todo.pop()
+        if here.name in seen:
+            continue
+        seen.add(here.name)
+        if here.kind == "given":
+            leaves.add(here.about)
+            continue
+        for term in here.terms:
+            for f in term.factors:
+                behind = here.behind(f)
+                assert behind.value == pytest.approx(f.value, rel=1e-9, abs=1e-300)
+                todo.append(behind)
+    assert {"the input", "the label", "∂E/∂E", "the weight of layer 5 (Linear)"} <= leaves
+
+
+def test_a_flattened_place_is_found_again() -> None:
+    net, (x, t) = lenet_like(), images()
+    w = cr.why(net, LOSS, x, t, "4.output", (2, 5))
+    assert w.letters == {"n": 2, "c": 1, "d": 0, "e": 1} and w.terms[0].factors[0].name == "3.y[2,1,0,1]"
+
+
+def test_both_forms_and_their_names() -> None:
+    net, (x, t) = lenet_like(), images()
+    assert cr.why(net, None, x, None, "1.output", (0, 1, 2, 2)).native == pytest.approx(float(cr.nn.Sequential(net[0], net[1])(x)[0, 1, 2, 2]))
+    inference = cr.why(net, LOSS, x, t, "loss", training=False)
+    assert inference.native == pytest.approx(cr.evaluate(net, LOSS, (x, t))[0]) and inference.native != cr.why(net, LOSS, x, t, "loss").native
+    for name in ("2", "2.output", "2.y", "y2"):
+        assert cr.why(net, LOSS, x, t, name, (0, 1, 2, 2)).tensor == "2.y"
+    one = cr.why(net, LOSS, x[0], 2, "5.output", (0, 1))
+    assert one.native == cr.why(net, LOSS, x[:1], t[2:3], "5.output", (0, 1)).native
+
+
+def test_bytes_pass_through_the_transform() -> None:
+    net = cr.nn.Sequential(cr.nn.Flatten(), cr.nn.Linear(4, 2)).init(0)
+    net.input = cr.nn.Input(cr.nn.normalize(0.5, 0.25), "whole", (1, 2, 2))
+    x = np.array([[[[10, 200], [0, 255]]]], np.uint8)
+    w = cr.why(net, LOSS, x, np.array([1]), "1.weight.grad", (0, 3))
+    assert w["pixels.y[0,0,1,1]"].terms[0].factors[0].text in ("(input[0,0,1,1] / 255.0 - 0.5)",)
+    assert w["input[0,0,1,1]"].value == 255 and w["pixels.y.grad[0,0,1,1]"].kind == "same"
+    with pytest.raises(ArgumentError, match=r"no number of this run; accepted: .*pixels\.y\.grad"):
+        cr.why(net, LOSS, x, np.array([1]), "pixel.y.grad", (0, 0, 0, 0))
+
+
+def test_a_million_terms_take_well_under_a_second() -> None:
+    class Scaled(cr.nn.Module):
+        def __init__(self) -> None:
+            self.a = cr.nn.Parameter(np.ones(1, np.float32))
+
+        def forward(self, x):  # type: ignore[no-untyped-def]  # symbols
+            return x * self.a
+
+    x = np.random.default_rng(0).normal(size=(1000, 1000)).astype(np.float32)
+    w = cr.why(Scaled(), cr.nn.MSELoss(), x, np.zeros_like(x), "a.grad", (0,), engine="native")
+    w.record.values(["y.grad" if "y.grad" in w.record.shapes else ".y.grad", "input"])
+    start = time.process_time()
+    assert w.count == 1_000_000 and len(w.terms) == 10
+    assert time.process_time() - start < 1
+    assert w.value == pytest.approx(2 * float((x.astype(float) ** 2).mean()), rel=1e-12)
+
+
+def test_both_sources_of_float64_agree() -> None:
+    net, (x, t) = lenet_like(), images()
+    a, b = (cr.why(net, LOSS, x, t, "0.weight.grad", (1, 0, 2, 1), engine=e) for e in ("reference", "native"))
+    loss = [w.record.values(["loss"])["loss"] for w in (a, b)]  # which the program gives in single precision anyway
+    assert float(loss[0]) == pytest.approx(float(loss[1]), rel=1e-13)
+    assert a.value == pytest.approx(b.value, rel=1e-12) and a.terms[0].letters == b.terms[0].letters
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (("0.weigth.grad", (1, 0, 2, 1)), r"'0.weigth.grad': no number of this run; accepted: .*0.weight.grad"),
+        (("0.weight.grad", (1, 0, 2)), r"\(1, 0, 2\): no place of 0.weight.grad, which has shape \(2, 1, 3, 3\); accepted: \(0 to 1, 0 to 0"),
+        (("0.weight.grad", (1, 0, 2, 3)), r"no place of 0.weight.grad"),
+        (("0.weight.grad", (1, 0, -1, 1)), r"no place of 0.weight.grad"),
+        (("loss", (0,)), r"no place of loss, which has shape \(\); accepted: no index"),
+        (("0.weight.grad", "3,0"), r"no place of a tensor; accepted: whole numbers"),
+    ],
+)
+def test_what_is_not_there_is_refused_by_name(call: tuple[str, object], message: str) -> None:
+    with pytest.raises(ArgumentError, match=message):
+        cr.why(lenet_like(), LOSS, *images(), *call)
+
+
+def test_other_mistakes_are_told() -> None:
+    net, (x, t) = lenet_like(), images()
+    w = cr.why(net, LOSS, x, t, "0.weight.grad", (1, 0, 2, 1), terms=3)
+    for act, message in [
+        (lambda: w.why(4), r"4: 0.weight.grad\[1,0,2,1\] has no such term; accepted: 1 to 3"),
+        (lambda: w["input[0,0,0,0]"].why(1), "accepted: none: it is given"),
+        (lambda: w["nothing[0]"], "no number of this run"),
+        (lambda: w["x["], "not a number of this run"),
+        (lambda: w.only(z=1), "accepted: n from 0 to 2, i from 0 to 3"),
+        (lambda: cr.why(net, LOSS, x, t, "loss", by="z"), "by='z': no letter"),
+        (lambda: cr.why(net, LOSS, x, t, "loss", terms=0), "terms=0"),
+        (lambda: cr.why(net, None, x, t, "output", (0, 0)), "loss=None"),
+        (lambda: cr.why(net, LOSS, x, t, "loss", state={}), "state: belongs to an optimiser"),
+        (lambda: cr.why(net, LOSS, x, t, "loss", opt=cr.optim.SGD(), state={"m": 1}), "state 'm': the optimiser carries no such thing"),
+        (lambda: cr.why(net, LOSS, x, t, "loss", engine="gpu"), "no such engine"),
+    ]:
+        with pytest.raises(ArgumentError, match=message):
+            act()
+    with pytest.raises(ShapeError, match=r"state '0\.weight\.v' with shape"):
+        cr.why(net, LOSS, x, t, "loss", opt=cr.optim.SGD(momentum=0.9), state={"0.weight.v": 1.0})
+
+
+def test_text_json_and_pages_say_the_same() -> None:
+    w = cr.why(lenet_like(), LOSS, *images(), "0.weight.grad", (1, 0, 2, 1), terms=3)
+    text, data, page = w.text(), json.loads(w.json(3)), w.html()
+    assert text.splitlines()[:4] == [
+        f"0.weight.grad[1,0,2,1] = {w.value:.9g}   (the gradient of the weight of layer 0 (Conv2d))",
+        "  weight0_grad[o,c,u,v] = sum[n,i,j](y0_grad[n,o,i,j] * input[n, c, i+u-1, j+v-1])",
+        "  at o = 1, c = 0, u = 2, v = 1",
+        "  36 terms (left out: 12 outside input)",
+    ]
+    assert data["value"] == w.value and data["native"]["value"] == w.native and [t["value"] for t in data["terms"]] == [t.value for t in w.terms]
+    assert data["terms"][0]["factors"][0]["why"]["formula"].startswith("y0_grad[n,c,i,j] = ")
+    assert page.startswith("<!doctype html>") and "http" not in page and "<script" not in page
+    assert page.count("<details") == page.count("</details>") > 5 and f"{w.terms[0].value:.6g}" in page
+    assert w._repr_html_().startswith("<style>")
+    assert json.loads(cr.why(cr.nn.Sequential(cr.nn.Linear(1, 1)).init(0), None, np.full((1, 1), np.inf, np.float32), None, "output", (0, 0)).json())
+
+
+def test_the_command_asks_a_model_in_a_file(tmp_path: Path) -> None:
+    from PIL import Image
+
+    net = cr.nn.Sequential(cr.nn.Conv2d(1, 2, 3), cr.nn.ReLU(), cr.nn.Flatten(), cr.nn.Linear(8, 3)).init(0)
+    net.classes, net.input = ("cat", "dog", "owl"), cr.nn.Input(cr.nn.normalize(0.0, 1.0), "whole", (1, 4, 4))
+    cr.save(net, tmp_path / "m.safetensors")
+    pixels = np.arange(16, dtype=np.uint8).reshape(4, 4) * 15
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    np.savez(tmp_path / "d.npz", x_train=pixels[None].repeat(6, 0), y_train=np.arange(6) % 3, x_test=pixels[None], y_test=np.array([2]))
+
+    def run(*args: str, fails: bool = False) -> str:
+        found = CliRunner().invoke(main, ["why", str(tmp_path / "m.safetensors"), *args])
+        assert found.exit_code == (2 if fails else 0), found.output
+        return found.output
+
+    asked = ("--image", str(tmp_path / "a.png"), "--label", "owl")
+    w = cr.why(net, LOSS, pixels[None, None], np.array([2]), "0.weight.grad", (1, 0, 2, 1))
+    assert run("0.weight.grad", "1,0,2,1", *asked) == f"{w}\n" == run("0.weight.grad[1,0,2,1]", "--dataset", str(tmp_path / "d.npz"))
+    assert json.loads(run("0.weight.grad", "1,0,2,1", *asked, "--format", "json"))["value"] == w.value
+    assert run("3.output", "0,2", "--image", str(tmp_path / "a.png")) == f"{cr.why(net, None, pixels[None, None], None, '3.output', (0, 2))}\n"
+    assert "what the step adds" in run("0.weight.update", "1,0,2,1", *asked, "--optimizer", "adam:lr=0.1")
+    run("loss", *asked, "--format", "html", "-o", str(tmp_path / "w.html"))
+    assert (tmp_path / "w.html").read_text().startswith("<!doctype html>")
+    assert "label 'cow'" in run("loss", "--image", str(tmp_path / "a.png"), "--label", "cow", fails=True)
+    assert "accepted: --label" in run("loss", "--image", str(tmp_path / "a.png"), fails=True)
+    assert "no data" in run("loss", fails=True) and "no place of a tensor" in run("loss", "a,b", *asked, fails=True)
+
+
+def test_the_page_of_the_documentation(capsys: pytest.CaptureFixture[str]) -> None:
+    """What its examples print, but for the last digits that a processor's vectors decide."""
+    text = (Path(__file__).parents[1] / "docs" / "why.md").read_text(encoding="utf-8")
+    known: dict[str, object] = {}
+    for code, printed in re.findall(r"```python\n(.*?)```\n\n```\n(.*?)```", text, re.S):
+        exec(code, known)
+        found, wanted = ([x for x in rows.splitlines() if not x.startswith("  float")] for rows in (capsys.readouterr().out, printed))
+        assert found == wanted
