@@ -25,7 +25,7 @@ from .train.fit import Epoch, History, fit
 from .train.step import TrainStep
 
 if TYPE_CHECKING:
-    from .explain import Derivation, Why, Worksheet, derive, why, worksheet
+    from .explain import Derivation, Notation, Why, Worksheet, derive, why, worksheet
 
 __version__ = "0.1.0"
 
@@ -38,6 +38,7 @@ __all__ = [
     "ElementTypeError",
     "Epoch",
     "History",
+    "Notation",
     "NumericsError",
     "Op",
     "ShapeError",

@@ -86,10 +86,10 @@ CHINESE: Mapping[Rule, str] = {
 
 WORDS: Mapping[str, Mapping[Rule, str]] = {"en": ENGLISH, "ru": RUSSIAN, "fr": FRENCH, "zh": CHINESE}
 
-# What stands over a derivation and between its parts.
+# What stands over a derivation and its results.
 HEADINGS: Mapping[str, Mapping[str, str]] = {
-    "en": {"of": "∂E/∂{0} of {1}", "result": "Result"},
-    "ru": {"of": "∂E/∂{0} для {1}", "result": "Итог"},
-    "fr": {"of": "∂E/∂{0} pour {1}", "result": "Résultat"},
-    "zh": {"of": "{1} 的 ∂E/∂{0}", "result": "结果"},
+    "en": {"title": "{0}", "result": "Result"},
+    "ru": {"title": "Вывод: {0}", "result": "Итог"},
+    "fr": {"title": "Démonstration : {0}", "result": "Résultat"},
+    "zh": {"title": "推导:{0}", "result": "结果"},
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from .functions import Kind
+from .functions import COMPARISONS, Kind
 from .index import Poly
 from .tree import Call, Const, Expr, Index, Line, Read, Reduce, number_of, rebuild
 
@@ -36,6 +36,15 @@ def _moved(e: Expr, letters: Mapping[str, Poly], base: int) -> Expr:
         ranges = tuple(p.subs(letters) for p in e.ranges)
         found = Reduce(e.kind, e.letters, ranges, _moved(e.body, inner, base))
         return Call("-", (found, Const(base))) if e.kind is Kind.ARGMAX else found  # the number of the winner counts from there, too
-    if isinstance(e, Call) and e.fn == "diff":
-        return Call("diff", (_moved(e.args[0], letters, base), _moved(e.args[1], letters, base)))
+    if isinstance(e, Call) and e.fn in COMPARISONS and all(whole_number(a) for a in e.args):  # places are compared with places: both move
+        return Call(e.fn, tuple(number_of(polynomial(a).subs(letters) + base) for a in e.args))
     return rebuild(e, lambda a: _moved(a, letters, base))
+
+
+def whole_number(e: Expr) -> bool:
+    return isinstance(e, Index) or (isinstance(e, Const) and isinstance(e.value, int))
+
+
+def polynomial(e: Expr) -> Poly:
+    assert isinstance(e, (Index, Const))
+    return e.expr if isinstance(e, Index) else Poly.of(e.value)
