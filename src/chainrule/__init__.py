@@ -69,7 +69,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Explanations are imported when somebody asks for one: training starts without them."""
-    if name in ("Derivation", "Why", "Worksheet", "derive", "why", "worksheet"):
+    if name in ("Derivation", "Notation", "Why", "Worksheet", "derive", "why", "worksheet"):
         from . import explain
 
         return getattr(explain, name)

@@ -56,9 +56,14 @@ def reason(step: Step, notation: Notation) -> str:
 def adjoints(d: Derivation) -> Mapping[str, str]:
     """What the derivation says of each adjoint: of which tensor it is one. A tensor of the formula itself is none, whatever its name."""
     own = d.of.definition.axes
-    names = {*d.definition.axes, *(name for s in d.steps for name in s.axes)} - own.keys()
-    stems = {name: name[1:].removesuffix("_total") for name in names if name[:1] == "d"}
-    return {name: name[1:] for name, of in stems.items() if of in own}
+    found = {}
+    for name in {*d.definition.axes, *(name for s in d.steps for name in s.axes)} - own.keys():
+        stem, total = (name.removesuffix("_total"), "_total") if name.endswith("_total") else (name, "")
+        if stem[1:] not in own and stem.rstrip("0123456789") in own:  # numbered, as the formula has a tensor of that name
+            stem = stem.rstrip("0123456789")
+        if stem[:1] == "d" and stem[1:] in own:
+            found[name] = stem[1:] + total
+    return found
 
 
 def box(line: Line, axes: Axes, notation: Notation, known: Mapping[str, str] | None = None) -> Box:

@@ -100,7 +100,7 @@ def in_html(items: Iterable[Item]) -> str:
 
 def page(title: str, body: str, language: str = "en") -> str:
     """A whole page of one part, which needs nothing from anywhere."""
-    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>{escape(title)}</title>'
+    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{escape(title)}</title>'
     return f'<!DOCTYPE html>\n<html lang="{language}">\n<head>{head}</head>\n<body>\n{body}\n</body>\n</html>'
 
 
