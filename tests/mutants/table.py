@@ -445,7 +445,7 @@ OPS_MUTANTS = [
     Mutant("latex-bmod", "language/show.py", "\\bmod {latex_poly(a.den, 3)}", "\\bmod {latex_poly(a.den)}", PRINTING, "j mod s+1"),
     Mutant("latex-min", "language/show.py", 'Kind.MIN: r"\\min"', 'Kind.MIN: r"\\max"', PRINTING, "min is shown as max"),
     Mutant("latex-minimum", "language/functions.py", 'r"\\min"', 'r"\\max"', PRINTING, "minimum is shown as max"),
-    Mutant("latex-ge", "language/functions.py", 'r"\\ge"', 'r"\\le"', PRINTING, "at least is shown as at most"),
+    Mutant("latex-ge", "language/formula.py", '">=": "≥"', '">=": "≤"', PRINTING, "at least is shown as at most"),
     Mutant("nn-conv-bias", "nn/layers/convolution.py", "bias_of(self, self.out_channels, bound, bool(bias))", "bias_of(self, self.out_channels, 0.0, bias)", CORNERS, "biases of convolutions start at 0"),
     Mutant("nn-open-shape", "nn/values.py", "if 0 in self.shape and shape != self.shape:", "if shape != self.shape:", DOCUMENTS, "a bias for each place takes other sizes at every input"),
     Mutant("nn-open-file", "nn/layers/convolution.py", '{**own, "bias": UNTIED} if own is not None and self.untied else own', "own", DOCUMENTS, "a file forgets that a bias is untied"),

@@ -7,9 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-from ..language.formula import tensor
 from ..language.functions import COMPARISONS, FUNCTIONS
-from ..language.latex import latex, latex_expression
+from ..language.latex import bracketed, latex_expression, latex_name
 from ..language.tree import Call, Const, Expr, Read
 
 Reading = Callable[[Read], Expr | str]
@@ -99,11 +98,7 @@ TEXT = Dialect(
 
 # LaTeX ------------------------------------------------------------------------------------------------------------------
 
-LATEX_SIGNS = {"==": "=", "!=": r"\ne", "<": "<", "<=": r"\le", ">": ">", ">=": r"\ge"}
-
-
-def bracketed(text: str) -> str:
-    return rf"\left({text}\right)"
+LATEX_SIGNS = {"==": "=", "!=": r"\neq", "<": "<", "<=": r"\leq", ">": ">", ">=": r"\geq"}
 
 
 def latex_number(value: object) -> str:
@@ -135,7 +130,7 @@ def latex_call(fn: str, args: list[str]) -> str:
 
 def latex_read(r: Read) -> str:
     """An element of a tensor."""
-    return latex_expression(r, {r.tensor: r.index}) if r.index else latex(tensor(r.tensor))
+    return latex_expression(r, {}) if r.index else latex_name(r.tensor)
 
 
 LATEX = Dialect(

@@ -25,7 +25,7 @@ RUSSIAN: Mapping[Rule, str] = {
     Rule.BOUNDS: "условия на индексы, которые выполнены всегда, опускаем",
     Rule.SIMPLIFY: "{0}: {1} = {2}",
     Rule.PARTS: "каждая часть упрощена",
-    Rule.CANCELS: "{0} сокращается: ни один выход от него не зависит",
+    Rule.CANCELS: "{0} сокращается: выходы от него не зависят",
     Rule.NAME: "обозначим это через {0}",
     Rule.SAVED: "{0} известно после прямого прохода",
     Rule.GATHER: "складываем вклады всех вхождений",
@@ -50,9 +50,9 @@ FRENCH: Mapping[Rule, str] = {
     Rule.COLLAPSE: "{0} ne laisse qu'un terme de la somme : {1}",
     Rule.BOUNDS: "on omet les conditions sur les indices qui sont toujours vérifiées",
     Rule.SIMPLIFY: "{0} : {1} = {2}",
-    Rule.PARTS: "chaque partie est simplifiée",
-    Rule.CANCELS: "{0} se simplifie : aucune sortie n'en dépend",
-    Rule.NAME: "on note cela {0}",
+    Rule.PARTS: "chaque partie simplifiée",
+    Rule.CANCELS: "{0} s'élimine : aucune sortie n'en dépend",
+    Rule.NAME: "on note {0} cette quantité",
     Rule.SAVED: "{0} est connu depuis la propagation avant",
     Rule.GATHER: "on additionne les contributions de toutes les occurrences",
     Rule.NOTHING: "rien n'en dépend",
@@ -73,11 +73,11 @@ CHINESE: Mapping[Rule, str] = {
     Rule.WINNER: "{0} 记录最大项的位置,相等时取第一个",
     Rule.WON: "只有 {0} 所指的那一项随 x 变化",
     Rule.PLACE: "∂x[k]/∂x[r] = δ(k, r)",
-    Rule.COLLAPSE: "{0} 使求和只剩一项:{1}",
+    Rule.COLLAPSE: "{0} 使和式只剩一项:{1}",
     Rule.BOUNDS: "省略总是成立的下标条件",
     Rule.SIMPLIFY: "{0}:{1} = {2}",
-    Rule.PARTS: "化简各部分",
-    Rule.CANCELS: "{0} 被约去:没有输出依赖于它",
+    Rule.PARTS: "逐部分化简",
+    Rule.CANCELS: "{0} 相消:输出不随它变化",
     Rule.NAME: "记作 {0}",
     Rule.SAVED: "{0} 在前向传播时已经求出",
     Rule.GATHER: "把各处的贡献相加",
@@ -86,10 +86,10 @@ CHINESE: Mapping[Rule, str] = {
 
 WORDS: Mapping[str, Mapping[Rule, str]] = {"en": ENGLISH, "ru": RUSSIAN, "fr": FRENCH, "zh": CHINESE}
 
-# What stands over a derivation and between its parts.
+# What stands over a derivation and its results.
 HEADINGS: Mapping[str, Mapping[str, str]] = {
-    "en": {"of": "∂E/∂{0} of {1}", "result": "Result"},
-    "ru": {"of": "∂E/∂{0} для {1}", "result": "Итог"},
-    "fr": {"of": "∂E/∂{0} pour {1}", "result": "Résultat"},
-    "zh": {"of": "{1} 的 ∂E/∂{0}", "result": "结果"},
+    "en": {"title": "{0}", "result": "Result"},
+    "ru": {"title": "Вывод: {0}", "result": "Итог"},
+    "fr": {"title": "Démonstration : {0}", "result": "Résultat"},
+    "zh": {"title": "推导:{0}", "result": "结果"},
 }

@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import ArgumentError
-from ..language.formula import tensor as named_tensor
-from ..language.latex import latex, latex_line
+from ..language.latex import latex_line
 from ..language.lazy import cached_property
 from ..language.tree import Call, Const, Expr, Line, Read
 from ..operation.op import Op
@@ -151,7 +150,7 @@ class Worksheet:
     def _chain_latex(self, line: Line, index: tuple[int, ...]) -> list[list[str]]:
         """A number, its formula, the same with numbers, and its value: each in pieces that fit on a line."""
         e, value = self.example.written_out(line, index), latex_number(self.example.value(line.tensor, index))
-        left = latex(named_tensor(line.tensor)) + (f"_{{{','.join(map(str, index))}}}" if index else "")
+        left = latex_name(line.tensor) + (f"_{{{','.join(map(str, index))}}}" if index else "")
         chain = [[left], pieces(e, latex_read), pieces(e, self.numeric), [value]]
         return [row for k, row in enumerate(chain) if k == 0 or row != chain[k - 1]]
 
@@ -163,7 +162,7 @@ class Worksheet:
     def _matrix_latex(self, tensor: str, blank: bool = False) -> str:
         rows = []
         for first, found in self.matrices(tensor, blank):
-            name = latex(named_tensor(tensor)) + (f"_{{{','.join(map(str, first))}}}" if first else "")
+            name = latex_name(tensor) + (f"_{{{','.join(map(str, first))}}}" if first else "")
             body = r" \\ ".join(" & ".join(r"\square" if x == BLANK else latex_text(x) for x in row) for row in found)
             if len(found) > 1 or len(found[0]) > 1:
                 body = rf"\begin{{bmatrix}} {body} \end{{bmatrix}}"

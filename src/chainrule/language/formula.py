@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 from .functions import FUNCTIONS
 from .index import Poly, Quotient
 from .layout import GAP, GREEK, Box, Cases, Fence, Frac, Limits, Name, Number, Root, Row, Scripts, Sign, Words, bracketed, first, joined, last, row
 from .notation import USUAL, Notation
 from .shifted import counted_from
-from .show import ATOM, BINDS, Axes, alone, conjoined, poly_binds, said
+from .show import ATOM, BINDS, Axes, alone, conjoined, poly_binds, said, without_blocks
 from .tree import Call, Const, Expr, Index, Line, Read, Reduce
 
 RELATIONS = {"==": "=", "!=": "≠", "<": "<", "<=": "≤", ">": ">", ">=": "≥"}
@@ -46,18 +46,18 @@ def tensor(name: str) -> Box:
 
 @dataclass(frozen=True)
 class Setter:
-    """What sets formulas: the axes of every tensor, the notation, and which tensors are adjoints of which (elsewhere known by their names)."""
+    """What sets formulas: the axes of every tensor, the notation, and which tensors are adjoints of which (None: as their names say)."""
 
     axes: Axes
     notation: Notation = USUAL
-    adjoints: Mapping[str, str] = field(default_factory=dict)
+    adjoints: Mapping[str, str] | None = None
 
     # Names and numbers -----------------------------------------------------------------------------------------------
 
     def adjoint_of(self, name: str) -> str | None:
         """The tensor whose adjoint this is, by the derivation or by its name."""
-        if name in self.adjoints:
-            return self.adjoints[name]
+        if self.adjoints is not None:
+            return self.adjoints.get(name)
         if name[:1] != "d" or len(name) == 1:
             return None
         of = name[1:]
@@ -168,7 +168,7 @@ class Setter:
         """∂ of an element over ∂ of another; of a longer expression: it stands behind the fraction."""
         if isinstance(of, Read) and not isinstance(top := self.box(of), Frac):
             return Frac(row(Sign("∂"), top), row(Sign("∂"), self.box(by))), BINDS["**"]
-        return row(Frac(Sign("∂"), row(Sign("∂"), self.box(by))), bracketed(self.box(of))), BINDS["*"]
+        return row(Frac(Sign("∂"), row(Sign("∂"), self.box(by))), bracketed(self.box(of))), BINDS["**"]
 
     def function(self, fn: str, args: tuple[Expr, ...]) -> tuple[Box, int]:
         boxes = [self.box(a) for a in args]
@@ -214,7 +214,7 @@ class Setter:
 
     def line(self, line: Line, declared: bool = True) -> Box:
         """A line; what its left side says of ranges stands behind it. Indices count from where the notation says."""
-        line = counted_from(line, self.notation.base)
+        line = counted_from(replace(line, expr=without_blocks(line, self.axes)), self.notation.base)
         found = alone(line.expr, self.axes)
         ranges = [] if declared else [self.range(x, r) for x, r in zip(line.letters, line.ranges, strict=True) if not said(x, r, found)]
         return row(self.box(line.read), Sign("="), self.box(line.expr), *(Row((Sign("quad"), r)) for r in ranges))

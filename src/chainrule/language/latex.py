@@ -12,7 +12,7 @@ from .tree import Expr, Line
 LETTERS = {sign: "\\" + word for word, sign in GREEK.items() if len(word) > 3 or word in ("eta", "phi", "chi", "psi", "rho", "tau", "mu", "nu", "xi")} | {
     "ε": r"\varepsilon", "λ": r"\lambda", "π": r"\pi", "∞": r"\infty", "δ": r"\delta", "β": r"\beta",
 }  # fmt: skip
-COMMANDS = frozenset(f.latex[1:] for f in FUNCTIONS.values() if f.latex[1:].isalpha())  # \sin has a command of its own
+COMMANDS = frozenset(f.latex[1:] for f in FUNCTIONS.values() if f.latex[1:].isalpha())
 LARGE = {"sum": r"\sum", "prod": r"\prod", "max": r"\max", "min": r"\min", "mean": r"\operatorname{mean}", "argmax": r"\operatorname{arg\,max}"}
 OPENS = {"(": "(", "[": "[", "|": "|", "⌊": r"\lfloor ", "⌈": r"\lceil "}
 CLOSES = {"(": ")", "[": "]", "|": "|", "⌊": r" \right\rfloor", "⌈": r" \right\rceil"}
@@ -67,7 +67,17 @@ def spaced(parts: tuple[Box, ...]) -> tuple[Box, ...]:
 
 
 def latex_expression(e: Expr, axes: Axes) -> str:
+    """The LaTeX of an expression."""
     return latex(Setter(axes).box(e))
+
+
+def latex_name(text: str) -> str:
+    """The LaTeX of a tensor's name."""
+    return latex(Setter({}).read(text))
+
+
+def bracketed(text: str) -> str:
+    return rf"\left({text}\right)"
 
 
 def latex_line(line: Line, axes: Axes, notation: Notation = USUAL) -> str:

@@ -77,7 +77,7 @@ def mathml_line(line: Line, axes: Axes, notation: Notation = USUAL) -> str:
 
     >>> from .ranges import define
     >>> d = define("f(x) -> y\\n y = -x")
-    >>> print(mathml_line(d.lines[0], d.axes)[72:])
+    >>> print(mathml_line(d.lines[0], d.axes).partition('>')[2])
     <mrow><mi>y</mi><mo>=</mo><mo lspace="0" rspace="0">−</mo><mi>x</mi></mrow></math>
     """
     return document(Setter(axes, notation).line(line))
