@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import ArgumentError
-from ..language.latex import latex_line
+from ..language.latex import latex_line, latex_name
 from ..language.lazy import cached_property
 from ..language.tree import Call, Const, Expr, Line, Read
 from ..operation.op import Op
