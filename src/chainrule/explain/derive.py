@@ -64,6 +64,12 @@ class Derivation(Displayed):
         """The whole derivation with its reasons, as "text", "latex" or "markdown" (parts of documents) or "html" (a page), in the reader's notation."""
         return rendered(self, format, notation)
 
+    def markdown(self, notation: Notation = USUAL) -> str:
+        return self.render("markdown", notation)
+
+    def html(self, notation: Notation = USUAL) -> str:
+        return self.render("html", notation)
+
     def _items(self) -> Iterator[Item]:
         return items(self)
 
