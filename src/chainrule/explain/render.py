@@ -11,9 +11,12 @@ from ..language.display import Item, Move, Title, in_html, in_latex, in_markdown
 from ..language.formula import Setter
 from ..language.layout import Box
 from ..language.notation import USUAL, Notation
+from ..language.plain import plain
 from ..language.shifted import counted_from
 from ..language.show import Axes, line_text
-from ..language.tree import Line, rename_tensors
+from ..language.tree import Line, rename_tensors, walk
+from .matrix import matrix_line
+from .window import Windows, window
 from .words import HEADINGS, WORDS
 
 if TYPE_CHECKING:
@@ -68,7 +71,16 @@ def adjoints(d: Derivation) -> Mapping[str, str]:
 
 def box(line: Line, axes: Axes, notation: Notation, known: Mapping[str, str] | None = None) -> Box:
     """A line in the reader's notation."""
-    return Setter(axes, notation, known).line(line)
+    return in_form(line, axes, notation, known) or Setter(axes, notation, known).line(line)
+
+
+def in_form(line: Line, axes: Axes, notation: Notation, known: Mapping[str, str] | None) -> Box | None:
+    """A line with whole matrices, or with operators for sums over windows, where the reader wants them and the formula has them."""
+    setter = Windows(axes, notation, known)
+    found = matrix_line(line, setter) if notation.form == "matrix" else None
+    if found or (notation.form == "index" and notation.convolution == USUAL.convolution):
+        return found
+    return setter.line(line) if any(window(e, notation.base) for e in walk(counted_from(line, notation.base).expr)) else None
 
 
 def in_text(d: Derivation, notation: Notation) -> str:
@@ -87,6 +99,9 @@ def in_text(d: Derivation, notation: Notation) -> str:
 
 def text(line: Line, axes: Axes, notation: Notation, known: Mapping[str, str]) -> str:
     """A line of text with the reader's signs for adjoints."""
+    found = in_form(line, axes, notation, known)
+    if found:
+        return plain(found)
     signs = {"d": "d{0}", "delta": "δ{0}", "partial": "∂E/∂{0}"}
     names = {name: signs[notation.adjoint].format(of) for name, of in known.items()}
     moved = counted_from(line, notation.base)

@@ -22,6 +22,8 @@ ESCAPED = str.maketrans({"_": r"\_"})
 def latex(box: Box) -> str:
     """The LaTeX of boxes."""
     match box:
+        case Name(text, bold=True):
+            return rf"\boldsymbol{{{LETTERS[text]}}}" if text in LETTERS else rf"\mathbf{{{text.translate(ESCAPED)}}}"
         case Name(text, upright, function):
             return name(text, upright, function)
         case Number(text):

@@ -12,6 +12,7 @@ class Name:
     text: str
     upright: bool = False
     function: bool = False
+    bold: bool = False  # a vector or matrix
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ SIGNS = {
     "+": (" + ", "+"), "-": (" - ", "−"), "·": (r" \, ", "\u2062"), "⋅": (r" \cdot ", "⋅"), "=": (" = ", "="), "≠": (r" \neq ", "≠"), "<": (" < ", "<"),
     "≤": (r" \leq ", "≤"), ">": (" > ", ">"), "≥": (r" \geq ", "≥"), ",": (", ", ","), "∘": (r" \circ ", "∘"), "⋆": (r" \star ", "⋆"), "∗": (r" \ast ", "∗"),
     "∂": (r"\partial ", "∂"), "mod": (r" \;\mathrm{mod}\; ", "mod"), " ": (" ", ""), ";": (r",\; ", ","), "quad": (r",\quad ", ","), "+=": (r" \mathrel{+}= ", "+="),
-    "/": (" / ", "/"),
+    "ᵀ": (r"\top", "⊤"),
 }  # fmt: skip
 
 GREEK = {

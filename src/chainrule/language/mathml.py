@@ -23,6 +23,8 @@ def element(tag: str, *inner: str, **attributes: str) -> str:
 def mathml(box: Box) -> str:
     """The elements of boxes."""
     match box:
+        case Name(text, bold=True):
+            return element("mi", escape(text), style="font-weight:bold;font-style:normal")
         case Name(text, upright, function):
             shown = element("mi", escape(text), **({"mathvariant": "normal"} if upright and len(text) == 1 else {}))
             return shown + element("mo", "\u2061") if function else shown
