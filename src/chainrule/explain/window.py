@@ -1,0 +1,85 @@
+"""A sum over a window as an operator: (w ⋆ x)_m is the sum of w_u x_{m+u} over u, and (w ∗ x)_m that of w_u x_{m-u}; u from where indices count."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..language.formula import Setter
+from ..language.functions import Kind
+from ..language.index import Poly
+from ..language.layout import Box, Limits, Name, Scripts, Sign, bracketed, joined, row
+from ..language.show import BINDS, alone, said
+from ..language.tree import Expr, Read, Reduce, index_names, product_factors
+
+
+@dataclass(frozen=True)
+class Window:
+    """A sum over a window: kernel and data by their other indices, where in the data it is, and whether places in it go down as the kernel's go up."""
+
+    kernel: Read
+    data: Read
+    letters: tuple[str, ...]
+    sizes: tuple[Poly, ...]
+    places: tuple[Poly, ...]
+    turned: bool
+    others: tuple[Expr, ...]
+
+
+def window(e: Expr, base: int) -> Window | None:
+    """The window that a sum goes over, if it is one: a product of two tensors, at a letter in one and at that letter plus a place in the other."""
+    if not isinstance(e, Reduce) or e.kind is not Kind.SUM:
+        return None
+    factors = product_factors(e.body)
+    pairs = [(a, b) for a in factors for b in factors if isinstance(a, Read) and isinstance(b, Read) and a is not b]
+    found = (_between(e, a, b, tuple(f for f in factors if f is not a and f is not b), base) for a, b in pairs)
+    return max((w for w in found if w), key=lambda w: len(w.letters), default=None)
+
+
+def _between(e: Reduce, kernel: Read, data: Read, others: tuple[Expr, ...], base: int) -> Window | None:
+    sizes = dict(zip(e.letters, e.ranges, strict=True))
+    letters: list[str] = []
+    places: list[Poly] = []
+    kept: list[Poly] = []
+    signs: set[int] = set()
+    for p in data.index:
+        inner = [x for x in sizes if x in p.names]
+        step = p.linear_in(inner[0]) if len(inner) == 1 else None
+        if p.letter or step is None or step[0].constant not in (1, -1) or kernel.index.count(Poly.name(inner[0])) != 1:
+            kept.append(p)
+            continue
+        letters.append(inner[0])
+        signs.add(int(step[0].constant or 0))
+        places.append(p.subs({inner[0]: base}))
+    spread = [q for q in (*kept, *(q for q in kernel.index if q.letter not in letters)) if q.names & set(letters)]
+    if not letters or len(signs) > 1 or len(set(letters)) < len(letters) or spread or any(index_names(o) & set(letters) for o in others):
+        return None
+    inside = Read(kernel.tensor, tuple(q for q in kernel.index if q.letter not in letters))
+    return Window(inside, Read(data.tensor, tuple(kept)), tuple(letters), tuple(sizes[x] for x in letters), tuple(places), signs == {-1}, others)
+
+
+@dataclass(frozen=True)
+class Windows(Setter):
+    """Sets sums over windows as operators, and everything else as usual."""
+
+    def reduction(self, e: Reduce) -> Box:
+        w = window(e, self.notation.base)
+        if w is None:
+            return super().reduction(e)
+        box = self.operator(w)
+        found = alone(e.body, self.axes)
+        rest = [(x, r) for x, r in zip(e.letters, e.ranges, strict=True) if x not in w.letters]
+        names = [self.poly(Poly.name(x)) if said(x, r, found) else self.range(x, r) for x, r in rest]
+        factors = [self.box(o, BINDS["*"] + 1) for o in w.others]
+        body = joined([*factors, box], "·")
+        return row(Limits("sum", joined(names, ";" if len(names) > 1 else ",")), Sign(" "), body) if names else body
+
+    def operator(self, w: Window) -> Box:
+        """(w ⋆ x) or (w ∗ x) at the window's place, whichever the reader wants; the other is the same with the kernel turned round."""
+        as_is, sign = (w.turned, "∗") if self.notation.convolution == "convolution" else (not w.turned, "⋆")
+        kernel, places = self.box(w.kernel), w.places
+        if not as_is:  # turned round, the kernel's first place is its last
+            kernel = row(Name("rot180", upright=True, function=True), bracketed(kernel))
+            shift = 1 if sign == "∗" else -1
+            places = tuple(p + (size - 1) * shift for p, size in zip(places, w.sizes, strict=True))
+        at = joined([self.poly(p) for p in places], ",", True)
+        return Scripts(bracketed(row(kernel, Sign(sign), self.box(w.data))), sub=at)

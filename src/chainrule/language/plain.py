@@ -1,0 +1,41 @@
+"""Boxes as a line of text."""
+
+from __future__ import annotations
+
+from .layout import CLOSES, SIGNS, Box, Cases, Fence, Frac, Limits, Name, Number, Root, Row, Scripts, Sign, Words
+
+TEXT = {"·": " ", "⋅": " * ", "mod": " % ", " ": "", ";": ", ", "quad": ", ", "∂": "∂", ",": ", ", "ᵀ": "ᵀ"}
+
+
+def plain(box: Box) -> str:
+    """The text of boxes: products of matrices side by side, ∘ element by element, ᵀ transposed."""
+    match box:
+        case Name(text) | Number(text) | Words(text):
+            return text
+        case Sign(text, tight):
+            return (text if tight else TEXT.get(text, f" {text} ")) if text in SIGNS else text
+        case Row(parts):
+            return "".join(map(plain, parts))
+        case Frac(above, below):
+            return f"{_one(above)}/{_one(below)}"
+        case Scripts(base, sub, Sign("ᵀ")):
+            return f"{plain(base)}ᵀ" if sub is None else f"{plain(base)}ᵀ[{plain(sub)}]"
+        case Scripts(base, sub, sup):
+            number = plain(sup.body) if isinstance(sup, Fence) and isinstance(sup.body, Number) else ""
+            shown = plain(base) + number + (f"[{plain(sub)}]" if sub else "")
+            return shown if number or sup is None else f"{shown}^({plain(sup)})"
+        case Limits(sign, below):
+            return f"{sign}[{plain(below)}]" if below else sign
+        case Fence(opens, body):
+            return f"{opens}{plain(body)}{CLOSES[opens]}"
+        case Root(body):
+            return f"sqrt({plain(body)})"
+        case Cases(rows):
+            return "{" + "; ".join(f"{plain(value)} {plain(test)}" for value, test in rows) + "}"
+    raise TypeError(box)
+
+
+def _one(box: Box) -> str:
+    """Text that holds together above or below a line."""
+    text = plain(box)
+    return text if isinstance(box, (Name, Number, Fence, Scripts)) or text.startswith("∂") else f"({text})"
