@@ -19,7 +19,7 @@ from ..language.tree import ONE, ZERO, Call, Expr, Line, Read, Reduce, add, fres
 from .collapse import Collapsed, Contribution, Known, Target, apart, bracketed, summed
 from .rules import only
 from .steps import Rule, Step
-from .tidy import neat
+from .tidy import LONGEST, neat, size
 
 Axes = Mapping[str, tuple[Poly, ...]]
 HOLE = Read("#", ())  # what a derivative is taken by, until letters are named
@@ -98,8 +98,10 @@ class _Writer:
         self.there = Read(record.tensor, record.target.index)
         self.last: Expr | None = None
 
-    def step(self, rule: Rule, e: Expr, *about: str) -> None:
-        """A step, where it leads to another formula than the one before."""
+    def step(self, rule: Rule, e: Expr, *about: str, last: bool = False) -> None:
+        """A step, where it leads to another formula than the one before, and to one that somebody might read."""
+        if size(e) > LONGEST and not last:
+            return
         e = neat(e, self.r.known.fixed | self.r.known.axes.keys() | set(self.r.target.letters), self.r.known.floats)
         if e != self.last:
             line = self.r.target.line(self.r.name, e)
@@ -143,13 +145,16 @@ class _Writer:
         """From the places at which a tensor is read to the place that is asked for."""
         parts = [list(p.moves) for p in self.r.parts]
         states = [moves[0].e if moves else p.result for p, moves in zip(self.r.parts, parts, strict=True)]
+        if parts and all(p.easy for p in self.r.parts):  # what says one thing only is no step of its own
+            abouts = dict.fromkeys(moves[-1].about for moves in parts)
+            return self.step(Rule.COLLAPSE, _total([p.result for p in self.r.parts]), *map("; ".join, zip(*abouts, strict=True)), last=True)
         self.step(Rule.PLACE, _total(states))
         for k, p in enumerate(self.r.parts):
             for move in p.moves[1:]:
                 states[k] = move.e
                 self.step(move.rule, _total(states), *move.about)
             states[k] = p.result
-        self.step(Rule.GATHER if len(states) > 1 else Rule.BOUNDS, _total(states))
+        return self.step(Rule.GATHER if len(states) > 1 else Rule.BOUNDS, _total(states), last=True)
 
     def matters(self, item: Item) -> bool:
         return any(r.tensor == self.r.tensor for r in reads(item.part))
@@ -204,4 +209,4 @@ def rule_of(e: Expr) -> tuple[Rule, tuple[str, ...]]:
         return simple[e.fn], ()
     if e.fn in ("where", "maximum", "minimum"):
         return Rule.CHOICE, ()
-    return Rule.FUNCTION, (e.fn, ALL[e.fn].partials[0] or "0")
+    return Rule.FUNCTION, (e.fn, next(iter(ALL[e.fn].partials), None) or "0")

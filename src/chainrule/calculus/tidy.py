@@ -60,7 +60,8 @@ def rewriting(moves: Moves, axes: Mapping[str, tuple[Poly, ...]]) -> list[Step]:
     """The steps by which a line was rewritten; several by one law in a row are one."""
     out: list[Step] = []
     for k, m in enumerate(moves):
-        if m.by is not None and k + 1 < len(moves) and moves[k + 1].by is m.by:
+        last = k + 1 == len(moves)
+        if not last and ((m.by is not None and moves[k + 1].by is m.by) or size(m.line.expr) > LONGEST):
             continue
         about = (m.by.name, m.by.left, m.by.right) if m.by is not None else (m.what,)
         rule = Rule.SIMPLIFY if m.by is not None else Rule.SUBSTITUTE if m.what else Rule.PARTS
@@ -72,6 +73,7 @@ def _line_of(m: Move) -> Line:
     return m.line
 
 
+LONGEST = 200  # nodes of a formula that is a step: nobody reads longer ones, but the last
 LARGEST = 300  # nodes of what is rewritten as a whole; of what is longer the parts are, or it would take long
 
 
