@@ -195,6 +195,8 @@ def test_a_network_is_a_chain_through_its_layers() -> None:
 def test_small_sizes_are_written_out() -> None:
     d = cr.derive(ops.linear, "w", n=2, K=2, O=1, expand=True)
     assert d.formula.split("\n") == ["dw_0_0 = dy[0,0] * x[0,0] + dy[1,0] * x[1,0]", "dw_0_1 = dy[0,0] * x[0,1] + dy[1,0] * x[1,1]"]
+    assert [s.formula for s in d.steps[-2:]] == d.formula.split("\n") and d.steps[-1].reason == "what each index is, put in"
+    assert len(cr.op(str(d.op))(np.ones((2, 2)), np.ones((1, 2)), np.ones(1), np.ones((2, 1)))) == 2
     conv = cr.derive("c(x[4], w[2]) -> y[3]\n y[i] = sum[u](w[u] * x[i+u])", "x", expand=True)
     assert conv.formula.split("\n")[1] == "dx_1 = dy[0] * w[1] + dy[1] * w[0]"
     with pytest.raises(cr.ArgumentError, match="accepted: sizes for O, K"):
@@ -209,7 +211,7 @@ def test_several_inputs_share_what_is_common() -> None:
 
 
 def test_second_derivatives_and_tangents() -> None:
-    assert cr.derive("f(x) -> y\n y = x**3", "x", order=2).formula == "dx1 = 6 * ddx * dy * x"
+    assert cr.derive("f(x) -> y\n y = x**3", "x", order=2).formula == "J = 6 * x"
     t = cr.derive(ops.softmax, "z", mode="forward")
     assert t.formula == "ty[n,k] = (te[n,k] - sum[j](te[n,j]) * y[n,k]) / sum[j](e[n,j])"
     assert [s.rule for s in t.steps][:2] == [Rule.GIVEN, Rule.CHAIN]
@@ -246,3 +248,39 @@ def test_diff_takes_an_element() -> None:
 def test_what_random_numbers_count_with_has_no_derivative() -> None:
     d = cr.derive("f(s, x[n,D]) -> y[n,D]\n y[n,i] = x[n,i] * uniform(round(s), n, i)", "s")
     assert d.formula == "ds = 0" and cr.vjp(d.of, 3.0, np.ones((2, 2)))[1](np.ones((2, 2)))[0] == 0
+
+
+@pytest.mark.parametrize("text, want", [
+    ("f(x) -> y\n y = sin(x)", "J = -sin(x)"),
+    ("f(x[K]) -> E\n E = sum[k](x[k]**3)", "J[i,j] = 6 * delta(i, j) * x[j]"),
+    ("f(x[K]) -> E\n E = sum[k](x[k])**2", "J[i,j] = 2"),
+])  # fmt: skip
+def test_the_second_derivative_of_a_loss_is_its_hessian(text: str, want: str) -> None:
+    assert cr.derive(text, "x", order=2).formula == want
+
+
+def test_second_derivatives_are_differences_of_first_ones() -> None:
+    op = cr.op("f(x[n,K]) -> y[n,K]\n y[n,k] = tanh(x[n,k]) * x[n,k]")
+    first, second = cr.derive(op, "x", mode="jacobian").op, cr.derive(op, "x", order=2).op
+    x, h = np.random.default_rng(0).normal(size=(2, 3)), 1e-6
+    for k in range(3):
+        step = np.eye(3)[k] * h
+        np.testing.assert_allclose(second(x)[..., k], (first(x + step) - first(x - step)) / (2 * h), atol=1e-8)
+
+
+def test_targets_of_a_network_are_like_its_outputs_or_their_classes() -> None:
+    net = cr.nn.Sequential(cr.nn.Linear(3, 4), cr.nn.Sigmoid(), cr.nn.Linear(4, 2))
+    d = cr.derive(net, "0.weight", input=3, loss=cr.nn.MSELoss())
+    lines = [line.strip() for line in str(d.op).split("\n")]
+    assert "t[n,2]" in lines[0] and "dy2[n,k] = (y2[n,k] - t[n,k]) / N" in lines
+    assert "dy0[n,a] = dy1[n,a] * y1[n,a] * (1 - y1[n,a])" in lines
+
+
+@pytest.mark.parametrize("what, given, message", [
+    (ops.linear, {"input": (3,)}, "input: of what is no network"),
+    (cr.nn.Sequential(cr.nn.Linear(3, 4), cr.nn.Tanh()), {}, r"as in input=\(1, 28, 28\)"),
+    (cr.nn.Sequential(cr.nn.Linear(3, 4), cr.nn.Tanh()), {"input": "3"}, "input='3': no shape"),
+])  # fmt: skip
+def test_what_is_a_network_says_the_shape_of_its_input(what: object, given: dict, message: str) -> None:
+    with pytest.raises(cr.ArgumentError, match=message):
+        cr.derive(what, "w", **given)
