@@ -125,6 +125,8 @@ def test_a_derivation_is_as_long_as_it_has_to_be(what: object, wrt: str, most: i
     (ops.cross_entropy, "z", {}, "dz[n,k] = (y[n,k] - (k == t[n])) / N"),
     ([ops.softmax, ops.cross_entropy_of_classes, ops.mean_loss], "z", {}, "dz[n,k] = (y[n,k] - (k == t[n])) / N"),
     (ops.half_square, "y", {}, "dy[n,k] = (y[n,k] - t[n,k]) / N"),
+    ("f(z[n,K], t[n,K]) -> E\n y[n,k] = exp(z[n,k])/sum[j](exp(z[n,j]))\n E = -sum[n,k](t[n,k]*log(y[n,k]))/N", "z", {},
+     "dz[n,k] = (sum[k1](t[n,k1]) * y[n,k] - t[n,k]) / N"),
     (ops.mse, "y", {}, "dy[n,k] = 2 * (y[n,k] - t[n,k]) / (N*K)"),
     (ops.conv, "x", {"s": 1, "d": 1}, "dx[n,c,r,q] = sum[o,i,j](dy[n,o,i,j] * w[o, c, r-i+p, q-j+p])"),
     (ops.avg_pool, "x", {"k": 2, "s": 2, "p": 0}, "dx[n,c,r,q] = dy[n, c, r//2, q//2] / 4"),

@@ -160,6 +160,8 @@ class _Tidy:
         if _length(short.expr) >= _length(put.expr):
             return False
         wide = all(len(r.index) >= len(line.letters) for r in at)  # else what is one number for many places would be computed at each
+        if wide and size(short.expr) <= size(line.expr) + size(source.expr) // 2 and _sums(short.expr) <= _sums(line.expr):
+            return _work(short.expr) <= _work(line.expr) + _work(source.expr)  # the line alone is hardly longer than before
         return once or (wide and size(short.expr) < size(line.expr) + size(source.expr) and _work(short.expr) <= _work(line.expr))
 
     def put(self, e: Expr, source: Line, around: set[str]) -> Expr:
@@ -223,6 +225,10 @@ def _minus(e: Expr, floats: Collection[str]) -> Expr | None:
 def _length(e: Expr) -> tuple[int, int]:
     """How long an expression is, and of how many tensors."""
     return size(e), len({r.tensor for r in reads(e)})
+
+
+def _sums(e: Expr) -> int:
+    return sum(isinstance(x, Reduce) for x in walk(e))
 
 
 def _work(e: Expr) -> int:

@@ -11,7 +11,7 @@ from ..calculus.steps import Rule, Step
 from ..calculus.tidy import Moves, rewriting, tidied
 from ..errors import ArgumentError
 from ..language.show import header_text, latex_line, line_text
-from ..language.tree import ONE, Call, Definition, Expr, Line, Read, needed, rebuild
+from ..language.tree import ONE, Call, Const, Definition, Expr, Line, Read, mul, needed, neg, rebuild
 from ..nn.module import Module
 from ..operation.derivative import named, with_numbers
 from ..operation.op import Op
@@ -214,8 +214,11 @@ def _with_one(e: Expr, seed: str) -> Expr:
     if e == Read(seed, ()):
         return ONE
     new = rebuild(e, lambda a: _with_one(a, seed))
-    if isinstance(new, Call) and new.fn == "*" and ONE in new.args:
-        return new.args[1] if new.args[0] == ONE else new.args[0]
+    match new:
+        case Call("neg", (a,)) if a == ONE or isinstance(a, Call):
+            return neg(a)
+        case Call("*", (a, b)) if isinstance(a, Const) or isinstance(b, Const):
+            return mul(a, b)
     return new
 
 
