@@ -5,7 +5,9 @@ BIN := $(VENV)/bin
 ARGS ?=
 MINUTES ?= 10
 
-.PHONY: train test lint fuzz mutants bench agreement clean
+KATEX := $(VENV)/katex.stamp
+
+.PHONY: train test lint katex fuzz mutants bench agreement clean
 
 $(VENV)/run.stamp: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -20,10 +22,17 @@ $(VENV)/torch.stamp: pyproject.toml $(VENV)/dev.stamp
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,torch]'
 	touch $@
 
+# What reads the formulas' LaTeX in the tests: KaTeX, by npm, into a folder of its own.
+$(VENV)/katex.stamp: $(VENV)/run.stamp
+	npm install --silent --no-fund --no-audit --prefix $(VENV)/katex katex@0.16.22
+	touch $@
+
+katex: $(KATEX)
+
 train: $(VENV)/run.stamp
 	$(BIN)/chainrule train fashion-mnist --model lenet5 $(ARGS)
 
-test: lint
+test: lint $(KATEX)
 	$(BIN)/pytest --numprocesses auto --maxprocesses 8 --dist worksteal $(ARGS)
 
 lint: $(VENV)/dev.stamp

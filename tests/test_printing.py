@@ -8,8 +8,9 @@ import pytest
 
 import chainrule as cr
 from chainrule.language.functions import FUNCTIONS, OPERATORS, REDUCTIONS
+from chainrule.language.latex import latex_line
 from chainrule.language.ranges import define
-from chainrule.language.show import definition_text, latex_line
+from chainrule.language.show import definition_text
 from tests.cases import CASES, Case
 
 RIGHT_SIDES = [
@@ -60,9 +61,9 @@ LATEX = [
     ("exp(a[n,i])", r"\mathrm{e}^{a_{n,i}}"),
     ("log(a[n,i])**2", r"\left(\ln\left(a_{n,i}\right)\right)^{2}"),
     ("abs(a[n,i])**2", r"\left|a_{n,i}\right|^{2}"),
-    ("sum[j](a[n,j] + b[n,j])", r"\sum\limits_{j} \left(a_{n,j} + b_{n,j}\right)"),
-    ("sum[j](a[n,j]) * b[n,i]", r"\left(\sum\limits_{j} a_{n,j}\right) \, b_{n,i}"),
-    ("(a[n,i] <= b[n,i])", r"\left[a_{n,i} \le b_{n,i}\right]"),
+    ("sum[j](a[n,j] + b[n,j])", r"\sum_{j} \left(a_{n,j} + b_{n,j}\right)"),
+    ("sum[j](a[n,j]) * b[n,i]", r"\left(\sum_{j} a_{n,j}\right) \, b_{n,i}"),
+    ("(a[n,i] <= b[n,i])", r"\left[a_{n,i} \leq b_{n,i}\right]"),
     ("maximum(a[n,i], 0)", r"\max\left(a_{n,i}, 0\right)"),
     ("a[n,(2*i)//3]", r"a_{n,\left\lfloor \frac{2\,i}{3} \right\rfloor}"),
 ]  # fmt: skip
@@ -116,13 +117,15 @@ def group(tokens: list[str], k: int, end: str) -> int:
             assert tokens[k] == "{", "a script without braces"
             scripts.add(token)
             k = group(tokens, k + 1, "}") + 1
-        elif token != "\\limits":
+        else:
             scripts = set()
             if token == "{":
                 k = group(tokens, k, "}") + 1
             elif token == "\\left":
                 closing = group(tokens, k + 1, "\\right")
-                assert {"(": ")", "[": "]", "|": "|", "\\lfloor": "\\rfloor"}[tokens[k]] == tokens[closing + 1], "brackets of two kinds"
+                assert {"(": ")", "[": "]", "|": "|", "\\lfloor": "\\rfloor", "\\lceil": "\\rceil", "\\{": "."}[tokens[k]] == tokens[closing + 1], (
+                    "brackets of two kinds"
+                )
                 k = closing + 2
     assert end == "" or k < len(tokens), f"no {end}"
     return k
@@ -148,12 +151,12 @@ MORE_LATEX = [
     ("x1[n,i]*-2 - -x1[n,i]", r"x^{(1)}_{n,i} \, \left(-2\right) - \left(-x^{(1)}_{n,i}\right)"),
     ("1e-5*x1[n,i]", r"10^{-5} \, x^{(1)}_{n,i}"),
     ("1.5e-07", r"1.5 \cdot 10^{-7}"),
-    ("max[u:k,v:k](x1[n,i+u-v])", r"\max\limits_{0 \le u < k,\; 0 \le v < k} x^{(1)}_{n,i+u-v}"),
-    ("mean[u:k](x1[n,i+u])", r"\operatorname{mean}_{0 \le u < k} x^{(1)}_{n,i+u}"),
-    ("sum[j:D-1](x1[n,j])", r"\sum\limits_{0 \le j < D-1} x^{(1)}_{n,j}"),
-    ("sum[i2](x1[n,i2])*2", r"\left(\sum\limits_{i_{2}} x^{(1)}_{n,i_{2}}\right) \cdot 2"),
-    ("-sum[j](-x1[n,j])*2", r"\left(-\sum\limits_{j} \left(-x^{(1)}_{n,j}\right)\right) \cdot 2"),
-    ("sum(x1[n,(i-k)%D])", r"\sum x^{(1)}_{n,\left(\left(i-k\right) \bmod D\right)}"),
+    ("max[u:k,v:k](x1[n,i+u-v])", r"\max_{0 \leq u < k,\; 0 \leq v < k} x^{(1)}_{n,i+u-v}"),
+    ("mean[u:k](x1[n,i+u])", r"\operatorname{mean}_{0 \leq u < k} x^{(1)}_{n,i+u}"),
+    ("sum[j:D-1](x1[n,j])", r"\sum_{0 \leq j < D-1} x^{(1)}_{n,j}"),
+    ("sum[i2](x1[n,i2])*2", r"\left(\sum_{i_{2}} x^{(1)}_{n,i_{2}}\right) \cdot 2"),
+    ("-sum[j](-x1[n,j])*2", r"\left(-\sum_{j} \left(-x^{(1)}_{n,j}\right)\right) \cdot 2"),
+    ("sum(x1[n,(i-k)%D])", r"\sum x^{(1)}_{n,\left(\left(i-k\right) \;\mathrm{mod}\; D\right)}"),
 ]  # fmt: skip
 
 
@@ -169,7 +172,7 @@ FUNCTION_SIGNS = {
     "sign": r"\operatorname{sign}\left(a_{n,i}\right)", "sin": r"\sin\left(a_{n,i}\right)", "cos": r"\cos\left(a_{n,i}\right)",
     "tan": r"\tan\left(a_{n,i}\right)", "tanh": r"\tanh\left(a_{n,i}\right)", "sigmoid": r"\sigma\left(a_{n,i}\right)",
     "erf": r"\operatorname{erf}\left(a_{n,i}\right)", "maximum": r"\max\left(a_{n,i}, b_{n,i}\right)", "minimum": r"\min\left(a_{n,i}, b_{n,i}\right)",
-    "where": r"\operatorname{where}\left(a_{n,i}, b_{n,i}, 0\right)", "delta": r"\delta_{a_{n,i},b_{n,i}}",
+    "where": r"\left\{\substack{b_{n,i} \quad \text{if}\;a_{n,i} \neq 0 \\ 0 \quad \text{otherwise}\;}\right.", "delta": r"\delta_{a_{n,i},b_{n,i}}",
     "uniform": r"\operatorname{uniform}\left(0, n, i\right)", "floor": r"\left\lfloor a_{n,i} \right\rfloor", "ceil": r"\left\lceil a_{n,i} \right\rceil",
     **{f: rf"\operatorname{{{f}}}\left(a_{{n,i}}\right)" for f in ("round", "log1p", "expm1", "softplus")},
     **{f: rf"\{f}\left(a_{{n,i}}\right)" for f in ("sinh", "cosh")},
@@ -177,12 +180,12 @@ FUNCTION_SIGNS = {
 }  # fmt: skip
 OPERATOR_SIGNS = {
     "+": r"a_{n,i} + b_{n,i}", "-": r"a_{n,i} - b_{n,i}", "*": r"a_{n,i} \, b_{n,i}", "/": r"\frac{a_{n,i}}{b_{n,i}}", "**": r"a_{n,i}^{b_{n,i}}", "neg": r"-a_{n,i}",
-    "==": r"\left[a_{n,i} = b_{n,i}\right]", "!=": r"\left[a_{n,i} \ne b_{n,i}\right]", "<": r"\left[a_{n,i} < b_{n,i}\right]",
-    "<=": r"\left[a_{n,i} \le b_{n,i}\right]", ">": r"\left[a_{n,i} > b_{n,i}\right]", ">=": r"\left[a_{n,i} \ge b_{n,i}\right]",
+    "==": r"\left[a_{n,i} = b_{n,i}\right]", "!=": r"\left[a_{n,i} \neq b_{n,i}\right]", "<": r"\left[a_{n,i} < b_{n,i}\right]",
+    "<=": r"\left[a_{n,i} \leq b_{n,i}\right]", ">": r"\left[a_{n,i} > b_{n,i}\right]", ">=": r"\left[a_{n,i} \geq b_{n,i}\right]",
 }  # fmt: skip
 REDUCTION_SIGNS = {
-    "sum": r"\sum\limits_{j} a_{n,j}", "max": r"\max\limits_{j} a_{n,j}", "min": r"\min\limits_{j} a_{n,j}",
-    "mean": r"\operatorname{mean}_{j} a_{n,j}", "argmax": r"\operatorname{arg\,max}_{j} a_{n,j}", "prod": r"\prod\limits_{j} a_{n,j}",
+    "sum": r"\sum_{j} a_{n,j}", "max": r"\max_{j} a_{n,j}", "min": r"\min_{j} a_{n,j}",
+    "mean": r"\operatorname{mean}_{j} a_{n,j}", "argmax": r"\operatorname{arg\,max}_{j} a_{n,j}", "prod": r"\prod_{j} a_{n,j}",
 }  # fmt: skip
 
 
@@ -197,8 +200,8 @@ def test_every_word_of_the_language_has_its_own_sign() -> None:
         d = define(f"f(a[n,D], b[n,D]) -> y[n,D]\n y[n,i] = {right}")
         assert latex_line(d.lines[0], d.axes) == f"y_{{n,i}} = {tex}", right
     for right, tex in (
-        ("i%(D+1)*a[n,i]", r"\left(i \bmod \left(D+1\right)\right)"),
-        ("(i+1)%D*a[n,i]", r"\left(\left(i+1\right) \bmod D\right)"),
+        ("i%(D+1)*a[n,i]", r"\left(i \;\mathrm{mod}\; \left(D+1\right)\right)"),
+        ("(i+1)%D*a[n,i]", r"\left(\left(i+1\right) \;\mathrm{mod}\; D\right)"),
     ):
         d = define(f"f(a[n,D]) -> y[n,D]\n y[n,i] = {right}")
         assert latex_line(d.lines[0], d.axes) == rf"y_{{n,i}} = {tex} \, a_{{n,i}}"

@@ -154,7 +154,7 @@ def test_strided_dilated_gradients_are_small_programs() -> None:
 
 def test_latex_has_one_superscript_for_a_name_and_shows_windows() -> None:
     assert r"\left(x^{(1)}\right)^{2}" in cr.op("f(x1) -> y\n y=x1**2").latex()
-    assert r"0 \le u < k" in cr.ops.max_pool2d.latex()
+    assert r"0 \leq u < k" in cr.ops.max_pool2d.latex()
 
 
 def test_the_guides_example_is_refused_as_it_says() -> None:

@@ -25,7 +25,7 @@ from .train.fit import Epoch, History, fit
 from .train.step import TrainStep
 
 if TYPE_CHECKING:
-    from .explain import Derivation, Why, Worksheet, derive, why, worksheet
+    from .explain import Derivation, Notation, Why, Worksheet, derive, why, worksheet
 
 __version__ = "0.1.0"
 
@@ -38,6 +38,7 @@ __all__ = [
     "ElementTypeError",
     "Epoch",
     "History",
+    "Notation",
     "NumericsError",
     "Op",
     "ShapeError",
@@ -68,7 +69,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Explanations are imported when somebody asks for one: training starts without them."""
-    if name in ("Derivation", "Why", "Worksheet", "derive", "why", "worksheet"):
+    if name in ("Derivation", "Notation", "Why", "Worksheet", "derive", "why", "worksheet"):
         from . import explain
 
         return getattr(explain, name)

@@ -46,15 +46,27 @@ def why(model: Path, tensor: str, index: str, depth: int | None, kind: str, out:
 @click.option("--expand", is_flag=True, help="with sizes: an equation for each element, sums written out")
 @click.option("--loss", default=None, help="of a network: cross_entropy, half_square, mse or another operation with a scalar output")
 @click.option("--input", "shape", default=None, metavar="CxHxW", help="of a network: the shape of what goes in [what it was made for]")
-def derive(what: str, words: tuple[str, ...], **asked: Any) -> None:
+@click.option("--format", "kind", type=click.Choice(["text", "latex", "markdown", "html"]), default="text", show_default=True)
+@click.option("--notation", "adjoint", type=click.Choice(["d", "delta", "partial"]), default="d", show_default=True, help="of ∂E/∂y: dy, δ or ∂E/∂y")
+@click.option("--base", type=click.Choice(["0", "1"]), default="0", show_default=True, help="what indices count from")
+@click.option(
+    "--form", type=click.Choice(["index", "matrix"]), default="index", show_default=True, help="matrix: where a formula is a matrix product"
+)
+@click.option("--convolution", type=click.Choice(["cross-correlation", "convolution"]), default="cross-correlation", show_default=True)
+@click.option("--language", type=click.Choice(["en", "ru", "fr", "zh"]), default="en", show_default=True, help="of the words between the formulas")
+@click.option("-o", "--out", default=None, type=click.Path(path_type=Path), help="a file to write to")
+def derive(
+    what: str, words: tuple[str, ...], kind: str, adjoint: str, base: str, form: str, convolution: str, language: str, out: Path | None, **asked: Any
+) -> None:
     """Derive the gradient of WHAT for its inputs WRT [all], step by step.
 
     WHAT is an operation of the library, a file with a definition, several of these with commas between (one after the other), the name of a known model,
     or a model's file. NAME=NUMBER are settings and sizes: s=1 K=3.
     """
+    from .explain import Notation
     from .explain.named import derivation
 
-    click.echo(str(derivation(what, words, **asked)))
+    said(derivation(what, words, **asked).render(kind, Notation(adjoint, int(base), language, convolution, form)), out)
 
 
 @click.command()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ..language.display import Displayed, Item, Move
+from ..language.formula import Setter
 from ..language.index import Poly
 from ..language.lazy import cached_property
 from ..language.show import line_text
@@ -68,7 +70,7 @@ ENGLISH: Mapping[Rule, str] = {
 
 
 @dataclass(frozen=True, eq=False)
-class Step:
+class Step(Displayed):
     """One move of a derivation. `make` writes the line that it leads to when somebody looks; axes are those of every tensor in it."""
 
     rule: Rule
@@ -91,3 +93,6 @@ class Step:
 
     def __str__(self) -> str:
         return f"{self.formula}\n        ({self.reason})"
+
+    def _items(self) -> Iterator[Item]:
+        yield Move(Setter(self.axes).line(self.line), self.reason)

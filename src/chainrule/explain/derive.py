@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -10,7 +10,11 @@ from ..calculus.reverse import Gradient, reverse
 from ..calculus.steps import Rule, Step
 from ..calculus.tidy import Moves, rewriting, tidied
 from ..errors import ArgumentError
-from ..language.show import header_text, latex_line, line_text
+from ..language.display import Displayed, Item
+from ..language.latex import latex
+from ..language.mathml import document
+from ..language.notation import USUAL, Notation
+from ..language.show import header_text, line_text
 from ..language.tree import ONE, Call, Const, Definition, Expr, Line, Read, mul, needed, neg, rebuild
 from ..nn.module import Module
 from ..operation.derivative import named, with_numbers
@@ -18,13 +22,14 @@ from ..operation.op import Op
 from .jacobian import Cases, cases, jacobian
 from .naming import with_shares
 from .put_together import Shapes, chain, network
+from .render import adjoints, box, items, rendered
 from .written_out import written_out
 
 LOSS = "E"  # a scalar output of this name is what is made small: dE/dE = 1
 
 
 @dataclass(frozen=True)
-class Derivation:
+class Derivation(Displayed):
     """How a derivative comes about.
 
     of: the operation. wrt: by which inputs. steps: the moves, each a formula of the language and the rule that led to it. op: the whole derived
@@ -48,9 +53,26 @@ class Derivation:
         """What was asked for, a line each; lines that it reads (saved decisions, intermediates) are in `op`."""
         return "\n".join(line_text(line, self.definition.axes) for line in self.results)
 
-    def latex(self) -> str:
+    def latex(self, notation: Notation = USUAL) -> str:
         """The same in LaTeX."""
-        return " \\\\\n".join(latex_line(line, self.definition.axes) for line in self.results)
+        return " \\\\\n".join(latex(box(line, self.definition.axes, notation, adjoints(self))) for line in self.results)
+
+    def mathml(self, notation: Notation = USUAL) -> str:
+        """The same in MathML."""
+        return "\n".join(document(box(line, self.definition.axes, notation, adjoints(self))) for line in self.results)
+
+    def render(self, format: str = "text", notation: Notation = USUAL) -> str:
+        """The whole derivation with its reasons, as "text", "latex" or "markdown" (parts of documents) or "html" (a page), in the reader's notation."""
+        return rendered(self, format, notation)
+
+    def markdown(self, notation: Notation = USUAL) -> str:
+        return self.render("markdown", notation)
+
+    def html(self, notation: Notation = USUAL) -> str:
+        return self.render("html", notation)
+
+    def _items(self) -> Iterator[Item]:
+        return items(self)
 
     def __str__(self) -> str:
         rows = [self.title, ""]

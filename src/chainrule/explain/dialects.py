@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from ..language.functions import COMPARISONS, FUNCTIONS
-from ..language.show import bracketed, latex, latex_name
+from ..language.latex import bracketed, latex_expression, latex_name
 from ..language.tree import Call, Const, Expr, Read
 
 Reading = Callable[[Read], Expr | str]
@@ -98,7 +98,7 @@ TEXT = Dialect(
 
 # LaTeX ------------------------------------------------------------------------------------------------------------------
 
-LATEX_SIGNS = {"==": "=", "!=": r"\ne", "<": "<", "<=": r"\le", ">": ">", ">=": r"\ge"}
+LATEX_SIGNS = {"==": "=", "!=": r"\neq", "<": "<", "<=": r"\leq", ">": ">", ">=": r"\geq"}
 
 
 def latex_number(value: object) -> str:
@@ -130,7 +130,7 @@ def latex_call(fn: str, args: list[str]) -> str:
 
 def latex_read(r: Read) -> str:
     """An element of a tensor."""
-    return latex(r, {}) if r.index else latex_name(r.tensor)
+    return latex_expression(r, {}) if r.index else latex_name(r.tensor)
 
 
 LATEX = Dialect(

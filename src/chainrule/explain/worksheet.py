@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import ArgumentError
+from ..language.latex import latex_line, latex_name
 from ..language.lazy import cached_property
-from ..language.show import latex_line, latex_name
 from ..language.tree import Call, Const, Expr, Line, Read
 from ..operation.op import Op
 from .dialects import LATEX, TEXT, Reading, latex_number, latex_read, plain_number, written

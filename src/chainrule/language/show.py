@@ -1,12 +1,12 @@
-"""Formulas as text that parses back to the same formula, and as LaTeX."""
+"""Formulas as text that parses back to the same formula."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 
-from .functions import DERIVATIVE, FUNCTIONS, OPERATORS, Kind
-from .index import Poly, Quotient, related
+from .functions import DERIVATIVE, FUNCTIONS, Kind
+from .index import Poly, related
 from .raw import UNKNOWN
 from .single import in_blocks
 from .tree import Call, Const, Definition, Expr, Index, Line, Read, Reduce, Tensor
@@ -23,7 +23,7 @@ def _indices(index: tuple[Poly, ...]) -> str:
     return ("," if plain else ", ").join(map(str, index))
 
 
-def _poly_binds(p: Poly) -> int:
+def poly_binds(p: Poly) -> int:
     if len(p.terms) > 1:
         return BINDS["+"]
     if p.letter or p.constant is not None:
@@ -44,12 +44,12 @@ def _expression(e: Expr, axes: Axes) -> tuple[str, int]:
             text = "pi" if abs(value) == math.pi else repr(abs(value))
             return (text, ATOM) if value >= 0 else (f"-{text}", BINDS["neg"])
         case Index(expr):
-            return str(expr), _poly_binds(expr)
+            return str(expr), poly_binds(expr)
         case Read(tensor, index):
             return (f"{tensor}[{_indices(index)}]" if index else tensor), ATOM
         case Reduce(kind, letters, ranges, body):
             found = alone(body, axes)
-            names = ",".join(x if r == UNKNOWN or _said(x, r, found) else f"{x}:{r}" for x, r in zip(letters, ranges, strict=True))
+            names = ",".join(x if r == UNKNOWN or said(x, r, found) else f"{x}:{r}" for x, r in zip(letters, ranges, strict=True))
             head = f"{kind}[{names}]" if letters else kind
             return f"{head}({expression(body, axes)})", ATOM
         case Call(fn, args) if fn in FUNCTIONS:
@@ -70,15 +70,22 @@ def _expression(e: Expr, axes: Axes) -> tuple[str, int]:
     raise TypeError(e)
 
 
-def _bracket(e: Call, axes: Axes) -> str | None:
-    """(a <= x) * (x < b) is shown as (a <= x < b)."""
-    if e.fn == "*" and all(isinstance(a, Call) and a.fn in ("<", "<=") for a in e.args):
+def conjoined(e: Expr) -> tuple[tuple[Expr, str, Expr], tuple[str, Expr]] | None:
+    """The parts of (a <= x) * (x < b), which is shown as (a <= x < b)."""
+    if isinstance(e, Call) and e.fn == "*" and all(isinstance(a, Call) and a.fn in ("<", "<=") for a in e.args):
         a, b = e.args
         assert isinstance(a, Call) and isinstance(b, Call)
         if a.args[1] == b.args[0]:
-            parts = (expression(a.args[0], axes, 2), a.fn, expression(b.args[0], axes, 2), b.fn, expression(b.args[1], axes, 2))
-            return f"({' '.join(parts)})"
+            return (a.args[0], a.fn, b.args[0]), (b.fn, b.args[1])
     return None
+
+
+def _bracket(e: Call, axes: Axes) -> str | None:
+    found = conjoined(e)
+    if found is None:
+        return None
+    (a, one, x), (other, b) = found
+    return f"({expression(a, axes, 2)} {one} {expression(x, axes, 2)} {other} {expression(b, axes, 2)})"
 
 
 def alone(e: Expr, axes: Axes) -> set[tuple[str, Poly]]:
@@ -92,7 +99,7 @@ def alone(e: Expr, axes: Axes) -> set[tuple[str, Poly]]:
     return set()
 
 
-def _said(letter: str, size: Poly, found: set[tuple[str, Poly]]) -> bool:
+def said(letter: str, size: Poly, found: set[tuple[str, Poly]]) -> bool:
     """Whether the axes on which a letter stands alone give its range, and no other."""
     return {s for x, s in found if x == letter} == {size}
 
@@ -143,140 +150,3 @@ def definition_text(d: Definition) -> str:
     outputs = {t.name for t in d.outputs}
     rows = [header_text(d)] + ["    " + line_text(line, d.axes, line.tensor in outputs) for line in d.lines]
     return "\n".join(rows)
-
-
-# LaTeX ------------------------------------------------------------------------------------------------------------
-
-SIGNS = {
-    Kind.SUM: r"\sum",
-    Kind.PROD: r"\prod",
-    Kind.MAX: r"\max",
-    Kind.MIN: r"\min",
-    Kind.MEAN: r"\operatorname{mean}",
-    Kind.ARGMAX: r"\operatorname{arg\,max}",
-}
-
-
-NAMED = {math.pi: r"\pi", math.inf: r"\infty"}
-
-
-def bracketed(text: str) -> str:
-    return rf"\left({text}\right)"
-
-
-def latex_poly(p: Poly, needed: int = 0) -> str:
-    if not p.terms:
-        return "0"
-    text = ""
-    for m, c in p.terms.items():
-        sign = "-" if c < 0 else "+" if text else ""
-        factors = ([str(abs(c))] if abs(c) != 1 or not m else []) + [_latex_atom(a) for a in m]
-        text += sign + r"\,".join(factors)
-    return bracketed(text) if needed > 2 and (len(p.terms) > 1 or text.startswith("-")) else text
-
-
-def _latex_atom(a: str | Quotient) -> str:
-    if isinstance(a, str):
-        stem = a.rstrip("0123456789")
-        shown = stem if len(stem) == 1 else rf"\mathrm{{{stem}}}".replace("_", r"\_")
-        return f"{shown}_{{{a[len(stem) :]}}}" if stem != a else shown
-    if a.remainder:
-        return bracketed(rf"{latex_poly(a.num, 3)} \bmod {latex_poly(a.den, 3)}")
-    return rf"\left\lfloor \frac{{{latex_poly(a.num)}}}{{{latex_poly(a.den)}}} \right\rfloor"
-
-
-def latex_name(name: str) -> str:
-    stem = name.rstrip("0123456789")
-    tail = name[len(stem) :]
-    shown = stem if len(stem) == 1 else rf"\mathrm{{{stem}}}".replace("_", r"\_")
-    return f"{shown}^{{({tail})}}" if tail else shown
-
-
-def latex_number(value: int | float) -> tuple[str, int]:
-    if abs(value) in NAMED:
-        return ("-" if value < 0 else "") + NAMED[abs(value)], ATOM if value > 0 else BINDS["neg"]
-    digits, _, power = repr(abs(value)).partition("e")
-    if not power:
-        return str(value), ATOM if value >= 0 else BINDS["neg"]
-    sign = "-" if value < 0 else ""
-    power = f"10^{{{int(power)}}}"
-    text, binds = (power, BINDS["**"]) if digits == "1" else (rf"{digits} \cdot {power}", BINDS["*"])
-    return sign + text, BINDS["neg"] if sign else binds
-
-
-def latex(e: Expr, axes: Axes, needed: int = 0) -> str:
-    """The LaTeX of an expression."""
-    text, binds = _latex(e, axes)
-    return bracketed(text) if binds < needed else text
-
-
-def _latex(e: Expr, axes: Axes) -> tuple[str, int]:
-    match e:
-        case Const(value):
-            return latex_number(value)
-        case Index(expr):
-            return latex_poly(expr), _poly_binds(expr)
-        case Read(tensor, index):
-            return latex_name(tensor) + (f"_{{{','.join(latex_poly(p) for p in index)}}}" if index else ""), ATOM
-        case Reduce():
-            return _latex_reduction(e, axes), BINDS["*"]
-        case Call("/", (a, b)):
-            return rf"\frac{{{latex(a, axes)}}}{{{latex(b, axes)}}}", BINDS["**"]
-        case Call("**", (a, b)):
-            base = latex(a, axes, ATOM)
-            # Two superscripts on one name are none, and behind a function's bracket one belongs to nobody.
-            named = isinstance(a, Call) and a.fn in FUNCTIONS and base.startswith(FUNCTIONS[a.fn].latex + r"\left(")
-            twice = named or (isinstance(a, Read) and "^" in base)
-            return f"{bracketed(base) if twice else base}^{{{latex(b, axes)}}}", BINDS["**"]
-        case Call("neg", (a,)):
-            return f"-{latex(a, axes, BINDS['neg'] + 1 if _negative(a) else BINDS['*'])}", BINDS["neg"]
-        case Call(fn, args) if fn in FUNCTIONS:
-            return _latex_function(fn, [latex(a, axes) for a in args])
-        case Call(fn, (a, b)) if BINDS[fn] == 1:
-            return rf"\left[{latex(a, axes)} {OPERATORS[fn].latex} {latex(b, axes)}\right]", ATOM
-        case Call(fn, (a, b)):
-            binds = BINDS[fn]
-            right = latex(b, axes, binds + 1)
-            # A sum in the middle of a product swallows what follows; brackets end it. A minus does not follow a sign.
-            left = bracketed(latex(a, axes)) if fn == "*" and _open(a) else latex(a, axes, binds)
-            sign = r"\cdot" if fn == "*" and right[0].isdigit() else OPERATORS[fn].latex  # 2 beside 3 is no 23
-            return f"{left} {sign} {bracketed(right) if right.startswith('-') else right}", binds
-    raise TypeError(e)
-
-
-def _negative(e: Expr) -> bool:
-    return (isinstance(e, Call) and e.fn == "neg") or (isinstance(e, Const) and e.value < 0)
-
-
-def _open(e: Expr) -> bool:
-    """Whether the text of e ends with the body of a reduction."""
-    return isinstance(e, Reduce) or (isinstance(e, Call) and e.fn == "neg" and _open(e.args[0]))
-
-
-def _latex_function(fn: str, args: list[str]) -> tuple[str, int]:
-    if fn == "sqrt":
-        return rf"\sqrt{{{args[0]}}}", ATOM
-    if fn == "abs":
-        return rf"\left|{args[0]}\right|", ATOM
-    if fn in ("floor", "ceil"):
-        return rf"\left\l{fn} {args[0]} \right\r{fn}", ATOM
-    if fn == "exp":
-        return rf"\mathrm{{e}}^{{{args[0]}}}", BINDS["**"]  # upright: a tensor may be called e
-    if fn == "delta":
-        return rf"\delta_{{{','.join(args)}}}", ATOM
-    return FUNCTIONS[fn].latex + bracketed(", ".join(args)), ATOM
-
-
-def _latex_reduction(e: Reduce, axes: Axes) -> str:
-    """A letter below the sign stands with its range where no axis says it, as the taps of a window do."""
-    found = alone(e.body, axes)
-    names = [_latex_atom(x) if _said(x, r, found) else rf"0 \le {_latex_atom(x)} < {latex_poly(r)}" for x, r in zip(e.letters, e.ranges, strict=True)]
-    below = (r",\; " if any("<" in x for x in names) else ",").join(names)
-    place = r"\limits" if e.kind in (Kind.SUM, Kind.PROD, Kind.MAX, Kind.MIN) else ""
-    body = latex(e.body, axes, BINDS["*"])
-    return f"{SIGNS[e.kind]}{f'{place}_{{{below}}}' if names else ''} {bracketed(body) if body.startswith('-') else body}"
-
-
-def latex_line(line: Line, axes: Axes) -> str:
-    left = latex(line.read, axes)
-    return f"{left} = {latex(line.expr, axes)}"

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from ..errors import ArgumentError, ChainruleError
 from ..language.bind import fixed
+from ..language.display import Item, Title
+from ..language.formula import Setter
 from ..operation.op import Op
 from .arguments import is_whole
 from .tensors import Symbol
@@ -51,6 +53,18 @@ def operation_of(m: Module) -> tuple[Op, dict[str, str]]:
     raise ArgumentError(
         f"{type(m).__name__}: not one operation of its input and parameters; accepted: its program for inputs of a shape, as in net.program((64, 3, 32, 32))"
     )
+
+
+def items_of(m: Module, path: str = "", level: int = 0) -> Iterator[Item]:
+    """What a module computes, for pages: the formula of one that is an operation, else of its parts one after the other."""
+    yield Title(f"{path}: {type(m).__name__}" if path else type(m).__name__, min(level, 3))
+    try:
+        op = operation_of(m)[0]
+    except ChainruleError:
+        for name, child in m.named_children():
+            yield from items_of(child, f"{path}.{name}" if path else name, level + 1)
+        return
+    yield from (Setter(op.definition.axes).line(line) for line in op.definition.lines)
 
 
 def _shapes(m: Module) -> Iterator[tuple[int, ...]]:

@@ -11,11 +11,12 @@ import numpy as np
 from ..engines.recent import Recent
 from ..engines.session import session
 from ..errors import ArgumentError, ElementTypeError
+from ..language.display import Displayed, Item
 from ..language.program import Program
 from ..operation.arrays import common_type
 from ..operation.op import Op
 from . import inference
-from .alone import operation_of
+from .alone import items_of, operation_of
 from .arguments import flag, number_type, whole
 from .inputs import Input, as_classes
 from .tensors import Symbol
@@ -26,7 +27,7 @@ from .views import Values, as_seen
 M = TypeVar("M", bound="Module")
 
 
-class Module:
+class Module(Displayed):
     """A part of a network. A class of your own says in `forward` what it computes.
 
     Attributes that are modules are its children, attributes that are nn.Parameter its parameters, and those that are nn.Buffer
@@ -370,6 +371,9 @@ class Module:
     def c_source(self, *shapes: tuple[int, ...]) -> str:
         """The same loop nests as a C file; its function is chainrule_<name of the class>."""
         return inference.c(self, shapes)
+
+    def _items(self) -> Iterator[Item]:
+        return items_of(self)
 
     def as_operation(self) -> tuple[Op, dict[str, str]]:
         """(operation, its input for each name of state_dict and for `input`), where the module is one operation with parameters."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,11 +21,15 @@ from ..engines.recent import Recent
 from ..engines.session import counted, session
 from ..errors import ArgumentError, ShapeError
 from ..language.bind import bind, settings_of
+from ..language.display import Displayed, Item, Title
 from ..language.families import Form
+from ..language.formula import Setter
+from ..language.latex import latex_line
 from ..language.lazy import cached_property
+from ..language.mathml import mathml_line
 from ..language.program import MOST, Program
 from ..language.ranges import define, outline
-from ..language.show import definition_text, header_text, latex_line
+from ..language.show import definition_text, header_text
 from ..language.tree import Definition, reads
 from .arrays import to_array
 from .call import Ready, reference
@@ -33,7 +37,7 @@ from .template import Template
 
 
 @dataclass(eq=False)
-class Op:
+class Op(Displayed):
     """A layer or function given by its formula; see `op`.
 
     Calling it evaluates it: arrays in the header's order (or by name), settings by name.
@@ -161,6 +165,14 @@ class Op:
     def latex(self) -> str:
         """The formulas in LaTeX, a line each."""
         return " \\\\\n".join(latex_line(line, self.definition.axes) for line in self.definition.lines)
+
+    def mathml(self) -> str:
+        """The formulas in MathML, a line each."""
+        return "\n".join(mathml_line(line, self.definition.axes) for line in self.definition.lines)
+
+    def _items(self) -> Iterator[Item]:
+        yield Title(self.header)
+        yield from (Setter(self.definition.axes).line(line) for line in self.definition.lines)
 
     @cached_property
     def floats(self) -> frozenset[str]:

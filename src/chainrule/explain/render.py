@@ -1,0 +1,94 @@
+"""A derivation as text, LaTeX, Markdown or HTML, in the reader's notation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from ..calculus.steps import Step
+from ..errors import ArgumentError
+from ..language.display import Item, Move, Title, in_html, in_latex, in_markdown, page
+from ..language.formula import Setter
+from ..language.layout import Box
+from ..language.notation import USUAL, Notation
+from ..language.shifted import counted_from
+from ..language.show import Axes, line_text
+from ..language.tree import Line, rename_tensors
+from .words import HEADINGS, WORDS
+
+if TYPE_CHECKING:
+    from .derive import Derivation
+
+FORMATS = ("text", "latex", "markdown", "html")
+
+
+def rendered(d: Derivation, form: str = "text", notation: Notation = USUAL) -> str:
+    """The whole derivation: the steps with their reasons, and the lines that they lead to."""
+    if form not in FORMATS:
+        raise ArgumentError(f"format={form!r:.40}: there is no such format; accepted: {', '.join(FORMATS)}")
+    if form == "text":
+        return str(d) if notation == USUAL else in_text(d, notation)
+    if form == "latex":
+        return in_latex(items(d, notation))
+    return in_markdown(items(d, notation)) if form == "markdown" else page(title(d, notation), in_html(items(d, notation)), notation.language)
+
+
+def items(d: Derivation, notation: Notation = USUAL) -> Iterator[Item]:
+    """Title, moves and results."""
+    known = adjoints(d)
+    yield Title(title(d, notation))
+    for step in d.steps:
+        yield Move(box(step.line, step.axes, notation, known), reason(step, notation))
+    yield Title(HEADINGS[notation.language]["result"], 1)
+    for line in d.definition.lines:
+        yield box(line, d.definition.axes, notation, known)
+
+
+def title(d: Derivation, notation: Notation) -> str:
+    return d.title if notation.language == "en" else HEADINGS[notation.language]["title"].format(d.title)
+
+
+def reason(step: Step, notation: Notation) -> str:
+    """Why a step is true, in the reader's language."""
+    return WORDS[notation.language][step.rule].format(*step.about)
+
+
+def adjoints(d: Derivation) -> Mapping[str, str]:
+    """What the derivation says of each adjoint: of which tensor it is one. A tensor of the formula itself is none, whatever its name."""
+    own = d.of.definition.axes
+    found = {}
+    for name in {*d.definition.axes, *(name for s in d.steps for name in s.axes)} - own.keys():
+        stem, total = (name.removesuffix("_total"), "_total") if name.endswith("_total") else (name, "")
+        if stem[1:] not in own and stem.rstrip("0123456789") in own:  # numbered, as the formula has a tensor of that name
+            stem = stem.rstrip("0123456789")
+        if stem[:1] == "d" and stem[1:] in own:
+            found[name] = stem[1:] + total
+    return found
+
+
+def box(line: Line, axes: Axes, notation: Notation, known: Mapping[str, str] | None = None) -> Box:
+    """A line in the reader's notation."""
+    return Setter(axes, notation, known).line(line)
+
+
+def in_text(d: Derivation, notation: Notation) -> str:
+    """The steps as lines of text."""
+    known = adjoints(d)
+    rows = [title(d, notation), ""]
+    for k, step in enumerate(d.steps, 1):
+        rows.append(f"{k:3}. {text(step.line, step.axes, notation, known)}\n        {reason(step, notation)}")
+    rows += [
+        "",
+        HEADINGS[notation.language]["result"] + ":",
+        *(f"    {text(line, d.definition.axes, notation, known)}" for line in d.definition.lines),
+    ]
+    return "\n".join(rows)
+
+
+def text(line: Line, axes: Axes, notation: Notation, known: Mapping[str, str]) -> str:
+    """A line of text with the reader's signs for adjoints."""
+    signs = {"d": "d{0}", "delta": "δ{0}", "partial": "∂E/∂{0}"}
+    names = {name: signs[notation.adjoint].format(of) for name, of in known.items()}
+    moved = counted_from(line, notation.base)
+    new = Line(names.get(line.tensor, line.tensor), moved.letters, moved.ranges, rename_tensors(moved.expr, names), moved.target)
+    return line_text(new, {**axes, **{new: axes[old] for old, new in names.items() if old in axes}})

@@ -1,0 +1,95 @@
+"""What stands between the formulas of a derivation, in the languages that people learn from: one sentence for each rule."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..calculus.steps import ENGLISH, Rule
+
+RUSSIAN: Mapping[Rule, str] = {
+    Rule.GIVEN: "исходная формула прямого прохода",
+    Rule.LOSS: "∂E/∂E = 1",
+    Rule.CHAIN: "правило дифференцирования сложной функции: E зависит от каждого {0}",
+    Rule.SUBSTITUTE: "подставим выражение для {0}",
+    Rule.SUM: "производная суммы равна сумме производных",
+    Rule.MEAN: "производная среднего равна среднему производных",
+    Rule.PRODUCT: "производная произведения",
+    Rule.QUOTIENT: "производная частного",
+    Rule.POWER: "производная степени",
+    Rule.FUNCTION: "производная сложной функции: {0}'(a) = {1}",
+    Rule.CHOICE: "берём производную той ветви, которая выбрана",
+    Rule.WINNER: "{0} — номер наибольшего элемента, из равных — первого",
+    Rule.WON: "от x зависит только тот элемент, на который указывает {0}",
+    Rule.PLACE: "∂x[k]/∂x[r] = δ(k, r)",
+    Rule.COLLAPSE: "{0} оставляет в сумме одно слагаемое: {1}",
+    Rule.BOUNDS: "условия на индексы, которые выполнены всегда, опускаем",
+    Rule.SIMPLIFY: "{0}: {1} = {2}",
+    Rule.PARTS: "каждая часть упрощена",
+    Rule.CANCELS: "{0} сокращается: выходы от него не зависят",
+    Rule.NAME: "обозначим это через {0}",
+    Rule.SAVED: "{0} известно после прямого прохода",
+    Rule.GATHER: "складываем вклады всех вхождений",
+    Rule.NOTHING: "от этой величины ничего не зависит",
+}
+
+FRENCH: Mapping[Rule, str] = {
+    Rule.GIVEN: "la formule de la propagation avant",
+    Rule.LOSS: "∂E/∂E = 1",
+    Rule.CHAIN: "règle de dérivation en chaîne, à travers tous les {0}",
+    Rule.SUBSTITUTE: "on remplace {0} par son expression",
+    Rule.SUM: "la dérivée d'une somme est la somme des dérivées",
+    Rule.MEAN: "la dérivée d'une moyenne est la moyenne des dérivées",
+    Rule.PRODUCT: "dérivée d'un produit",
+    Rule.QUOTIENT: "dérivée d'un quotient",
+    Rule.POWER: "dérivée d'une puissance",
+    Rule.FUNCTION: "dérivée d'une fonction composée : {0}'(a) = {1}",
+    Rule.CHOICE: "la dérivée de la branche retenue",
+    Rule.WINNER: "{0} désigne le plus grand terme, le premier en cas d'égalité",
+    Rule.WON: "seul le terme désigné par {0} dépend de x",
+    Rule.PLACE: "∂x[k]/∂x[r] = δ(k, r)",
+    Rule.COLLAPSE: "{0} ne laisse qu'un terme de la somme : {1}",
+    Rule.BOUNDS: "on omet les conditions sur les indices qui sont toujours vérifiées",
+    Rule.SIMPLIFY: "{0} : {1} = {2}",
+    Rule.PARTS: "chaque partie simplifiée",
+    Rule.CANCELS: "{0} s'élimine : aucune sortie n'en dépend",
+    Rule.NAME: "on note {0} cette quantité",
+    Rule.SAVED: "{0} est connu depuis la propagation avant",
+    Rule.GATHER: "on additionne les contributions de toutes les occurrences",
+    Rule.NOTHING: "rien n'en dépend",
+}
+
+CHINESE: Mapping[Rule, str] = {
+    Rule.GIVEN: "前向传播公式",
+    Rule.LOSS: "∂E/∂E = 1",
+    Rule.CHAIN: "链式法则:对每个 {0} 求和",
+    Rule.SUBSTITUTE: "代入 {0} 的表达式",
+    Rule.SUM: "和的导数等于导数的和",
+    Rule.MEAN: "平均值的导数等于导数的平均值",
+    Rule.PRODUCT: "乘积求导法则",
+    Rule.QUOTIENT: "商的求导法则",
+    Rule.POWER: "幂函数求导法则",
+    Rule.FUNCTION: "复合函数求导:{0}'(a) = {1}",
+    Rule.CHOICE: "取被选中分支的导数",
+    Rule.WINNER: "{0} 记录最大项的位置,相等时取第一个",
+    Rule.WON: "只有 {0} 所指的那一项随 x 变化",
+    Rule.PLACE: "∂x[k]/∂x[r] = δ(k, r)",
+    Rule.COLLAPSE: "{0} 使和式只剩一项:{1}",
+    Rule.BOUNDS: "省略总是成立的下标条件",
+    Rule.SIMPLIFY: "{0}:{1} = {2}",
+    Rule.PARTS: "逐部分化简",
+    Rule.CANCELS: "{0} 相消:输出不随它变化",
+    Rule.NAME: "记作 {0}",
+    Rule.SAVED: "{0} 在前向传播时已经求出",
+    Rule.GATHER: "把各处的贡献相加",
+    Rule.NOTHING: "没有任何量依赖于它",
+}
+
+WORDS: Mapping[str, Mapping[Rule, str]] = {"en": ENGLISH, "ru": RUSSIAN, "fr": FRENCH, "zh": CHINESE}
+
+# What stands over a derivation and its results.
+HEADINGS: Mapping[str, Mapping[str, str]] = {
+    "en": {"title": "{0}", "result": "Result"},
+    "ru": {"title": "Вывод: {0}", "result": "Итог"},
+    "fr": {"title": "Démonstration : {0}", "result": "Résultat"},
+    "zh": {"title": "推导:{0}", "result": "结果"},
+}

@@ -1,0 +1,241 @@
+"""From the tree of a formula to its boxes: brackets where they matter, and signs that can be read in one way only."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from .functions import FUNCTIONS
+from .index import Poly, Quotient
+from .layout import GAP, GREEK, Box, Cases, Fence, Frac, Limits, Name, Number, Root, Row, Scripts, Sign, Words, bracketed, first, joined, last, row
+from .notation import USUAL, Notation
+from .shifted import counted_from
+from .show import ATOM, BINDS, Axes, alone, conjoined, poly_binds, said, without_blocks
+from .tree import Call, Const, Expr, Index, Line, Read, Reduce
+
+RELATIONS = {"==": "=", "!=": "≠", "<": "<", "<=": "≤", ">": ">", ">=": "≥"}
+BINARY = {"+": "+", "-": "-"} | RELATIONS
+IF = {"en": ("if", "otherwise"), "ru": ("если", "иначе"), "fr": ("si", "sinon"), "zh": ("若", "否则")}
+CASES = 1  # a brace has no end at the right: inside anything it stands in brackets
+
+
+def letter(stem: str) -> Box:
+    """A name without number: a letter, a Greek one that is spelled out, or a word."""
+    return Name(GREEK[stem]) if stem in GREEK else Name(stem, upright=len(stem) > 1)
+
+
+def numbered(name: str) -> tuple[str, str]:
+    """A name and the number at its end."""
+    stem = name.rstrip("0123456789")
+    return (stem, name[len(stem) :]) if stem else (name, "")
+
+
+def quantity(name: str) -> Box:
+    """A letter, size or setting: its number is an index."""
+    stem, tail = numbered(name)
+    return Scripts(letter(stem), sub=Number(tail)) if tail else letter(stem)
+
+
+def tensor(name: str) -> Box:
+    """A tensor: its number is above, below are indices."""
+    stem, tail = numbered(name)
+    return Scripts(letter(stem), sup=bracketed(Number(tail))) if tail else letter(stem)
+
+
+@dataclass(frozen=True)
+class Setter:
+    """What sets formulas: the axes of every tensor, the notation, and which tensors are adjoints of which (None: as their names say)."""
+
+    axes: Axes
+    notation: Notation = USUAL
+    adjoints: Mapping[str, str] | None = None
+
+    # Names and numbers -----------------------------------------------------------------------------------------------
+
+    def adjoint_of(self, name: str) -> str | None:
+        """The tensor whose adjoint this is, by the derivation or by its name."""
+        if self.adjoints is not None:
+            return self.adjoints.get(name)
+        if name[:1] != "d" or len(name) == 1:
+            return None
+        of = name[1:]
+        return of if of in self.axes or re.fullmatch(r"[A-Za-z]\d*", of) or numbered(of)[0] in GREEK else None
+
+    def read(self, name: str, index: Box | None = None) -> Box:
+        """A tensor, or one element of it."""
+        of = self.adjoint_of(name)
+        if of is None:
+            return placed(tensor(name), index)
+        of, extra = (of[: -len("_total")], True) if of.endswith("_total") and of not in self.axes else (of, False)
+        if self.notation.adjoint == "partial" and not extra:
+            return Frac(row(Sign("∂"), Name("E")), row(Sign("∂"), placed(tensor(of), index)))
+        if self.notation.adjoint == "d":
+            return row(Name("d", upright=True), placed(tensor(name[1:]), index))
+        above = row(tensor(of), Sign(",", True), Name("total", True)) if extra else tensor(of)
+        return Scripts(Name("δ"), sub=index, sup=above)
+
+    def number(self, value: int | float) -> tuple[Box, int]:
+        minus = (Sign("-", True),) if value < 0 else ()
+        digits, _, power = repr(abs(value)).partition("e")
+        if abs(value) in (math.pi, math.inf):
+            box: Box = Name("π") if abs(value) == math.pi else Name("∞")
+            binds = ATOM
+        elif not power:
+            box, binds = Number(digits), ATOM
+        else:
+            exponent = row(*([Sign("-", True)] if int(power) < 0 else []), Number(str(abs(int(power)))))
+            box, binds = Scripts(Number("10"), sup=exponent), BINDS["**"]
+            if digits != "1":
+                box, binds = row(Number(digits), Sign("⋅"), box), BINDS["*"]
+        return row(*minus, box), BINDS["neg"] if minus else binds
+
+    def poly(self, p: Poly, needed: int = 0) -> Box:
+        """An index expression."""
+        parts: list[Box] = []
+        for m, c in p.terms.items():
+            if c < 0 or parts:
+                parts.append(Sign("-" if c < 0 else "+", True))
+            factors = ([Number(str(abs(c)))] if abs(c) != 1 or not m else []) + [self.atom(a) for a in m]
+            parts.append(joined(factors, "·", True))
+        if not parts:
+            return Number("0")
+        box = row(*parts)
+        return bracketed(box) if needed > 2 and (len(p.terms) > 1 or parts[0] == Sign("-", True)) else box
+
+    def atom(self, a: str | Quotient) -> Box:
+        if isinstance(a, str):
+            return quantity(a)
+        if a.remainder:
+            return bracketed(row(self.poly(a.num, 3), Sign("mod"), self.poly(a.den, 3)))
+        return Fence("⌊", Frac(self.poly(a.num), self.poly(a.den)))
+
+    # Expressions -----------------------------------------------------------------------------------------------------
+
+    def box(self, e: Expr, needed: int = 0) -> Box:
+        """The boxes of an expression; `needed` is how tightly the place around it binds."""
+        box, binds = self.bound(e)
+        return bracketed(box) if binds < needed else box
+
+    def bound(self, e: Expr) -> tuple[Box, int]:
+        """(boxes, how tightly they hold together)."""
+        match e:
+            case Const(value):
+                return self.number(value)
+            case Index(expr):
+                return self.poly(expr), poly_binds(expr)
+            case Read(name, index):
+                box = self.read(name, joined([self.poly(p) for p in index], ",", True) if index else None)
+                return box, BINDS["**"] if isinstance(box, Frac) else ATOM
+            case Reduce():
+                return self.reduction(e), BINDS["*"]
+            case Call("diff", (of, by)):
+                return self.derivative(of, by)
+            case Call("/", (a, b)):
+                return Frac(self.box(a), self.box(b)), BINDS["**"]
+            case Call("**", (a, b)):
+                return self.power(a, self.box(b)), BINDS["**"]
+            case Call("neg", (a,)):
+                return row(Sign("-", True), self.box(a, BINDS["neg"] + 1 if negative(a) else BINDS["*"])), BINDS["neg"]
+            case Call(fn, args) if fn in FUNCTIONS:
+                return self.function(fn, args)
+            case Call("*", (a, b)):
+                chain = conjoined(e)
+                return (Fence("[", self.condition(e)), ATOM) if chain else (self.times(a, b), BINDS["*"])
+            case Call(fn, (a, b)) if fn in RELATIONS:
+                return Fence("[", self.condition(e)), ATOM
+            case Call(fn, (a, b)):
+                right = self.box(b, BINDS[fn] + 1)
+                return row(self.box(a, BINDS[fn]), Sign(BINARY[fn]), bracketed(right) if first(right) == Sign("-", True) else right), BINDS[fn]
+        raise TypeError(e)
+
+    def times(self, a: Expr, b: Expr) -> Box:
+        """A product. A sum in it swallows what follows, unless brackets end it; 2 beside 3 is no 23; a name before a bracket is no function."""
+        left, right = bracketed(self.box(a)) if endless(a) else self.box(a, BINDS["*"]), self.box(b, BINDS["*"] + 1)
+        right = bracketed(right) if first(right) == Sign("-", True) else right
+        dot = isinstance(first(right), Number) or (isinstance(last(left), Name) and isinstance(first(right), Fence))
+        return row(left, Sign("⋅" if dot else "·"), right)
+
+    def power(self, a: Expr, exponent: Box) -> Box:
+        base = self.box(a, ATOM)
+        simple = isinstance(base, (Name, Number, Fence, Root)) or (isinstance(base, Scripts) and base.sup is None)
+        if not simple:  # two superscripts on one name are none, and behind a function's bracket one belongs to nobody
+            return Scripts(bracketed(base), sup=exponent)
+        return Scripts(base, sup=exponent)
+
+    def derivative(self, of: Expr, by: Expr) -> tuple[Box, int]:
+        """∂ of an element over ∂ of another; of a longer expression: it stands behind the fraction."""
+        if isinstance(of, Read) and not isinstance(top := self.box(of), Frac):
+            return Frac(row(Sign("∂"), top), row(Sign("∂"), self.box(by))), BINDS["**"]
+        return row(Frac(Sign("∂"), row(Sign("∂"), self.box(by))), bracketed(self.box(of))), BINDS["**"]
+
+    def function(self, fn: str, args: tuple[Expr, ...]) -> tuple[Box, int]:
+        boxes = [self.box(a) for a in args]
+        match fn:
+            case "sqrt":
+                return Root(boxes[0]), ATOM
+            case "abs":
+                return Fence("|", boxes[0]), ATOM
+            case "floor" | "ceil":
+                return Fence("⌊" if fn == "floor" else "⌈", boxes[0]), ATOM
+            case "exp":
+                return Scripts(Name("e", upright=True), sup=boxes[0]), BINDS["**"]  # upright: a tensor may be called e
+            case "delta":
+                return Scripts(Name("δ"), sub=joined(boxes, ",", True)), ATOM
+            case "where":
+                words = IF[self.notation.language]
+                test = row(Words(words[0]), self.condition(args[0]))
+                return Cases(((boxes[1], test), (boxes[2], Words(words[1])))), CASES
+        return row(called(FUNCTIONS[fn].latex), Fence("(", joined(boxes))), ATOM
+
+    def condition(self, e: Expr) -> Box:
+        """A comparison, a row of them, or what is not 0."""
+        chain = conjoined(e)
+        if chain:
+            (a, one, b), (other, c) = chain
+            return row(self.box(a, 2), Sign(RELATIONS[one]), self.box(b, 2), Sign(RELATIONS[other]), self.box(c, 2))
+        if isinstance(e, Call) and e.fn in RELATIONS:
+            return row(self.box(e.args[0], 2), Sign(RELATIONS[e.fn]), self.box(e.args[1], 2))
+        return row(self.box(e, 2), Sign("≠"), Number("0"))
+
+    def reduction(self, e: Reduce) -> Box:
+        """A letter below the sign stands with its range where no axis says it, as the taps of a window do."""
+        found = alone(e.body, self.axes)
+        plain = [said(x, r, found) for x, r in zip(e.letters, e.ranges, strict=True)]
+        names = [quantity(x) if p else self.range(x, r) for x, r, p in zip(e.letters, e.ranges, plain, strict=True)]
+        below = joined(names, "," if all(plain) else ";", all(plain)) if names else None
+        body = self.box(e.body, BINDS["*"])
+        return row(Limits(str(e.kind), below), GAP, bracketed(body) if first(body) == Sign("-", True) else body)
+
+    def range(self, name: str, size: Poly) -> Box:
+        start = Number(str(self.notation.base))
+        return row(start, Sign("≤"), quantity(name), Sign("≤" if self.notation.base else "<"), self.poly(size))
+
+    def line(self, line: Line, declared: bool = True) -> Box:
+        """A line; what its left side says of ranges stands behind it. Indices count from where the notation says."""
+        line = counted_from(replace(line, expr=without_blocks(line, self.axes)), self.notation.base)
+        found = alone(line.expr, self.axes)
+        ranges = [] if declared else [self.range(x, r) for x, r in zip(line.letters, line.ranges, strict=True) if not said(x, r, found)]
+        return row(self.box(line.read), Sign("="), self.box(line.expr), *(Row((Sign("quad"), r)) for r in ranges))
+
+
+def called(sign: str) -> Box:
+    """What stands before a function's bracket."""
+    word = sign.removeprefix(r"\operatorname{").removesuffix("}").removeprefix("\\")
+    return Name(GREEK[word]) if word in GREEK else Name(word, upright=True, function=True)
+
+
+def placed(base: Box, index: Box | None) -> Box:
+    if index is None:
+        return base
+    return Scripts(base.base, index, base.sup) if isinstance(base, Scripts) else Scripts(base, index)
+
+
+def negative(e: Expr) -> bool:
+    return (isinstance(e, Call) and e.fn == "neg") or (isinstance(e, Const) and e.value < 0)
+
+
+def endless(e: Expr) -> bool:
+    """Whether the text of e ends with the body of a reduction."""
+    return isinstance(e, Reduce) or (isinstance(e, Call) and e.fn == "neg" and endless(e.args[0]))

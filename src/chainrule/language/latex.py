@@ -1,0 +1,91 @@
+"""Formulas as LaTeX that KaTeX (strict) and matplotlib's mathtext read alike: no environment, no command that only one of them knows."""
+
+from __future__ import annotations
+
+from .formula import Setter
+from .functions import FUNCTIONS
+from .layout import GREEK, SIGNS, Box, Cases, Fence, Frac, Limits, Name, Number, Root, Row, Scripts, Sign, Words
+from .notation import USUAL, Notation
+from .show import Axes
+from .tree import Expr, Line
+
+LETTERS = {sign: "\\" + word for word, sign in GREEK.items() if len(word) > 3 or word in ("eta", "phi", "chi", "psi", "rho", "tau", "mu", "nu", "xi")} | {
+    "ε": r"\varepsilon", "λ": r"\lambda", "π": r"\pi", "∞": r"\infty", "δ": r"\delta", "β": r"\beta",
+}  # fmt: skip
+COMMANDS = frozenset(f.latex[1:] for f in FUNCTIONS.values() if f.latex[1:].isalpha())
+LARGE = {"sum": r"\sum", "prod": r"\prod", "max": r"\max", "min": r"\min", "mean": r"\operatorname{mean}", "argmax": r"\operatorname{arg\,max}"}
+OPENS = {"(": "(", "[": "[", "|": "|", "⌊": r"\lfloor ", "⌈": r"\lceil "}
+CLOSES = {"(": ")", "[": "]", "|": "|", "⌊": r" \right\rfloor", "⌈": r" \right\rceil"}
+ESCAPED = str.maketrans({"_": r"\_"})
+
+
+def latex(box: Box) -> str:
+    """The LaTeX of boxes."""
+    match box:
+        case Name(text, upright, function):
+            return name(text, upright, function)
+        case Number(text):
+            return text
+        case Sign(text, tight):
+            found = SIGNS[text][0]
+            return found.strip() if tight and found != " " else found
+        case Words(text):
+            return rf"\text{{{text}}}\;"
+        case Row(parts):
+            return "".join(map(latex, spaced(parts)))
+        case Frac(above, below):
+            return rf"\frac{{{latex(above)}}}{{{latex(below)}}}"
+        case Scripts(base, sub, sup):
+            return latex(base) + (f"^{{{latex(sup)}}}" if sup else "") + (f"_{{{latex(sub)}}}" if sub else "")
+        case Limits(sign, below):
+            return LARGE[sign] + (f"_{{{latex(below)}}}" if below else "")
+        case Fence("(", Number(text)):
+            return f"({text})"
+        case Fence(opens, body):
+            closes = CLOSES[opens]
+            return rf"\left{OPENS[opens]}{latex(body)}" + (closes if len(closes) > 1 else rf"\right{closes}")
+        case Root(body):
+            return rf"\sqrt{{{latex(body)}}}"
+        case Cases(rows):
+            return r"\left\{\substack{" + r" \\ ".join(rf"{latex(value)} \quad {latex(test)}" for value, test in rows) + r"}\right."
+
+
+def name(text: str, upright: bool, function: bool) -> str:
+    if function:
+        return f"\\{text}" if text in COMMANDS else rf"\operatorname{{{text}}}"
+    return LETTERS.get(text) or (rf"\mathrm{{{text.translate(ESCAPED)}}}" if upright else text.translate(ESCAPED))
+
+
+def spaced(parts: tuple[Box, ...]) -> tuple[Box, ...]:
+    r"""A command of letters does not grow into the letter behind it: \alpha x, not \alphax."""
+    out: list[Box] = []
+    for k, part in enumerate(parts):
+        out.append(part)
+        if k + 1 < len(parts) and latex(part)[-1:].isalpha() and "\\" in latex(part) and isinstance(parts[k + 1], (Name, Scripts)):
+            out.append(Sign(" "))
+    return tuple(out)
+
+
+def latex_expression(e: Expr, axes: Axes) -> str:
+    """The LaTeX of an expression."""
+    return latex(Setter(axes).box(e))
+
+
+def latex_name(text: str) -> str:
+    """The LaTeX of a tensor's name."""
+    return latex(Setter({}).read(text))
+
+
+def bracketed(text: str) -> str:
+    return rf"\left({text}\right)"
+
+
+def latex_line(line: Line, axes: Axes, notation: Notation = USUAL) -> str:
+    """A line in LaTeX.
+
+    >>> from .ranges import define
+    >>> d = define("f(x[n,K], w[O,K]) -> y[n,O]\\n y[n,o] = sum[k](w[o,k] * x[n,k])")
+    >>> print(latex_line(d.lines[0], d.axes))
+    y_{n,o} = \\sum_{k} w_{o,k} \\, x_{n,k}
+    """
+    return latex(Setter(axes, notation).line(line))

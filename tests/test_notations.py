@@ -1,0 +1,138 @@
+"""Every notation says the same: formulas that count from 1, adjoints by other names, and words in four languages."""
+
+from __future__ import annotations
+
+import itertools
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import chainrule as cr
+from chainrule.calculus.steps import ENGLISH, Rule
+from chainrule.cli import main
+from chainrule.explain.words import WORDS
+from chainrule.language.functions import Kind
+from chainrule.language.notation import ACCEPTED, Notation
+from chainrule.language.shifted import counted_from
+from chainrule.language.tree import Call, Const, Expr, Index, Line, Read, Reduce
+from tests.plain import whole
+
+
+def value(e: Expr, env: Mapping[str, int], arrays: Mapping[str, np.ndarray], base: int) -> float:
+    """A formula whose letters and places count from `base`, read literally. IndexError: a place outside."""
+    match e:
+        case Const(v):
+            return v
+        case Index(p):
+            return whole(p, env)
+        case Read(name, index):
+            at = [int(whole(p, env)) - base for p in index]
+            if any(not 0 <= k < size for k, size in zip(at, arrays[name].shape, strict=True)):
+                raise IndexError
+            return arrays[name][tuple(at)]
+        case Reduce(kind, letters, ranges, body):
+            found, winner = [], -1
+            for k, at in enumerate(itertools.product(*(range(base, base + int(whole(r, env))) for r in ranges))):
+                try:
+                    v = value(body, {**env, **dict(zip(letters, at, strict=True))}, arrays, base)
+                except IndexError:
+                    continue
+                winner = k if not found or v > max(found) else winner
+                found.append(v)
+            if kind is Kind.ARGMAX:
+                return winner + base
+            return {Kind.SUM: sum, Kind.PROD: np.prod, Kind.MAX: lambda v: max(v, default=-np.inf), Kind.MEAN: lambda v: sum(v) / k}[kind](found)
+        case Call(fn, args):
+            a = [value(x, env, arrays, base) for x in args]
+            return {"+": lambda: a[0] + a[1], "-": lambda: a[0] - a[1], "*": lambda: a[0] * a[1], "/": lambda: a[0] / a[1], "neg": lambda: -a[0],
+                    "**": lambda: a[0] ** a[1], "==": lambda: a[0] == a[1], "<": lambda: a[0] < a[1], "<=": lambda: a[0] <= a[1], "exp": lambda: np.exp(a[0]), "delta": lambda: a[0] == a[1]}[fn]()  # fmt: skip
+    raise TypeError(e)
+
+
+def run(line: Line, sizes: Mapping[str, int], arrays: Mapping[str, np.ndarray], base: int, axes: tuple) -> np.ndarray:
+    out = np.zeros([int(whole(p, sizes)) for p in axes])
+    for at in itertools.product(*(range(base, base + int(whole(r, sizes))) for r in line.ranges)):
+        env = {**sizes, **dict(zip(line.letters, at, strict=True))}
+        out[tuple(int(whole(p, env)) - base for p in line.index)] = value(line.expr, env, arrays, base)
+    return out
+
+
+FORMULAS = [
+    "f(x[n,H]) -> y[n]\n y[n] = sum[i,j](x[n,i] * x[n,j] * delta(i, j+1) * (1 <= i < H-1))",
+    "f(x[n,H], w[K]; s=2, p=1) -> y[n,(H+2*p-K)//s+1]\n y[n,i] = sum[u](w[u] * x[n,s*i+u-p])",
+    "f(x[n,H]) -> y[n,H]\n y[n,i] = i*x[n,H-1-i] + x[n,i//2] + x[n,(i+1)%H]",
+    "f(x[n,H]) -> y[n]\n y[n] = argmax[i](x[n,i])",
+    "f(x[n,H], t[n]: int < H) -> y[n]\n y[n] = sum[i]((i == t[n]) * x[n,i])",
+    "f(x[n,G*P], w[G], v[P]) -> y[n, G*P]\n y[n, g*P+q] = x[n,g*P+q] * w[g] / v[q]",
+    "f(x[n,H]; k=2) -> y[n,H]\n y[n,i] = max[u:k](x[n,2*i+u-1]) ** 2 - exp(x[n,i])",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", FORMULAS)
+def test_formulas_that_count_from_one_have_the_same_values(text: str) -> None:
+    d = cr.op(text).definition
+    sizes = {"N": 2, "H": 6, "K": 3, "G": 2, "P": 3, **dict(d.settings)}
+    rng = np.random.default_rng(0)
+    arrays = {t.name: rng.integers(0, 6, 2) if t.whole else rng.normal(size=[int(whole(p, sizes)) for p in t.axes]) + 3 for t in d.inputs}
+    line, moved = d.lines[-1], counted_from(d.lines[-1], 1)
+    assert (counted_from(line, 0) is line and moved != line) or "i//2" in text
+    np.testing.assert_array_equal(run(moved, sizes, arrays, 1, line.axes), run(line, sizes, arrays, 0, line.axes))
+
+
+def test_every_rule_has_its_words_in_every_language() -> None:
+    assert set(WORDS) == set(ACCEPTED["language"])
+    for language, words in WORDS.items():
+        assert set(words) == set(Rule), language
+        for rule in Rule:
+            fields = {f"{{{k}}}" for k in range(4) if f"{{{k}}}" in ENGLISH[rule]}
+            assert {f"{{{k}}}" for k in range(4) if f"{{{k}}}" in words[rule]} == fields, (language, rule)
+
+
+@pytest.mark.parametrize(
+    "given", [{"base": 2}, {"base": True}, {"language": "de"}, {"adjoint": "nabla"}, {"form": "tensor"}, {"convolution": "corr"}]
+)
+def test_a_notation_that_there_is_not_is_refused(given: dict) -> None:
+    with pytest.raises(cr.ArgumentError, match=f"{next(iter(given))}=.*accepted: "):
+        Notation(**given)
+
+
+TEXTS = {
+    Notation(adjoint="delta", base=1): ("δx[n,i] = δy[n,i] * w[i]", "the forward formula"),
+    Notation(adjoint="partial", language="ru"): ("∂E/∂x[n,i] = ∂E/∂y[n,i] * w[i]", "исходная формула"),
+    Notation(language="zh"): ("dx[n,i] = dy[n,i] * w[i]", "前向传播公式"),
+    Notation(language="fr"): ("dx[n,i] = dy[n,i] * w[i]", "la formule de la propagation avant"),
+}
+
+
+@pytest.mark.parametrize("notation", TEXTS)
+def test_a_derivation_is_written_in_the_readers_notation(notation: Notation) -> None:
+    d = cr.derive("f(x[n,D], w[D]) -> y[n,D]\n y[n,i] = x[n,i]*w[i]", "x")
+    for said in TEXTS[notation]:
+        assert said in d.render("text", notation)
+    for form in ("latex", "markdown", "html"):
+        assert TEXTS[notation][1] in d.render(form, notation)
+    ElementTree.fromstring(
+        d.render("html", notation).partition("\n")[2].replace('<meta charset="utf-8"><meta name="viewport" content="width=device-width">', "")
+    )
+
+
+def test_what_notebooks_ask_for_is_there() -> None:
+    net = cr.nn.Sequential(cr.nn.Linear(4, 3), cr.nn.ReLU())
+    d = cr.derive(cr.ops.softmax, "z")
+    for shown in (cr.ops.softmax, d, d.steps[0], net[0], net):
+        assert shown._repr_latex_().startswith("$$ ") and "$$" in shown._repr_markdown_()
+        assert "<math" in ElementTree.tostring(ElementTree.fromstring(shown._repr_html_())).decode().replace("ns0:", "")
+    assert "### 0: Linear" in net._repr_markdown_() and net._repr_latex_().count("$$") == 4
+
+
+def test_a_tensor_of_the_formula_is_no_adjoint_whatever_its_name() -> None:
+    d = cr.derive("f(x[n], dx[n]) -> y[n]\n y[n] = x[n]*dx[n]", "x")
+    assert d.latex(Notation(adjoint="partial")) == r"\frac{\partial E}{\partial x_{n}} = \frac{\partial E}{\partial y_{n}} \, \mathrm{dx}_{n}"
+
+
+def test_the_command_writes_in_any_notation() -> None:
+    said = CliRunner().invoke(main, ["derive", "linear", "w", "--format", "latex", "--notation", "delta", "--base", "1", "--language", "fr"])
+    assert said.exit_code == 0 and r"\delta^{w}_{o,k} = \sum_{n} \delta^{y}_{n,o} \, x_{n,k}" in said.output and "propagation avant" in said.output
