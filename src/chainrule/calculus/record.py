@@ -21,7 +21,7 @@ from ..language.tree import ZERO, Call, Expr, Line, Read, Reduce, add, fresh_nam
 from .collapse import Collapsed, Contribution, Known, State, Target, apart, bracketed, summed
 from .rules import only
 from .steps import Rule, Step
-from .tidy import neat
+from .tidy import LONGEST, neat, size
 
 Axes = Mapping[str, tuple[Poly, ...]]
 HOLE = Read("#", ())  # what a derivative is taken by, until letters are named
@@ -106,8 +106,10 @@ class _Writer:
         self.there = Read(record.tensor, record.target.index)
         self.last: Expr | None = None
 
-    def step(self, rule: Rule, e: Expr, *about: str) -> None:
-        """A step, where it leads to another formula than the one before."""
+    def step(self, rule: Rule, e: Expr, *about: str, last: bool = False) -> None:
+        """A step, where it leads to another formula than the one before, and to one that somebody might read."""
+        if size(e) > LONGEST and not last:
+            return
         e = neat(e, self.r.known.fixed | self.r.known.axes.keys() | set(self.r.target.letters), self.r.known.floats)
         e = plain(e, self.r.target.spans, self.r.known.axes)
         if e != self.last:
@@ -160,13 +162,14 @@ class _Writer:
     def collapsed(self) -> None:
         """From the places at which a tensor is read to the place that is asked for: plain letters at once, what has to be solved one by one."""
         states = self.at_places()
-        self.step(Rule.PLACE, self.formula(states))
+        if not all(map(_easy, states)):  # deltas that say one thing only are no step of their own
+            self.step(Rule.PLACE, self.formula(states))
         self.solve(states, [{k for k in s.todo if s.index[k].letter} for s in states])
         while first := next((s for s in states if s.todo), None):
             k = first.order[0]
             self.solve(states, [{k} if s.todo and (s.order[0], s.index[k]) == (k, first.index[k]) else set() for s in states])
         results = [p.result for p in self.r.parts]
-        self.step(Rule.GATHER if len(results) > 1 else Rule.BOUNDS, _total(results))
+        self.step(Rule.GATHER if len(results) > 1 else Rule.BOUNDS, _total(results), last=True)
 
     def at_places(self) -> list[State]:
         """The contributions at the places that the lines' own letters say."""
@@ -193,7 +196,7 @@ class _Writer:
                 if found:
                     said[delta] = ", ".join(f"{x} = {v}" for x, v in found.items())
         if said:
-            self.step(Rule.COLLAPSE, self.formula(states), ", ".join(said), ", ".join(said.values()))
+            self.step(Rule.COLLAPSE, self.formula(states), ", ".join(said), ", ".join(said.values()), last=not any(s.todo for s in states))
 
     def formula(self, states: Sequence[State]) -> Expr:
         return _total([s.formula(self.r.target, self.r.known) for s in states])
@@ -203,11 +206,11 @@ class _Writer:
         with that place alone, which is named by the target's letter then."""
         found: dict[str, Poly] = {}
         reads_ = [x.part.index for x in filter(self.matters, use.items) if isinstance(x.part, Read)]
-        for k, (r, size) in enumerate(zip(self.r.target.index, self.r.axes, strict=True)):
+        for k, (r, axis) in enumerate(zip(self.r.target.index, self.r.axes, strict=True)):
             letter = reads_[0][k].letter if reads_ else None
             if letter is None or letter in found or r.letter is None or any(p[k].letter != letter for p in reads_):
                 continue
-            if letter in use.start.around.bound and equal(use.start.around.bound[letter], size, self.r.known.facts):
+            if letter in use.start.around.bound and equal(use.start.around.bound[letter], axis, self.r.known.facts):
                 found[letter] = r
         return found
 
@@ -244,6 +247,12 @@ class _Writer:
         return summed(body, spans, self.r.target.spans, self.r.known)
 
 
+def _easy(s: State) -> bool:
+    """Whether every index is a letter of its own."""
+    letters = [s.index[k].letter for k in s.todo]
+    return len(set(letters)) == len(letters) and all(x in s.summed for x in letters)
+
+
 def _total(parts: Sequence[Expr]) -> Expr:
     out: Expr = ZERO
     for p in parts:
@@ -274,4 +283,4 @@ def rule_of(e: Expr) -> tuple[Rule, tuple[str, ...]]:
         return simple[e.fn], ()
     if e.fn in ("where", "maximum", "minimum"):
         return Rule.CHOICE, ()
-    return Rule.FUNCTION, (e.fn, ALL[e.fn].partials[0] or "0")
+    return Rule.FUNCTION, (e.fn, next(iter(ALL[e.fn].partials), None) or "0")
