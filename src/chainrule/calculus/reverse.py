@@ -10,41 +10,28 @@ and solving φ = r for a letter collapses the delta and that letter's sum (colla
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ..language.digits import fits
-from ..language.functions import Kind
 from ..language.index import Poly
 from ..language.lazy import cached_property
 from ..language.show import definition_text
 from ..language.source import make_room
 from ..language.tree import (
-    ZERO,
-    Call,
     Definition,
     Expr,
-    Index,
     Line,
     Read,
-    Reduce,
     Tensor,
-    direct_reads,
-    div,
-    fresh_name,
-    letters_of,
-    mul,
-    number_of,
     reads,
 )
 from . import zeros
 from .collapse import Contribution, Known, gather
-from .decisions import winner
-from .prepare import active_tensors, distinct, moving, prepared
-from .record import Around, Item, Record, Round, Use, rule_of
-from .rules import chosen, derivative, flat, others
+from .parts import Parts
+from .prepare import active_tensors, prepared
+from .record import Around, Item, Record, Use
 from .shifts import cancelling
-from .steps import Rule, Step
+from .steps import Step
 from .tidy import Moves, fixed, rewriting, tidied
 
 
@@ -89,23 +76,17 @@ def reverse(d: Definition, wrt: Sequence[str]) -> Gradient:
     return _Reverse(prepared(d), tuple(wrt)).run()
 
 
-class _Reverse:
+class _Reverse(Parts):
     def __init__(self, d: Definition, wrt: tuple[str, ...]):
-        self.d, self.wrt = d, wrt
-        self.taken = set(d.names)
+        super().__init__(d, dict(d.axes), set(d.names))
+        self.wrt = wrt
         cancels = cancelling(d)
         self.cancels = tuple(x for x in d.lines if x.tensor in cancels)
         self.active = active_tensors(d, wrt) - cancels
         self.pending: dict[str, _Pending] = {t: _Pending() for t in (*d.axes,)}
         self.fixed = fixed(d)
         self.written, self.carried = zeros.written(d), set[str]()
-        self.axes = dict(d.axes)
         self.adjoint = {t: self.name(f"d{t}") for t in (*d.axes,)}
-
-    def name(self, wanted: str) -> str:
-        found = fresh_name(wanted, self.taken)
-        self.taken.add(found)
-        return found
 
     def run(self) -> Gradient:
         d = self.d
@@ -135,8 +116,7 @@ class _Reverse:
             else:
                 continue
             seed = Read(self.adjoint[line.tensor], line.index)
-            self.decided: list[Line] = []
-            self.line, self.moving = line, moving(line.expr, self.active)
+            self.begin(line, self.active)
             known = self.conditions(line, backward[-1] if backward else None)
             self.push(Item(seed, line.expr, Around(dict(zip(line.letters, line.ranges, strict=True)), tests=known), line.read))
             decisions[line.tensor] = self.decided
@@ -175,84 +155,13 @@ class _Reverse:
         return line
 
     def push(self, start: Item) -> None:
-        """Take the derivative of a line apart, one rule after the other, until nothing but reads is left."""
-        use = Use(self.line, start)
-        items = [start]
-        while (first := next((x for x in items if not isinstance(x.part, Read)), None)) is not None:
-            rule, about = rule_of(first.part)
-            known = len(self.decided)
-            while any(fits := [not isinstance(x.part, Read) and rule_of(x.part) == (rule, about) for x in items]):
-                items = [y for x, fit in zip(items, fits, strict=True) for y in (self.taken_apart(x) if fit else (x,))]
-                if rule is not Rule.SUM and rule is not Rule.PRODUCT:
-                    break  # one function inside another is another step
-            won = tuple(self.decided[known:])
-            use.rounds.append(Round(rule, (won[0].tensor,) if rule is Rule.WON and won else about, tuple(items), won))
-        for item in items:
+        """Take the derivative of a line apart until nothing but reads is left: what arrives at other tensors."""
+        use = Use(self.line, start, self.rounds(start))
+        for item in use.items:
             assert isinstance(item.part, Read)
             self.arrive(item.part.tensor, item.part.index, item.around.under(item.adjoint), item.around)
-        for tensor in dict.fromkeys(x.part.tensor for x in items if isinstance(x.part, Read)):
+        for tensor in dict.fromkeys(x.part.tensor for x in use.items if isinstance(x.part, Read)):
             self.pending[tensor].uses.append(use)
-
-    def taken_apart(self, item: Item) -> list[Item]:
-        """What the derivative of a part is by the rule for it: those of its own parts that move, with their adjoints."""
-        e = item.part
-        if isinstance(e, Reduce):
-            return self.reduction(e, item)
-        assert isinstance(e, Call)
-        out = []
-        for k, a in enumerate(e.args):
-            if id(a) not in self.moving:  # kept alive by its definition
-                continue
-            choice = chosen(e, k)
-            if choice is None:
-                factor = derivative(e, k, e if item.value is None else item.value, self.d.floats)
-                # A quotient keeps its shape, so that formulas read as written by hand.
-                adjoint = div(item.adjoint, e.args[1]) if e.fn == "/" and k == 0 else mul(item.adjoint, factor)
-                if ZERO not in (factor, adjoint):
-                    out.append(Item(adjoint, a, item.around))
-            elif e.fn != "where" and isinstance(a, Read):  # nothing more is multiplied: the decision may stand as a factor
-                out.append(Item(mul(item.adjoint, choice[0]), a, item.around))
-            else:
-                out.append(Item(item.adjoint, a, item.around.where(*choice)))
-        return out
-
-    def reduction(self, e: Reduce, item: Item) -> list[Item]:
-        if e.kind is Kind.ARGMAX or id(e.body) not in self.moving:  # kept alive by its definition
-            return []
-        around, adjoint = item.around, item.adjoint
-        inner = around.bound | dict(zip(e.letters, e.ranges, strict=True))
-        guards = [
-            (p, s) for r in direct_reads(e.body) for p, s in zip(r.index, self.axes[r.tensor], strict=True) if not fits(p, s, inner, self.d.facts)
-        ]
-        # Letters bound in what came from outside get other names than those that are now around it.
-        adjoint = self.apart(adjoint, inner)
-        tests = tuple((self.apart(test, inner), holds) for test, holds in around.tests)
-        bound, around = around.bound, Around(inner, (*around.guards, *guards), tests)
-        if e.kind in (Kind.MAX, Kind.MIN):
-            won = Call("==", (self.decision(e, bound), Index(flat(e.letters, e.ranges))))
-            if isinstance(e.body, Read):
-                adjoint = mul(adjoint, won)
-            else:
-                around = around.where(won, True)
-        elif e.kind is Kind.MEAN:
-            count = Poly.of(1)
-            for size in e.ranges:
-                count = count * size
-            adjoint = div(adjoint, number_of(count))
-        elif e.kind is Kind.PROD:
-            adjoint = mul(adjoint, self.apart(others(e, self.taken), inner))
-        return [Item(adjoint, e.body, around)]
-
-    def apart(self, e: Expr, letters: Mapping[str, Poly]) -> Expr:
-        """e with no letter bound in it that is one of these."""
-        used = set(letters)
-        return distinct(e, used, self.taken) if used & letters_of(e) else e
-
-    def decision(self, e: Reduce, bound: dict[str, Poly]) -> Read:
-        """The saved tensor that says which term of e won."""
-        read = winner(e, bound, self.decided, lambda: self.name(f"a{self.line.tensor}"))
-        self.axes[read.tensor] = tuple(bound[str(p)] for p in read.index)
-        return read
 
     def arrive(self, tensor: str, index: tuple[Poly, ...], adjoint: Expr, around: Around) -> None:
         bound = around.bound
