@@ -245,7 +245,35 @@ def test_second_derivatives_and_tangents() -> None:
     assert cr.derive("f(x) -> y\n y = x**3", "x", order=2).formula == "J = 6 * x"
     t = cr.derive(ops.softmax, "z", mode="forward")
     assert t.formula == "ty[n,k] = (te[n,k] - sum[j](te[n,j]) * y[n,k]) / sum[j](e[n,j])"
-    assert [s.rule for s in t.steps][:2] == [Rule.GIVEN, Rule.CHAIN]
+    assert [s.rule for s in t.steps][:5] == [Rule.CANCELS, Rule.GIVEN, Rule.CHAIN, Rule.FUNCTION, Rule.SUM]
+
+
+TANGENTS = ("attention", "shared_twice", "skip_and_mirror", "no_samples", "product", "max_pool2d-overlap-pad", "norm", "cross_entropy")
+
+
+@pytest.mark.parametrize("what", [*(c for c in CASES if c.id in TANGENTS), 42, 128, 184, 644], ids=lambda c: c.id if isinstance(c, Case) else str(c))
+def test_every_step_of_a_tangent_computes_it(what: Case | int) -> None:
+    f = make(what) if isinstance(what, int) else None
+    op = cr.op(f.text) if f is not None else what.op  # type: ignore[union-attr]
+    arrays = f.arrays(2) if f is not None else what.arrays(2)  # type: ignore[union-attr]
+    numbers = dict(op.definition.settings) | (dict(f.settings) if f is not None else what.numbers)  # type: ignore[union-attr]
+    wrt = [t.name for t in op.definition.inputs if t.whole is None and arrays[t.name].dtype.kind == "f"]
+    rng = np.random.default_rng(5)
+    known = (
+        arrays | {f"t{k}": rng.normal(size=arrays[k].shape) for k in wrt} | {f"d{k}": v for k, v in op.evaluate(arrays, numbers, "reference").items()}
+    )
+    d = cr.derive(op, wrt, mode="forward")
+    assert len({s.formula for s in d.steps}) == len(d.steps)
+    last: dict[str, np.ndarray] = {}
+    for step, whole in readable(d):
+        if step.rule in (Rule.GIVEN, Rule.CANCELS, Rule.WINNER):
+            continue
+        again = cr.op(definition_text(whole))
+        given = {k: v for k, v in numbers.items() if k in dict(again.definition.settings)}
+        found = again.evaluate({t.name: known[t.name] for t in again.definition.inputs}, given, "reference")[step.line.tensor]
+        np.testing.assert_allclose(found, last.setdefault(step.line.tensor, found), rtol=1e-8, atol=1e-10, err_msg=f"{step}")
+    final = [line.tensor for line in d.results]
+    assert {s.line.tensor: s.formula for s in d.steps}[final[-1]] == d.formula.split("\n")[-1]
 
 
 @pytest.mark.parametrize("what, wrt, given, message", [

@@ -97,7 +97,7 @@ def target_of(axes: tuple[Poly, ...], contributions: list[Contribution], known: 
             letters |= {x: size if p.letter else spans[x] for x in names}
             index.append(p)
         else:
-            (new,) = _new_letters(1, blocked)
+            (new,) = new_letters(1, blocked)
             letters[new] = size
             index.append(Poly.name(new))
     return Target(tuple(letters), tuple(letters.values()), tuple(index))
@@ -115,7 +115,7 @@ def _tiles(p: Poly, size: Poly, spans: dict[str, Poly], facts: Facts) -> list[tu
     return [(d.coef, d.size) for d in row[0]]
 
 
-def _new_letters(count: int, blocked: set[str]) -> tuple[str, ...]:
+def new_letters(count: int, blocked: set[str]) -> tuple[str, ...]:
     """Letters for places of a gradient; they are blocked from then on."""
     found = []
     for _ in range(count):
@@ -127,7 +127,7 @@ def _new_letters(count: int, blocked: set[str]) -> tuple[str, ...]:
 def gather(name: str, axes: tuple[Poly, ...], contributions: list[Contribution], known: Known) -> tuple[Line, Target, tuple[Collapsed, ...]]:
     """The line name[r] = … that sums all contributions, its places, and what each contribution collapsed to."""
     if not contributions:
-        line = Line(name, _new_letters(len(axes), set(known.taken)), axes, ZERO)
+        line = Line(name, new_letters(len(axes), set(known.taken)), axes, ZERO)
         return line, Target(line.letters, axes, line.index), ()
     target = target_of(axes, contributions, known)
     parts = tuple(collapse(target, axes, c, known) for c in contributions)
@@ -337,4 +337,4 @@ def _counts(p: Poly, ranges: dict[str, Poly]) -> bool:
     return len(atoms) == 1 and isinstance(atoms[0], Quotient) and atoms[0].num.letter in ranges and next(iter(p.terms.values())) == 1
 
 
-__all__ = ["Collapsed", "Contribution", "Known", "State", "Target", "apart", "bracketed", "collapse", "gather", "summed"]
+__all__ = ["Collapsed", "Contribution", "Known", "State", "Target", "apart", "bracketed", "collapse", "gather", "new_letters", "summed", "sure"]

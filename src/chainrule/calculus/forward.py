@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
 
 from ..language.digits import fits
 from ..language.functions import Kind
@@ -28,36 +27,34 @@ from ..language.tree import (
 )
 from .decisions import winner
 from .prepare import active_tensors, moving, prepared
+from .rates import Rates
 from .rules import chosen, derivative, flat, only, others
 from .shifts import cancelling
-from .steps import Rule, Step
+from .steps import Step
 from .tidy import Moves, rewriting, tidied
 
 
 @dataclass(frozen=True)
 class Tangent:
-    """The derived definition; `seed` names the tangents of inputs, `of` those of outputs; `lines` are the tangents as forward mode gave them,
-    each with the line that it is of, `moves` how they were then rewritten."""
+    """The derived definition; `seed` names the tangents of inputs, `of` those of outputs; `rates` say how each came about, `moves` how its line was
+    then rewritten."""
 
     definition: Definition
     seed: dict[str, str]
     of: dict[str, str]
-    lines: tuple[tuple[Line, Line], ...]
+    rates: Rates
     moves: dict[str, Moves]
 
     @cached_property
     def steps(self) -> tuple[Step, ...]:
-        """The derivation: each line, its tangent, and what that becomes."""
-        axes = {**self.definition.axes, **{t.tensor: t.axes for pair in self.lines for t in pair}}
+        """The derivation of each tangent, in the order in which they are computed."""
         out: list[Step] = []
-        for line, tangent in self.lines:
-            out += [Step(Rule.GIVEN, partial(_same, line), axes), Step(Rule.CHAIN, partial(_same, tangent), axes, (line.tensor,))]
-            out += rewriting(self.moves.get(tangent.tensor, ()), axes)
+        for name, steps in self.rates.steps():
+            more = rewriting(self.moves.get(name, ()), self.rates.axes)
+            there = [s.formula for s in steps]
+            done = there.index(more[-1].formula) + 1 if more and more[-1].formula in there else 0  # the rules alone led to the end
+            out += steps[:done] if done else [*steps, *more]
         return tuple(out)
-
-
-def _same(line: Line) -> Line:
-    return line
 
 
 def forward(d: Definition, wrt: tuple[str, ...]) -> Tangent:
@@ -82,6 +79,7 @@ class Forward:
         d = self.d
         values: list[Line] = []
         tangents: list[Line] = []
+        decided: dict[str, tuple[Line, ...]] = {}
         for line in d.lines:
             values.append(line)
             self.line, self.moving = line, moving(line.expr, self.active)
@@ -89,6 +87,7 @@ class Forward:
             bound = dict(zip(line.letters, line.ranges, strict=True))
             expr = self.of(line.expr, bound, line.read)
             values += self.extra
+            decided[line.tensor] = tuple(self.extra)
             if line.tensor in self.active or line.tensor in {t.name for t in d.outputs}:
                 tangents.append(replace(line, tensor=self.tangent[line.tensor], expr=expr))
         by_name = {t.name: t for t in d.inputs}
@@ -97,9 +96,9 @@ class Forward:
         label = fresh_name(f"{d.name}_tangent", self.taken)
         derived = Definition(label, inputs, d.settings, outputs, (*values, *tangents), d.sample_size)
         derived, moves = tidied(derived, len(values))
-        known = {x.tensor: x for x in d.lines}
-        pairs = tuple((known[t], x) for t in known for x in tangents if x.tensor == self.tangent[t])
-        return Tangent(derived, {t: self.tangent[t] for t in self.wrt}, {t.name: self.tangent[t.name] for t in d.outputs}, pairs, moves)
+        axes = self.axes | {x.tensor: x.axes for x in (*values, *tangents)}
+        rates = Rates(d, self.active, self.tangent, tuple(tangents), decided, axes)
+        return Tangent(derived, {t: self.tangent[t] for t in self.wrt}, {t.name: self.tangent[t.name] for t in d.outputs}, rates, moves)
 
     def by_itself(self, e: Expr, bound: dict[str, Poly]) -> Expr:
         """The tangent of an expression that is no line, with nothing but what the inputs change by."""

@@ -31,6 +31,7 @@ class Parts:
         """The line that is taken apart next; active: the tensors that move."""
         self.line, self.moving = line, moving(line.expr, active)
         self.decided: list[Line] = []
+        self.told: list[Line] = []  # those that a rule made use of
 
     def rounds(self, start: Item) -> list[Round]:
         """What becomes of a line's derivative, one rule after the other."""
@@ -38,12 +39,12 @@ class Parts:
         items = [start]
         while (first := next((x for x in items if not isinstance(x.part, Read)), None)) is not None:
             rule, about = rule_of(first.part)
-            known = len(self.decided)
+            self.told = []
             while any(fits := [not isinstance(x.part, Read) and rule_of(x.part) == (rule, about) for x in items]):
                 items = [y for x, fit in zip(items, fits, strict=True) for y in (self.taken_apart(x) if fit else (x,))]
                 if rule is not Rule.SUM and rule is not Rule.PRODUCT:
                     break  # one function inside another is another step
-            won = tuple(self.decided[known:])
+            won = tuple(self.told)
             found.append(Round(rule, (won[0].tensor,) if rule is Rule.WON and won else about, tuple(items), won))
         return found
 
@@ -106,4 +107,5 @@ class Parts:
         """The saved tensor that says which term of e won."""
         read = winner(e, bound, self.decided, lambda: self.name(f"a{self.line.tensor}"))
         self.axes[read.tensor] = tuple(bound[str(p)] for p in read.index)
+        self.told.append(next(x for x in self.decided if x.tensor == read.tensor))
         return read
