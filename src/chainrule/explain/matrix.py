@@ -47,10 +47,9 @@ def matrix_line(line: Line, setter: Setter) -> Box | None:
         return None
     ranges = dict(zip(line.letters, line.ranges, strict=True))
     for e in walk(line.expr):
-        if isinstance(e, Reduce):
-            ranges |= dict(zip(e.letters, e.ranges, strict=True))
-    if len(ranges) != len(line.letters) + sum(len(e.letters) for e in walk(line.expr) if isinstance(e, Reduce)):
-        return None  # a letter that is bound twice
+        for x, size in zip(e.letters, e.ranges, strict=True) if isinstance(e, Reduce) else ():
+            if ranges.setdefault(x, size) != size or x in line.letters:
+                return None
     whole = Whole(setter, ranges)
     at = (*line.letters, None, None)[:2]
     try:
@@ -92,7 +91,7 @@ class Whole:
         match e:
             case Read():
                 return self.read(e, r, c)
-            case Call("*" | "/") | Reduce(Kind.SUM | Kind.MEAN):
+            case Call("*" | "/") | Reduce(Kind.SUM | Kind.MEAN) | Call("where", (_, _, Const(0))):
                 return self.product(e, r, c)
             case Call("**", (a, b)) if not self.free(b) and not letters_of(b):
                 return self.power(self.shown(a, r, c), self.setter.box(b))
@@ -185,8 +184,11 @@ class Whole:
             case Call("/", (a, b)):
                 self.collect(a, up, above, below, factors)
                 self.collect(b, not up, above, below, factors)
+            case Call("where", (Call(fn) as test, value, Const(0))) if fn in RELATIONS and up:  # a bracket that is 0 or 1
+                self.collect(test, up, above, below, factors)
+                self.collect(value, up, above, below, factors)
             case Reduce(Kind.SUM | Kind.MEAN, letters, ranges, body) if letters and up:
-                if not set(letters) <= self.free(body):
+                if not set(letters) <= self.free(body) or any(set(letters) & self.free(f) for f, _ in factors):
                     raise NoMatrix
                 if e.kind is Kind.MEAN:
                     below += [number_of(size) for size in ranges]
