@@ -91,7 +91,9 @@ class Whole:
         match e:
             case Read():
                 return self.read(e, r, c)
-            case Call("*" | "/") | Reduce(Kind.SUM | Kind.MEAN) | Call("where", (_, _, Const(0))):
+            case Call("*" | "/") | Reduce(Kind.SUM | Kind.MEAN):
+                return self.product(e, r, c)
+            case Call("where", (Call(fn), _, Const(0))) if fn in RELATIONS:
                 return self.product(e, r, c)
             case Call("**", (a, b)) if not self.free(b) and not letters_of(b):
                 return self.power(self.shown(a, r, c), self.setter.box(b))
@@ -165,6 +167,8 @@ class Whole:
         below: list[Expr] = []
         factors: list[tuple[Expr, bool]] = []
         self.collect(e, True, above, below, factors)
+        if factors == [(e, True)]:  # a sum that drops terms, which no matrix does
+            raise NoMatrix
         edges: dict[frozenset[str], list[tuple[Expr, bool]]] = {}
         for f, up in factors:
             edges.setdefault(frozenset(self.free(f)), []).append((f, up))
