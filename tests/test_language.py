@@ -20,7 +20,8 @@ from tests.cases import CASES, Case
 def test_text_parses_back_to_the_same_formula(case: Case) -> None:
     d = case.op.definition
     assert define(definition_text(d)) == d
-    assert case.op.latex().count("{") == case.op.latex().count("}")
+    latex = case.op.latex().replace(r"\{", "")  # a brace that is shown
+    assert latex.count("{") == latex.count("}")
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c.id)

@@ -110,7 +110,7 @@ def test_the_latex_of_every_number_is_read(name: str) -> None:
     assert len(rows) > 2
     for f in rows[:: max(1, len(rows) // 4)]:
         TEX.parse(f"${f}$")
-    document = w.latex()
+    document = w.latex().replace(r"\{", "")  # a brace that is shown
     for a, b in [(r"\begin{align*}", r"\end{align*}"), (r"\begin{bmatrix}", r"\end{bmatrix}"), (r"\[ ", r" \]"), ("{", "}")]:
         assert document.replace(r"\{", "").count(a) == document.count(b) > 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -52,7 +53,27 @@ def formula_of(row: Row, shown: Mapping[str, str]) -> str:
 
 def derived_of(row: Row, shown: Mapping[str, str]) -> str:
     """The gradient's line, with those that it reads where these do not stand above."""
-    return code("\n".join(row.derived[-1:] if row.formula in shown else row.derived))
+    lines = row.derived[-1:] if row.formula in shown else row.derived
+    return code("\n".join(lines)) + "".join(f"<br>longer: {why}" for why in longer_by(row, lines))
+
+
+def longer_by(row: Row, lines: Sequence[str]) -> list[str]:
+    """Why ours says more than the document's line."""
+    if not lines:
+        return []
+    d = row.op.definition
+    right = lines[-1].partition(" = ")[2]
+    seeds = [f"d{t.name}" for t in d.outputs if re.search(rf"(?<!\w)d{t.name}(?!\w)", " ".join(x.partition(" = ")[2] for x in lines))]
+    own = {x.partition(" = ")[0].partition("[")[0] for x in lines}
+    found = [
+        f"{seed} in front is 1 for the document, where {seed[1:]} is what is differentiated"
+        for seed in seeds
+        if seed not in own and "∂E" not in row.says
+    ]
+    found += ["each adjoint on the way has its line"] if len(lines) > 1 else []
+    found += ["the winner of each window is compared with this cell"] if re.search(r"\(a\w+\[[^]]*\] ==", right) else []
+    found += ["the sum over the targets is not taken for 1"] if re.search(r"sum\[\w+\]\(t\[", right) else []
+    return found
 
 
 def verdict_of(row: Row) -> str:

@@ -75,6 +75,7 @@ class Collapsed:
 
     result: Expr
     moves: tuple[Move, ...]
+    easy: bool = False  # every index is a letter of its own
 
 
 @dataclass(frozen=True)
@@ -178,7 +179,8 @@ def collapse(target: Target, axes: tuple[Poly, ...], c: Contribution, known: Kno
             plain = [said] if at_once else []
             moves.append(Move(Rule.COLLAPSE, said, partial(new.formula, target, known)))
         state = new
-    return Collapsed(state.formula(target, known), tuple(moves))
+    easy = len(moves) == 2 and all(p.letter is not None for p in c.index)
+    return Collapsed(state.formula(target, known), tuple(moves), easy)
 
 
 @dataclass(frozen=True)

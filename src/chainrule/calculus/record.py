@@ -19,7 +19,7 @@ from ..language.tree import ONE, ZERO, Call, Expr, Line, Read, Reduce, add, fres
 from .collapse import Collapsed, Contribution, Known, Target, apart, bracketed, summed
 from .rules import only
 from .steps import Rule, Step
-from .tidy import neat
+from .tidy import LONGEST, neat, size
 
 Axes = Mapping[str, tuple[Poly, ...]]
 HOLE = Read("#", ())  # what a derivative is taken by, until letters are named
@@ -98,8 +98,10 @@ class _Writer:
         self.there = Read(record.tensor, record.target.index)
         self.last: Expr | None = None
 
-    def step(self, rule: Rule, e: Expr, *about: str) -> None:
-        """A step, where it leads to another formula than the one before."""
+    def step(self, rule: Rule, e: Expr, *about: str, last: bool = False) -> None:
+        """A step, where it leads to another formula than the one before, and to one that somebody might read."""
+        if size(e) > LONGEST and not last:
+            return
         e = neat(e, self.r.known.fixed | self.r.known.axes.keys() | set(self.r.target.letters), self.r.known.floats)
         if e != self.last:
             line = self.r.target.line(self.r.name, e)
@@ -126,30 +128,45 @@ class _Writer:
                 self.give(Rule.GIVEN, use.line)
         states = [self.whole((use.start,)) for use in uses]
         self.step(Rule.CHAIN, _total(states), ", ".join(use.line.tensor for use in uses if use.line is not None))
-        for k, use in enumerate(uses):
-            before: tuple[Item, ...] = (use.start,)
-            for turn in use.rounds:
-                items = tuple(item for item in turn.items if self.matters(item))
-                for line in turn.lines:
-                    self.give(Rule.WINNER, line, line.tensor)
-                if items != before:
-                    states[k] = self.whole(items)
-                    self.step(turn.rule, _total(states), *turn.about)
-                before = items
+        waiting = [self.turns(use) for use in uses]
+        while (first := next((turns[0] for turns in waiting if turns), None)) is not None:
+            for k, turns in enumerate(waiting):  # one rule, wherever it is next
+                if turns and (turns[0].rule, turns[0].about) == (first.rule, first.about):
+                    turn = turns.pop(0)
+                    for line in turn.lines:
+                        self.give(Rule.WINNER, line, line.tensor)
+                    states[k] = self.whole(turn.items)
+            self.step(first.rule, _total(states), *first.about)
         self.collapsed()
         return self.out
 
+    def turns(self, use: Use) -> list[Round]:
+        """The rounds of a use that change what is said of this tensor."""
+        out: list[Round] = []
+        before: tuple[Item, ...] = (use.start,)
+        for turn in use.rounds:
+            items = tuple(item for item in turn.items if self.matters(item))
+            if items != before or turn.lines:
+                out.append(replace(turn, items=items))
+            before = items
+        return out
+
     def collapsed(self) -> None:
-        """From the places at which a tensor is read to the place that is asked for."""
-        parts = [list(p.moves) for p in self.r.parts]
-        states = [moves[0].e if moves else p.result for p, moves in zip(self.r.parts, parts, strict=True)]
-        self.step(Rule.PLACE, _total(states))
-        for k, p in enumerate(self.r.parts):
-            for move in p.moves[1:]:
-                states[k] = move.e
-                self.step(move.rule, _total(states), *move.about)
-            states[k] = p.result
-        self.step(Rule.GATHER if len(states) > 1 else Rule.BOUNDS, _total(states))
+        """From the places at which a tensor is read to the place that is asked for, all contributions side by side."""
+        moves = [p.moves for p in self.r.parts]
+        states = [m[0].e if m else p.result for p, m in zip(self.r.parts, moves, strict=True)]
+        if not moves or not all(p.easy for p in self.r.parts):  # deltas that say one thing only are no step of their own
+            self.step(Rule.PLACE, _total(states))
+        longest = max(map(len, moves), default=0)
+        for k in range(1, longest):
+            about: dict[tuple[str, ...], None] = {}
+            for j, m in enumerate(moves):
+                if k < len(m):
+                    states[j] = m[k].e
+                    about[m[k].about] = None
+            self.step(Rule.COLLAPSE, _total(states), *map("; ".join, zip(*about, strict=True)), last=k + 1 == longest)
+        states = [p.result for p in self.r.parts]
+        self.step(Rule.GATHER if len(states) > 1 else Rule.BOUNDS, _total(states), last=True)
 
     def matters(self, item: Item) -> bool:
         return any(r.tensor == self.r.tensor for r in reads(item.part))
@@ -204,4 +221,4 @@ def rule_of(e: Expr) -> tuple[Rule, tuple[str, ...]]:
         return simple[e.fn], ()
     if e.fn in ("where", "maximum", "minimum"):
         return Rule.CHOICE, ()
-    return Rule.FUNCTION, (e.fn, ALL[e.fn].partials[0] or "0")
+    return Rule.FUNCTION, (e.fn, next(iter(ALL[e.fn].partials), None) or "0")

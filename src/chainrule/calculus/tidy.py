@@ -60,7 +60,8 @@ def rewriting(moves: Moves, axes: Mapping[str, tuple[Poly, ...]]) -> list[Step]:
     """The steps by which a line was rewritten; several by one law in a row are one."""
     out: list[Step] = []
     for k, m in enumerate(moves):
-        if m.by is not None and k + 1 < len(moves) and moves[k + 1].by is m.by:
+        last = k + 1 == len(moves)
+        if not last and ((m.by is not None and moves[k + 1].by is m.by) or size(m.line.expr) > LONGEST):
             continue
         about = (m.by.name, m.by.left, m.by.right) if m.by is not None else (m.what,)
         rule = Rule.SIMPLIFY if m.by is not None else Rule.SUBSTITUTE if m.what else Rule.PARTS
@@ -72,6 +73,7 @@ def _line_of(m: Move) -> Line:
     return m.line
 
 
+LONGEST = 200  # nodes of a formula that is a step: nobody reads longer ones, but the last
 LARGEST = 300  # nodes of what is rewritten as a whole; of what is longer the parts are, or it would take long
 
 
@@ -158,6 +160,8 @@ class _Tidy:
         if _length(short.expr) >= _length(put.expr):
             return False
         wide = all(len(r.index) >= len(line.letters) for r in at)  # else what is one number for many places would be computed at each
+        if wide and size(short.expr) <= size(line.expr) + size(source.expr) // 2 and _sums(short.expr) <= _sums(line.expr):
+            return _work(short.expr) <= _work(line.expr) + _work(source.expr)  # the line alone is hardly longer than before
         return once or (wide and size(short.expr) < size(line.expr) + size(source.expr) and _work(short.expr) <= _work(line.expr))
 
     def put(self, e: Expr, source: Line, around: set[str]) -> Expr:
@@ -221,6 +225,10 @@ def _minus(e: Expr, floats: Collection[str]) -> Expr | None:
 def _length(e: Expr) -> tuple[int, int]:
     """How long an expression is, and of how many tensors."""
     return size(e), len({r.tensor for r in reads(e)})
+
+
+def _sums(e: Expr) -> int:
+    return sum(isinstance(x, Reduce) for x in walk(e))
 
 
 def _work(e: Expr) -> int:

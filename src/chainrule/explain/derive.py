@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from ..calculus.reverse import Gradient, reverse
 from ..calculus.steps import Rule, Step
@@ -14,7 +15,7 @@ from ..language.latex import latex
 from ..language.mathml import document
 from ..language.notation import USUAL, Notation
 from ..language.show import header_text, line_text
-from ..language.tree import ONE, Call, Definition, Expr, Line, Read, needed, rebuild
+from ..language.tree import ONE, Call, Const, Definition, Expr, Line, Read, mul, needed, neg, rebuild
 from ..nn.module import Module
 from ..operation.derivative import named, with_numbers
 from ..operation.op import Op
@@ -64,6 +65,12 @@ class Derivation(Displayed):
         """The whole derivation with its reasons, as "text", "latex" or "markdown" (parts of documents) or "html" (a page), in the reader's notation."""
         return rendered(self, format, notation)
 
+    def markdown(self, notation: Notation = USUAL) -> str:
+        return self.render("markdown", notation)
+
+    def html(self, notation: Notation = USUAL) -> str:
+        return self.render("html", notation)
+
     def _items(self) -> Iterator[Item]:
         return items(self)
 
@@ -101,7 +108,8 @@ def derive(
 
     wrt: an input by its name in the formula or, of a program, layer or network, by its public name; several; or (None) all that can move.
     mode: "reverse" (the gradient of a loss), "forward" (what outputs change by), "jacobian" (one output by one input; `cases` says what it is where indices are
-    equal). order: 2 derives the derivative again. expand: with sizes given, sums are written out term by term. loss, input, targets: of a network, its loss
+    equal). order: 2 for how the gradient of a loss, or else the
+    Jacobian, changes with the input again. expand: with sizes given, sums are written out term by term. loss, input, targets: of a network, its loss
     and the shapes of inputs and targets without samples. given: settings and sizes, which stand as numbers in the formulas then.
 
     >>> from chainrule.ops import linear, softmax
@@ -126,8 +134,8 @@ def derive(
     else:
         made = _reverse(op, names)
     if order == 2:
-        first = made
-        made = _reverse(made.op, names)
+        first = made if mode != "reverse" or _is_loss(op.definition) else _jacobian(op, names)
+        made = _forward(first.op, names) if mode == "forward" else _jacobian(first.op, names)
         made = replace(made, steps=tuple(_distinct([*first.steps, *made.steps])), title=f"second derivative: {first.title}", of=op)
     made = replace(made, wrt=wrt if isinstance(wrt, str) else tuple(public_name(public, n) for n in names))
     return _written_out(made) if expand else made
@@ -144,10 +152,27 @@ def _operation(what: object, input: object, loss: object, targets: Shapes | None
         shape = input if input is not None else what.input.shape if what.input is not None else None
         if shape is None:
             raise ArgumentError("input=None: the shape of what goes into the network is not known; accepted: input=(1, 28, 28), without samples")
-        assert isinstance(shape, Sequence)
-        shapes = shape if shape and not isinstance(shape[0], int) else [shape]
-        return network(what, [tuple(s) for s in shapes], loss, targets)
-    return named(what)
+        return network(what, _shapes(shape, "input"), loss, None if targets is None else _shapes(targets, "targets"))
+    told = [k for k, v in (("input", input), ("loss", loss), ("targets", targets)) if v is not None]
+    if told:
+        raise ArgumentError(f"{told[0]}: of what is no network; accepted: a module of chainrule.nn, with input=(1, 28, 28) and loss=…")
+    try:
+        return named(what)
+    except ArgumentError as e:
+        if not isinstance(what, Module):
+            raise
+        raise ArgumentError(f"{e}; or the shape of its input without samples, as in input=(1, 28, 28)") from None
+
+
+def _shapes(value: object, what: str) -> list[tuple[int, ...]]:
+    """One shape, or several, without samples."""
+    if isinstance(value, int):
+        return [(value,)]
+    if isinstance(value, (list, tuple)) and all(isinstance(k, int) for k in value):
+        return [tuple(value)]
+    if isinstance(value, (list, tuple)) and all(isinstance(s, (list, tuple)) and all(isinstance(k, int) for k in s) for s in value):
+        return [tuple(s) for s in value]
+    raise ArgumentError(f"{what}={value!r:.60}: no shape; accepted: sizes without samples, as in (1, 28, 28), or a list of such")
 
 
 def _names(op: Op, wrt: object, public: Mapping[str, str]) -> tuple[str, ...]:
@@ -167,7 +192,7 @@ def _names(op: Op, wrt: object, public: Mapping[str, str]) -> tuple[str, ...]:
 
 def _reverse(op: Op, names: tuple[str, ...]) -> Derivation:
     d = op.definition
-    is_loss = [t.name for t in d.outputs] == [LOSS] and not d.outputs[0].axes
+    is_loss = _is_loss(d)
     g = reverse(d, names)
     steps = list(_ordered(g))
     if is_loss:
@@ -182,6 +207,11 @@ def _reverse(op: Op, names: tuple[str, ...]) -> Derivation:
     steps = _distinct(_put_in(steps, more))
     title = ", ".join(f"∂E/∂{n}" for n in names) + f" of {header_text(d)}"
     return Derivation(op, names, tuple(steps), op.derived(derived), results, title, {})
+
+
+def _is_loss(d: Definition) -> bool:
+    """Whether the only output is one number called E."""
+    return [t.name for t in d.outputs] == [LOSS] and not d.outputs[0].axes
 
 
 def _ordered(g: Gradient) -> Iterable[Step]:
@@ -206,8 +236,11 @@ def _with_one(e: Expr, seed: str) -> Expr:
     if e == Read(seed, ()):
         return ONE
     new = rebuild(e, lambda a: _with_one(a, seed))
-    if isinstance(new, Call) and new.fn == "*" and ONE in new.args:
-        return new.args[1] if new.args[0] == ONE else new.args[0]
+    match new:
+        case Call("neg", (a,)) if a == ONE or isinstance(a, Call):
+            return neg(a)
+        case Call("*", (a, b)) if isinstance(a, Const) or isinstance(b, Const):
+            return mul(a, b)
     return new
 
 
@@ -265,4 +298,9 @@ def _reverse_plain(op: Op, names: tuple[str, ...]) -> Gradient:
 
 def _written_out(made: Derivation) -> Derivation:
     d, lines = written_out(made.definition, [x.tensor for x in made.results])
-    return replace(made, op=made.of.derived(d), results=tuple(lines), steps=made.steps)
+    steps = [Step(Rule.SUBSTITUTE, partial(_itself, x), d.axes, ("each index",)) for x in lines]
+    return replace(made, op=made.of.derived(d), results=tuple(lines), steps=tuple(_distinct([*made.steps, *steps])))
+
+
+def _itself(line: Line) -> Line:
+    return line

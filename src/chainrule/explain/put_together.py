@@ -80,11 +80,13 @@ def network(net: Module, shapes: Shapes, loss: object = None, targets: Shapes | 
         program = net.program(*((1, *s) for s in shapes))
         return Op.of(program.definition), dict(program.names)
     outputs = net.program(*((1, *s) for s in shapes)).definition.outputs
+    sizes = {p.constant for t in outputs for p in t.axes}
+    samples = next(k for k in range(2, len(sizes) + 3) if k not in sizes)  # no other axis: nothing is taken for samples that is none
     whole = _WithLoss(net, loss, len(shapes))
     last: Exception | None = None
     for guess in [targets] if targets is not None else _targets(outputs):
         try:
-            program = whole.program(*((1, *s) for s in shapes), *((1, *s) for s in guess))
+            program = whole.program(*((samples, *s) for s in shapes), *((samples, *s) for s in guess))
             break
         except (ShapeError, ArgumentError) as e:
             last = last or e
@@ -128,7 +130,7 @@ def _readable(d: Definition, public: Mapping[str, str], inputs: int) -> tuple[Op
             plain, known = path[-1], path[-1]
         else:
             plain, known = path[-1] + "_".join(path[:-1]), ".".join(path)
-        swap[tensor] = fresh_name(plain, taken)
+        swap[tensor] = fresh_name(plain if plain.isidentifier() else tensor, taken)
         taken.add(swap[tensor])
         names[known] = swap[tensor]
     return Op.of(renamed(d, swap)), names
