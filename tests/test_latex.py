@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import re
 import shutil
@@ -16,6 +15,7 @@ import pytest
 from matplotlib.mathtext import MathTextParser
 
 import chainrule as cr
+from chainrule.explain.render import in_form
 from chainrule.language.formula import Setter
 from chainrule.language.latex import latex, latex_line
 from chainrule.language.layout import Box, Cases, Limits, Name, Number, Row, Scripts, Sign, Words
@@ -63,8 +63,8 @@ def shapes(box: Box) -> Iterator[Box]:
                 if is_dataclass(b):
                     yield from shapes(b)
     if isinstance(box, Row):
-        for pair in itertools.pairwise(box.parts):
-            yield Row((atom, *(x if isinstance(x, Sign | Number | Words | Limits) else flat(x) for x in pair), atom))
+        for x in box.parts:
+            yield Row((atom, x if isinstance(x, Sign | Words | Limits) else flat(x), atom))
     else:
         yield flat(box)
 
@@ -89,6 +89,8 @@ def flat(box: Box) -> Box:
 
 NOTATIONS = [Notation(), Notation(adjoint="delta", base=1, language="ru"), Notation(adjoint="partial", language="zh")]
 
+FORMS = [Notation(form="matrix"), Notation(adjoint="delta", form="matrix", base=1, convolution="convolution")]
+
 
 @pytest.fixture(scope="module")
 def boxes() -> list[Box]:
@@ -97,6 +99,7 @@ def boxes() -> list[Box]:
     for op in dict.fromkeys(getattr(cr.ops, name) for name in cr.ops.__all__):
         for k, (line, axes) in enumerate(lines_of(op)):
             seen[Setter(axes, NOTATIONS[k % 3]).line(line, declared=False)] = None
+            seen |= dict.fromkeys(filter(None, [in_form(line, axes, FORMS[k % 2], None)]))
     return list(seen)
 
 
@@ -110,7 +113,7 @@ def test_katex_reads_every_line(boxes: list[Box]) -> None:
 def test_matplotlib_reads_every_line(boxes: list[Box]) -> None:
     """Lines of definitions whole, as many as its slow reader takes in seconds; of all lines every place where something stands in something else."""
     parser = MathTextParser("path")
-    short = [b for b in boxes if len(latex(b)) < 160][::8]
+    short = [b for b in boxes if len(latex(b)) < 160][::16]
     for box in [*short, *dict.fromkeys(s for b in boxes for s in shapes(b))]:
         text = latex(box).strip() or "a"
         try:

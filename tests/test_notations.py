@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import doctest
 import itertools
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -136,3 +138,9 @@ def test_a_tensor_of_the_formula_is_no_adjoint_whatever_its_name() -> None:
 def test_the_command_writes_in_any_notation() -> None:
     said = CliRunner().invoke(main, ["derive", "linear", "w", "--format", "latex", "--notation", "delta", "--base", "1", "--language", "fr"])
     assert said.exit_code == 0 and r"\delta^{w}_{o,k} = \sum_{n} \delta^{y}_{n,o} \, x_{n,k}" in said.output and "propagation avant" in said.output
+
+
+def test_the_page_on_formats_is_true() -> None:
+    page = Path(__file__).parents[1] / "docs" / "formats.md"
+    found = doctest.testfile(str(page), module_relative=False, encoding="utf-8")
+    assert found.attempted >= 4 and found.failed == 0

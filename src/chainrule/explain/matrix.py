@@ -47,10 +47,9 @@ def matrix_line(line: Line, setter: Setter) -> Box | None:
         return None
     ranges = dict(zip(line.letters, line.ranges, strict=True))
     for e in walk(line.expr):
-        if isinstance(e, Reduce):
-            ranges |= dict(zip(e.letters, e.ranges, strict=True))
-    if len(ranges) != len(line.letters) + sum(len(e.letters) for e in walk(line.expr) if isinstance(e, Reduce)):
-        return None  # a letter that is bound twice
+        for x, size in zip(e.letters, e.ranges, strict=True) if isinstance(e, Reduce) else ():
+            if ranges.setdefault(x, size) != size or x in line.letters:
+                return None
     whole = Whole(setter, ranges)
     at = (*line.letters, None, None)[:2]
     try:
@@ -93,6 +92,8 @@ class Whole:
             case Read():
                 return self.read(e, r, c)
             case Call("*" | "/") | Reduce(Kind.SUM | Kind.MEAN):
+                return self.product(e, r, c)
+            case Call("where", (Call(fn), _, Const(0))) if fn in RELATIONS:
                 return self.product(e, r, c)
             case Call("**", (a, b)) if not self.free(b) and not letters_of(b):
                 return self.power(self.shown(a, r, c), self.setter.box(b))
@@ -166,6 +167,8 @@ class Whole:
         below: list[Expr] = []
         factors: list[tuple[Expr, bool]] = []
         self.collect(e, True, above, below, factors)
+        if factors == [(e, True)]:  # a sum that drops terms, which no matrix does
+            raise NoMatrix
         edges: dict[frozenset[str], list[tuple[Expr, bool]]] = {}
         for f, up in factors:
             edges.setdefault(frozenset(self.free(f)), []).append((f, up))
@@ -185,8 +188,11 @@ class Whole:
             case Call("/", (a, b)):
                 self.collect(a, up, above, below, factors)
                 self.collect(b, not up, above, below, factors)
+            case Call("where", (Call(fn) as test, value, Const(0))) if fn in RELATIONS and up:  # a bracket that is 0 or 1
+                self.collect(test, up, above, below, factors)
+                self.collect(value, up, above, below, factors)
             case Reduce(Kind.SUM | Kind.MEAN, letters, ranges, body) if letters and up:
-                if not set(letters) <= self.free(body):
+                if not set(letters) <= self.free(body) or any(set(letters) & self.free(f) for f, _ in factors):
                     raise NoMatrix
                 if e.kind is Kind.MEAN:
                     below += [number_of(size) for size in ranges]

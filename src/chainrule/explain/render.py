@@ -80,7 +80,7 @@ def in_form(line: Line, axes: Axes, notation: Notation, known: Mapping[str, str]
     found = matrix_line(line, setter) if notation.form == "matrix" else None
     if found or (notation.form == "index" and notation.convolution == USUAL.convolution):
         return found
-    return setter.line(line) if any(window(e, notation.base) for e in walk(counted_from(line, notation.base).expr)) else None
+    return setter.line(line) if any(window(e, axes, notation.base) for e in walk(counted_from(line, notation.base).expr)) else None
 
 
 def in_text(d: Derivation, notation: Notation) -> str:

@@ -8,7 +8,7 @@ from ..language.formula import Setter
 from ..language.functions import Kind
 from ..language.index import Poly
 from ..language.layout import Box, Limits, Name, Scripts, Sign, bracketed, joined, row
-from ..language.show import BINDS, alone, said
+from ..language.show import BINDS, Axes, alone, said
 from ..language.tree import Expr, Read, Reduce, index_names, product_factors
 
 
@@ -23,25 +23,33 @@ class Window:
     places: tuple[Poly, ...]
     turned: bool
     others: tuple[Expr, ...]
+    at: tuple[int, ...]  # the kernel's axes that it goes over
+    along: tuple[int, ...]  # the data's axes
 
 
-def window(e: Expr, base: int) -> Window | None:
+def window(e: Expr, axes: Axes, base: int) -> Window | None:
     """The window that a sum goes over, if it is one: a product of two tensors, at a letter in one and at that letter plus a place in the other."""
     if not isinstance(e, Reduce) or e.kind is not Kind.SUM:
         return None
     factors = product_factors(e.body)
     pairs = [(a, b) for a in factors for b in factors if isinstance(a, Read) and isinstance(b, Read) and a is not b]
     found = (_between(e, a, b, tuple(f for f in factors if f is not a and f is not b), base) for a, b in pairs)
-    return max((w for w in found if w), key=lambda w: len(w.letters), default=None)
+    return max((w for w in found if w and _whole(w, axes)), key=lambda w: len(w.letters), default=None)
+
+
+def _whole(w: Window, axes: Axes) -> bool:
+    """Whether the sum goes over all of the kernel."""
+    return all(size == axes[w.kernel.tensor][k] for size, k in zip(w.sizes, w.at, strict=True))
 
 
 def _between(e: Reduce, kernel: Read, data: Read, others: tuple[Expr, ...], base: int) -> Window | None:
     sizes = dict(zip(e.letters, e.ranges, strict=True))
     letters: list[str] = []
     places: list[Poly] = []
+    along: list[int] = []
     kept: list[Poly] = []
     signs: set[int] = set()
-    for p in data.index:
+    for k, p in enumerate(data.index):
         inner = [x for x in sizes if x in p.names]
         step = p.linear_in(inner[0]) if len(inner) == 1 else None
         if p.letter or step is None or step[0].constant not in (1, -1) or kernel.index.count(Poly.name(inner[0])) != 1:
@@ -49,12 +57,23 @@ def _between(e: Reduce, kernel: Read, data: Read, others: tuple[Expr, ...], base
             continue
         letters.append(inner[0])
         signs.add(int(step[0].constant or 0))
+        along.append(k)
         places.append(p.subs({inner[0]: base}))
     spread = [q for q in (*kept, *(q for q in kernel.index if q.letter not in letters)) if q.names & set(letters)]
     if not letters or len(signs) > 1 or len(set(letters)) < len(letters) or spread or any(index_names(o) & set(letters) for o in others):
         return None
     inside = Read(kernel.tensor, tuple(q for q in kernel.index if q.letter not in letters))
-    return Window(inside, Read(data.tensor, tuple(kept)), tuple(letters), tuple(sizes[x] for x in letters), tuple(places), signs == {-1}, others)
+    return Window(
+        inside,
+        Read(data.tensor, tuple(kept)),
+        tuple(letters),
+        tuple(sizes[x] for x in letters),
+        tuple(places),
+        signs == {-1},
+        others,
+        tuple(kernel.index.index(Poly.name(x)) for x in letters),
+        tuple(along),
+    )
 
 
 @dataclass(frozen=True)
@@ -62,7 +81,7 @@ class Windows(Setter):
     """Sets sums over windows as operators, and everything else as usual."""
 
     def reduction(self, e: Reduce) -> Box:
-        w = window(e, self.notation.base)
+        w = window(e, self.axes, self.notation.base)
         if w is None:
             return super().reduction(e)
         box = self.operator(w)
@@ -76,10 +95,12 @@ class Windows(Setter):
     def operator(self, w: Window) -> Box:
         """(w ⋆ x) or (w ∗ x) at the window's place, whichever the reader wants; the other is the same with the kernel turned round."""
         as_is, sign = (w.turned, "∗") if self.notation.convolution == "convolution" else (not w.turned, "⋆")
-        kernel, places = self.box(w.kernel), w.places
+        kernel, data, places, sizes = w.kernel, w.data, w.places, w.sizes
+        if not as_is and w.turned:  # the sum over all places is the same for both; the one whose places were computed is turned round
+            kernel, data, sizes = data, kernel, tuple(self.axes[data.tensor][k] for k in w.along)
+        box = self.box(kernel)
         if not as_is:  # turned round, the kernel's first place is its last
-            kernel = row(Name("rot180", upright=True, function=True), bracketed(kernel))
-            shift = 1 if sign == "∗" else -1
-            places = tuple(p + (size - 1) * shift for p, size in zip(places, w.sizes, strict=True))
+            box = row(Name("rot180", upright=True, function=True), bracketed(box))
+            places = tuple(p + (size - 1) * (1 if sign == "∗" else -1) for p, size in zip(places, sizes, strict=True))
         at = joined([self.poly(p) for p in places], ",", True)
-        return Scripts(bracketed(row(kernel, Sign(sign), self.box(w.data))), sub=at)
+        return Scripts(bracketed(row(box, Sign(sign), self.box(data))), sub=at)

@@ -12,7 +12,7 @@ from .tree import Expr, Line
 LETTERS = {sign: "\\" + word for word, sign in GREEK.items() if len(word) > 3 or word in ("eta", "phi", "chi", "psi", "rho", "tau", "mu", "nu", "xi")} | {
     "ε": r"\varepsilon", "λ": r"\lambda", "π": r"\pi", "∞": r"\infty", "δ": r"\delta", "β": r"\beta",
 }  # fmt: skip
-COMMANDS = frozenset(f.latex[1:] for f in FUNCTIONS.values() if f.latex[1:].isalpha())
+COMMANDS = frozenset(f.latex[1:] for f in FUNCTIONS.values() if f.latex[1:].isalpha()) - {"sqrt"}  # which covers what it is the root of
 LARGE = {"sum": r"\sum", "prod": r"\prod", "max": r"\max", "min": r"\min", "mean": r"\operatorname{mean}", "argmax": r"\operatorname{arg\,max}"}
 OPENS = {"(": "(", "[": "[", "|": "|", "⌊": r"\lfloor ", "⌈": r"\lceil "}
 CLOSES = {"(": ")", "[": "]", "|": "|", "⌊": r" \right\rfloor", "⌈": r" \right\rceil"}

@@ -13,13 +13,15 @@ def plain(box: Box) -> str:
         case Name(text) | Number(text) | Words(text):
             return text
         case Sign(text, tight):
-            return (text if tight else TEXT.get(text, f" {text} ")) if text in SIGNS else text
+            return (text.replace("·", "*") if tight else TEXT.get(text, f" {text} ")) if text in SIGNS else text
         case Row(parts):
-            return "".join(map(plain, parts))
+            return _row(parts)
         case Frac(above, below):
             return f"{_one(above)}/{_one(below)}"
         case Scripts(base, sub, Sign("ᵀ")):
             return f"{plain(base)}ᵀ" if sub is None else f"{plain(base)}ᵀ[{plain(sub)}]"
+        case Scripts(Name("δ"), sub, sup) if sup is not None:
+            return f"δ{plain(sup)}" + (f"[{plain(sub)}]" if sub else "")
         case Scripts(base, sub, sup):
             number = plain(sup.body) if isinstance(sup, Fence) and isinstance(sup.body, Number) else ""
             shown = plain(base) + number + (f"[{plain(sub)}]" if sub else "")
@@ -33,6 +35,18 @@ def plain(box: Box) -> str:
         case Cases(rows):
             return "{" + "; ".join(f"{plain(value)} {plain(test)}" for value, test in rows) + "}"
     raise TypeError(box)
+
+
+def _row(parts: tuple[Box, ...]) -> str:
+    """Boxes side by side; what a large operator goes over stands in brackets, up to the next sign of a sum."""
+    text, open_ = "", False
+    for part in parts:
+        if open_ and isinstance(part, Sign) and part.text in ("+", "-", "=", ",") and not part.tight:
+            text, open_ = text + ")", False
+        text += plain(part)
+        if isinstance(part, Limits):
+            text, open_ = text + "(", True
+    return text + ")" * open_
 
 
 def _one(box: Box) -> str:

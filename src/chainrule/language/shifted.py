@@ -36,13 +36,14 @@ def _moved(e: Expr, letters: Mapping[str, Poly], base: int) -> Expr:
         ranges = tuple(p.subs(letters) for p in e.ranges)
         found = Reduce(e.kind, e.letters, ranges, _moved(e.body, inner, base))
         return Call("-", (found, Const(base))) if e.kind is Kind.ARGMAX else found  # the number of the winner counts from there, too
-    if isinstance(e, Call) and e.fn in COMPARISONS and all(whole_number(a) for a in e.args):  # places are compared with places: both move
+    if isinstance(e, Call) and e.fn in COMPARISONS and all(place(a) for a in e.args):  # places are compared with places: both move
         return Call(e.fn, tuple(number_of(polynomial(a).subs(letters) + base) for a in e.args))
     return rebuild(e, lambda a: _moved(a, letters, base))
 
 
-def whole_number(e: Expr) -> bool:
-    return isinstance(e, Index) or (isinstance(e, Const) and isinstance(e.value, int))
+def place(e: Expr) -> bool:
+    """Whether e is a sum of letters and sizes, without quotients."""
+    return (isinstance(e, Index) and not e.expr.quotients) or (isinstance(e, Const) and isinstance(e.value, int))
 
 
 def polynomial(e: Expr) -> Poly:
