@@ -15,7 +15,7 @@ from chainrule.calculus.match import alike
 from chainrule.calculus.rewrite import rewritten
 from chainrule.calculus.scope import Scope
 from chainrule.calculus.shifts import SPLITTING
-from chainrule.language.tree import Definition, Expr
+from chainrule.language.tree import Const, Definition, Expr
 from tests import plain
 
 RULES = (*LAWS, *SPLITTING)
@@ -179,3 +179,48 @@ def test_a_shift_cancels_where_it_does(text: str, cancels: bool) -> None:
         both = [e if isinstance(e, tuple) else (e,) for e in ends]
         want = sum(float(np.sum(s * (a - b))) for s, a, b in zip(seeds, *both, strict=True)) / 2e-6
         assert abs(dx[k] - want) < 1e-7
+
+
+def slope(text: str, x: np.ndarray, *others: object) -> None:
+    """The gradient for x against differences."""
+    op = cr.op(text)
+    (found, *_) = cr.vjp(op, x, *others, engine="reference")[1](1.0)
+    for k in range(len(x)):
+        step = np.zeros(len(x))
+        step[k] = 1e-6
+        ends = [op(x + s * step, *others, engine="reference") for s in (1, -1)]
+        assert abs(found[k] - (ends[0] - ends[1]) / 2e-6) < 1e-7
+
+
+def test_what_a_line_holds_keeps_its_own_sums() -> None:
+    """Put in at a place whose letter a sum in the line binds too, it is not caught by it."""
+    rng = np.random.default_rng(0)
+    text = "f(x[K], w[K,K]) -> z\n y[i] = sum[k](w[i,k]) / (1 + exp(-x[i]))\n z = sum[k](y[k] * exp(-x[k]))"
+    slope(text, rng.normal(size=3), rng.normal(size=(3, 3)))
+
+
+@pytest.mark.parametrize("t", [1, 7, -2])
+def test_a_class_is_one_of_all_only_where_that_is_known(t: int) -> None:
+    """Compared and not looked up, a whole number may be none of the classes."""
+    slope("g(x[K], t: int) -> z\n y = sum[v](where(v == t, x[v], 0))\n z = sum[k:K]((k == t) * exp(x[0])) + y**2", np.array([0.3, -0.5, 0.9]), t)
+
+
+def test_only_places_that_a_line_computes_are_read() -> None:
+    text = (
+        "h(x[4]) -> z\n l[i:2] = log(exp(x[i]) + 1)\n y[i:2] = x[i] - l[i]\n z = sum[i:4](x[i] * exp(x[i]) / (exp(x[i]) + 1)) + sum[i:2](l[i] * y[i])"
+    )
+    slope(text, np.array([0.3, -0.5, 0.9, 1.7]))
+
+
+def test_a_letter_of_what_is_held_stands_for_one_place() -> None:
+    """Not for its own name in one factor and for another letter in the next."""
+    text = "f(x[4], w[3]) -> z\n y[i:3] = exp(x[i+1]) * w[i]\n z = sum[i:3,j:3](exp(x[i+1]) * w[j] * y[i]) + sum[i:3](y[i]**2)"
+    slope(text, np.array([0.3, -0.5, 0.9, 1.7]), np.array([1.5, -0.7, 0.4]))
+
+
+@pytest.mark.parametrize("read, ranges, left", [("x[i,u]", "u", False), ("x[i,u+1]", "u:3", True), ("x[i,u-1]", "u:3", True)])
+def test_deviations_add_up_to_0_only_where_none_is_left_out(read: str, ranges: str, left: bool) -> None:
+    """A mean divides by the whole window, a sum at the border has fewer terms."""
+    d = cr.op(f"f(x[A,3]) -> m[A], y[A]\n m[i] = mean[{ranges}]({read})\n y[i] = sum[{ranges}]({read} - m[i])").definition
+    line = d.lines[-1]
+    assert (rewritten(line.expr, LAWS, Scope.of(d, d.lines[:1]).inside(line)) != Const(0)) == left

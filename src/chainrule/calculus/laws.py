@@ -368,8 +368,8 @@ def _equal_terms(e: Expr, scope: Scope) -> Expr | None:
 
 def _around_mean(e: Expr, scope: Scope) -> Expr | None:
     """Deviations from a mean add up to 0."""
-    if not (isinstance(e, Reduce) and e.kind in (Kind.SUM, Kind.MEAN) and is_sum(e.body)):
-        return None
+    if not (isinstance(e, Reduce) and is_sum(e.body) and scope.within(e).sure(e.body)):
+        return None  # where terms are left out, a mean still divides by all
     terms = terms_of(e.body)
     if len(terms) != 2 or terms[0].number != -terms[1].number:
         return None

@@ -119,7 +119,10 @@ def _indices(pattern: tuple[Poly, ...], index: tuple[Poly, ...], free: frozenset
 
 
 def _index(p: Poly, q: Poly, free: frozenset[str], known: Binding) -> Binding | None:
-    letter = p.letter
-    if letter is not None and letter in free and letter not in known:
-        return {**known, letter: q}
-    return known if (p.subs(known) if known else p) == q else None
+    """One index as another: a letter that is still open stands for what makes it so (i+1 is r where i is r-1), two of them say nothing."""
+    open_ = [x for x in p.names if x in free and x not in known]
+    p = p.subs(known) if known else p
+    if not open_:
+        return known if p == q else None
+    split = p.linear_in(open_[0]) if len(open_) == 1 else None
+    return {**known, open_[0]: q - split[1]} if split is not None and split[0].constant == 1 else None

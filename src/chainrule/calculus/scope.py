@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 
 from ..language.brackets import is_test
 from ..language.digits import Facts, equal, fits
-from ..language.functions import FUNCTIONS, Kind
+from ..language.functions import FUNCTIONS
 from ..language.index import Poly
-from ..language.tree import Call, Definition, Expr, Index, Line, Read, Reduce, direct_reads, lookup, reads, subs, walk
+from ..language.tree import Call, Definition, Expr, Index, Line, Read, Reduce, direct_reads, reads, subs, walk
 from .match import match, signature
 from .normal import Product, expr_of, product_of
+from .prepare import distinct
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,8 @@ class Held:
 @dataclass(frozen=True)
 class Scope:
     """axes, facts: of the definition. lines: those that come before, by tensor. held: those of them that are worth reading. letters: those
-    around this place with their ranges. looked: (tensor, size) of whole numbers that a forward line looks something up at. floats: settings that are no whole numbers. written: what the lines say, by signature."""
+    around this place with their ranges. looked: (tensor, size) of whole numbers that are
+    known to be below a size: something is looked up at them. floats: settings that are no whole numbers. written: what the lines say, by signature."""
 
     axes: Mapping[str, tuple[Poly, ...]]
     facts: Facts = ()
@@ -49,7 +51,7 @@ class Scope:
         """The scope behind lines of a definition."""
         held = [h for h in (Held.of(x) for x in lines if _costly(x.expr)) if not any(is_test(b) for b, _ in h.product.powers)]  # those stay factors
         written = frozenset(signature(e) for x in lines for e in walk(x.expr) if isinstance(e, Call))
-        looked = frozenset(pair for x in lines for e in walk(x.expr) for pair in _look_ups(e))
+        looked = frozenset((t.name, s) for t in d.inputs for s in t.whole or ())
         return cls(dict(d.axes), d.facts, {x.tensor: x for x in lines}, tuple(held), {}, looked, d.floats, written)
 
     def inside(self, line: Line) -> Scope:
@@ -75,7 +77,9 @@ class Scope:
         line = self.lines.get(r.tensor)
         if line is None or line.target is not None:
             return None
-        return subs(line.expr, dict(zip(line.letters, r.index, strict=True)))
+        around = set(self.letters) | set(line.letters) | set().union(*(p.names for p in r.index))
+        value = distinct(line.expr, around, self.axes)  # no sum in it binds a letter that stands in the place
+        return subs(value, dict(zip(line.letters, r.index, strict=True)))
 
     def plain(self, e: Expr) -> Expr:
         """e, or what the line of the tensor says that e is a read of."""
@@ -101,7 +105,7 @@ class Scope:
         """e, or the tensor that holds just that, however cheap it is to compute."""
         for line in self.lines.values():
             found = match(line.expr, e, frozenset(line.letters))
-            if found is not None and set(line.letters) <= found.keys():
+            if found is not None and self._covers(line, found):
                 return Read(line.tensor, tuple(p.subs(found) for p in line.index))
         return e
 
@@ -120,7 +124,7 @@ class Scope:
                     break
             else:
                 return None
-        if found is None or not letters <= found.keys() or not self._covers(held, found):
+        if found is None or not self._covers(held.line, found):
             return None
         number = p.number / held.product.number
         if held.product.number not in (1, -1) and number.denominator > p.number.denominator:
@@ -128,10 +132,10 @@ class Scope:
         at = held.at(found)
         return expr_of(Product(number, (*_in_place(p, left, (at, 1)),), True))
 
-    def _covers(self, held: Held, found: Mapping[str, Poly]) -> bool:
-        """Whether the places that are asked for are among those that the line computes."""
-        ranges = dict(zip(held.line.letters, held.line.ranges, strict=True))
-        return all(fits(found[x], r, self.letters, self.facts) or _number_inside(found[x], r) for x, r in ranges.items())
+    def _covers(self, line: Line, found: Mapping[str, Poly]) -> bool:
+        """Whether the places that are asked for are known, and among those that the line computes."""
+        ranges = dict(zip(line.letters, line.ranges, strict=True))
+        return all(x in found and (fits(found[x], r, self.letters, self.facts) or _number_inside(found[x], r)) for x, r in ranges.items())
 
     def logarithm(self, e: Expr) -> Read | None:
         """A tensor that holds the logarithm of e."""
@@ -139,10 +143,8 @@ class Scope:
             line = held.line
             if isinstance(line.expr, Call) and line.expr.fn == "log":
                 found = match(line.expr.args[0], e, frozenset(line.letters))
-                if found is not None and line.letters and set(line.letters) <= found.keys():
+                if found is not None and self._covers(line, found):
                     return held.at(found)
-                if found is not None and not line.letters:
-                    return held.at({})
         return None
 
     def looked_up(self, at: Read, size: Poly) -> bool:
@@ -172,13 +174,6 @@ def _costly(e: Expr) -> bool:
         isinstance(x, Call) and ((x.fn in FUNCTIONS and x.fn not in ("where", "delta")) or (x.fn == "/" and next(reads(x.args[1]), None) is not None))
         for x in walk(e)
     )
-
-
-def _look_ups(e: Expr) -> list[tuple[str, Poly]]:
-    found = lookup(e)
-    if found is None or not isinstance(e, Reduce) or e.kind is not Kind.SUM or not isinstance(found[1], Read):
-        return []
-    return [(found[1].tensor, e.ranges[0])]
 
 
 def _number_inside(p: Poly, size: Poly) -> bool:
