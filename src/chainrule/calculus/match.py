@@ -124,5 +124,5 @@ def _index(p: Poly, q: Poly, free: frozenset[str], known: Binding) -> Binding | 
     p = p.subs(known) if known else p
     if not open_:
         return known if p == q else None
-    split = p.linear_in(open_[0]) if len(open_) == 1 else None
-    return {**known, open_[0]: q - split[1]} if split is not None and split[0].constant == 1 else None
+    rest = p - Poly.name(open_[0])
+    return None if len(open_) > 1 or open_[0] in rest.names else {**known, open_[0]: q - rest}

@@ -15,7 +15,6 @@ from ..language.index import Poly
 from ..language.single import plain
 from ..language.tree import ONE, ZERO, Call, Definition, Expr, Line, Read, Reduce, add, letters_of, mul, reads
 from .collapse import Known, bracketed, new_letters, summed, sure
-from .laws import LAWS
 from .parts import Parts
 from .record import Around, Item
 from .steps import Rule, Step
@@ -88,10 +87,7 @@ class _Writer:
             for item in items:
                 total = add(total, self.one(item))
             self.step(turn.rule, total, *turn.about)
-        summing = any(item.around.bound.keys() - self.spans.keys() for item in items)
-        name = "a factor leaves the sum" if summing else "common factor" if len(items) > 1 else "one fraction"
-        law = next(x for x in LAWS if x.name == name)
-        self.step(Rule.SIMPLIFY, self.made.expr, law.name, law.left, law.right, last=True)
+        self.step(Rule.PARTS, self.made.expr, last=True)  # as forward mode writes it: factors before sums, what is common put together
         return self.out
 
     def one(self, item: Item) -> Expr:

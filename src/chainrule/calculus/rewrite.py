@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ..language.tree import Call, Expr, Reduce, add, children, div, mul, neg, sub
+from ..language.tree import Call, Expr, Line, Read, Reduce, add, children, div, mul, neg, sub, subs
 from .laws import Law
 from .match import signature
+from .prepare import distinct
 from .scope import Scope
 
 ROUNDS = 12  # of all rules; what still changes then is left as it is
@@ -68,3 +69,14 @@ def remade(e: Expr, parts: tuple[Expr, ...]) -> Expr:
         return Reduce(e.kind, e.letters, e.ranges, parts[0])
     assert isinstance(e, Call)
     return MAKERS[e.fn](*parts) if e.fn in MAKERS else Call(e.fn, parts)
+
+
+def put_in(e: Expr, lines: Mapping[str, Line], around: set[str], names: Collection[str]) -> Expr:
+    """e with what lines say in place of reads of them; around: letters that mean something else there, names: those that no new letter may have."""
+    if isinstance(e, Read) and e.tensor in lines:
+        line = lines[e.tensor]
+        value = distinct(line.expr, around | set(line.letters), names)
+        return subs(value, dict(zip(line.letters, e.index, strict=True)))
+    if isinstance(e, Reduce):
+        around = around | set(e.letters)
+    return remade(e, tuple(put_in(a, lines, around, names) for a in children(e)))

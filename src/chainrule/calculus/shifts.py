@@ -8,11 +8,10 @@ exp(z - m) = exp(z) / exp(m) leaves the sum as a factor and cancels: y does not 
 from __future__ import annotations
 
 from ..language.functions import Kind
-from ..language.tree import Call, Definition, Expr, Line, Read, Reduce, children, reads, subs, walk
+from ..language.tree import Call, Definition, Expr, Line, Reduce, reads, walk
 from .laws import LAWS, Law
 from .normal import Product, expr_of, product_of, terms_of, total_of
-from .prepare import distinct
-from .rewrite import remade, rewritten
+from .rewrite import put_in, rewritten
 from .scope import Scope
 
 LARGEST = 100  # nodes of a formula that is looked at
@@ -83,7 +82,7 @@ def _cancels(d: Definition, shift: Line, outputs: set[str], scope: Scope) -> boo
         there = {r.tensor for r in reads(line.expr)}
         if shift.tensor not in there and not there & opened.keys():
             continue
-        expr = _put(line.expr, opened, set(line.letters), set(d.names))
+        expr = put_in(line.expr, opened, set(line.letters), set(d.names))
         if line.target is not None or sum(1 for _ in walk(expr)) > LARGEST:
             return False
         expr = rewritten(expr, (*SPLITTING, *LAWS), scope.inside(line))
@@ -92,14 +91,3 @@ def _cancels(d: Definition, shift: Line, outputs: set[str], scope: Scope) -> boo
                 return False
             opened[line.tensor] = Line(line.tensor, line.letters, line.ranges, expr)
     return True
-
-
-def _put(e: Expr, opened: dict[str, Line], around: set[str], names: set[str]) -> Expr:
-    """e with what the opened lines say in place of reads of them."""
-    if isinstance(e, Read) and e.tensor in opened:
-        line = opened[e.tensor]
-        value = distinct(line.expr, around | set(line.letters), names)
-        return subs(value, dict(zip(line.letters, e.index, strict=True)))
-    if isinstance(e, Reduce):
-        around = around | set(e.letters)
-    return remade(e, tuple(_put(a, opened, around, names) for a in children(e)))

@@ -39,8 +39,7 @@ from ..language.tree import (
 )
 from .laws import LAWS, Law
 from .normal import is_product, is_sum, with_indices
-from .prepare import distinct
-from .rewrite import Rewriting, remade, rewritten
+from .rewrite import Rewriting, put_in, remade, rewritten
 from .scope import Scope
 from .steps import Rule, Step
 
@@ -138,7 +137,7 @@ class _Tidy:
             short_enough = size(line.expr) + size(source.expr) <= LARGEST // 2
             if not short_enough and not isinstance(source.expr, (Read, Const)):
                 continue
-            put = replace(line, expr=self.put(line.expr, source, set(line.letters) | letters_of(line.expr)))
+            put = replace(line, expr=put_in(line.expr, {name: source}, set(line.letters) | letters_of(line.expr), self.names))
             short, more = simplified(put, self.scope)
             if source.expr == ZERO or self.is_shorter(source, line, put, short):
                 moves = (*moves, Move(put, None, name), *more)
@@ -167,13 +166,6 @@ class _Tidy:
         if wide and size(short.expr) <= size(line.expr) + size(source.expr) // 2 and _sums(short.expr) <= _sums(line.expr):
             return _work(short.expr) <= _work(line.expr) + _work(source.expr)  # the line alone is hardly longer than before
         return once or (wide and size(short.expr) < size(line.expr) + size(source.expr) and _work(short.expr) <= _work(line.expr))
-
-    def put(self, e: Expr, source: Line, around: set[str]) -> Expr:
-        """e with what a line says in place of each read of it."""
-        if isinstance(e, Read) and e.tensor == source.tensor:
-            value = distinct(source.expr, set(around) | set(source.letters), self.names)
-            return subs(value, dict(zip(source.letters, e.index, strict=True)))
-        return remade(e, tuple(self.put(a, source, around) for a in children(e)))
 
 
 def _everywhere(source: Line, r: Read, line: Line) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ..calculus.laws import LAWS
 from ..calculus.prepare import distinct
 from ..calculus.reverse import Gradient
-from ..calculus.rewrite import remade, rewritten
+from ..calculus.rewrite import put_in, remade, rewritten
 from ..calculus.scope import Scope
 from ..calculus.steps import Rule, Step
 from ..calculus.tidy import neat
@@ -101,15 +101,12 @@ def _bound(line: Line) -> set[str]:
 
 
 def _inlined(e: Expr, lines: dict[str, Line], around: set[str], names: set[str]) -> Expr:
-    """e with what other gradients are in place of reads of them."""
-    if isinstance(e, Read) and e.tensor in lines and lines[e.tensor].target is None:
-        line = lines[e.tensor]
-        value = distinct(line.expr, around | set(line.letters), names)
-        value = subs(value, dict(zip(line.letters, e.index, strict=True)))
-        return _inlined(value, lines, around | _bound(line), names)
-    if isinstance(e, Reduce):
-        around = around | set(e.letters)
-    return remade(e, tuple(_inlined(a, lines, around, names) for a in children(e)))
+    """e with what other gradients are in place of reads of them, until it reads none."""
+    plain = {k: x for k, x in lines.items() if x.target is None}
+    while any(isinstance(x, Read) and x.tensor in plain for x in walk(e)):
+        bound = {x for node in walk(e) if isinstance(node, Reduce) for x in node.letters}
+        e = put_in(e, plain, around | bound, names)
+    return e
 
 
 def _put(e: Expr, seed: str, place: tuple[str, ...], sampled: bool) -> Expr:
