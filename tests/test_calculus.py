@@ -274,7 +274,7 @@ def long_formula(kind: str, k: int) -> tuple[str, list[str]]:
 @pytest.mark.parametrize("kind", ["sum", "product", "product of inputs", "lines", "recurrent"])
 def test_deriving_and_printing_grow_with_the_formula_and_no_faster(kind: str) -> None:
     written, seconds = [], []
-    for k in (20, 40, 80):
+    for k in (50, 100, 200):
         text, wrt = long_formula(kind, k)
         begun = time.process_time()
         made = cr.op(text)
@@ -332,7 +332,7 @@ def test_a_tensor_used_very_often_has_a_gradient() -> None:
 )
 def test_what_is_deep_is_derived_in_parts(right: str) -> None:
     f, x = cr.op(f"f(x[D]) -> y[D]\n y[i] = {right}"), np.array([0.5, 0.9])
-    assert len(str(cr.derive(f, "x"))) < 400_000
+    assert len(str(cr.derive(f, "x"))) < 200_000
     (got,) = cr.vjp(f, x, engine="reference")[1](np.ones(2))
     np.testing.assert_allclose(got, cr.jvp(f, (x,), (np.ones(2),), engine="reference")[1], rtol=1e-13)
     np.testing.assert_allclose(got, np.imag(f(x + 1e-30j, engine="reference")) / 1e-30, rtol=1e-12)
