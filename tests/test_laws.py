@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 from fractions import Fraction
@@ -224,3 +225,22 @@ def test_deviations_add_up_to_0_only_where_none_is_left_out(read: str, ranges: s
     d = cr.op(f"f(x[A,3]) -> m[A], y[A]\n m[i] = mean[{ranges}]({read})\n y[i] = sum[{ranges}]({read} - m[i])").definition
     line = d.lines[-1]
     assert (rewritten(line.expr, LAWS, Scope.of(d, d.lines[:1]).inside(line)) != Const(0)) == left
+
+
+@pytest.mark.parametrize("header, right, want", [
+    ("x[K], s", "sum[k]((x[k] > 0) * s * x[k])", None),  # no term may be left: s stays, it may be infinite
+    ("f[K]", "sum[j:K,k:K](j)", None),  # only k says nothing
+    ("a, b, c", "exp(a) / (exp(b) + exp(a) + exp(c))", None),  # all may be infinite
+    ("a, b, c", "(a > b) * c + (a > b) * a", "(a > b) * (c + a)"),
+    ("x[K], s", "sum[k](s * x[k]) + sum[k](x[k] * s)", "2 * s * sum[k](x[k])"),
+])  # fmt: skip
+def test_what_the_laws_leave(header: str, right: str, want: str | None) -> None:
+    d, wanted = (cr.op(f"f({header}) -> y\n y = {text}").definition for text in (right, want or right))
+    assert alike(rewritten(d.lines[0].expr, LAWS, Scope.of(d, ()).inside(d.lines[0])), wanted.lines[0].expr)
+
+
+@pytest.mark.parametrize("op", [cr.ops.softmax, cr.ops.conv, cr.ops.layer_norm, cr.ops.cross_entropy, cr.ops.flatten], ids=lambda op: op.name)
+def test_a_record_has_no_step_that_leads_nowhere(op: cr.Op) -> None:
+    for steps in op.gradient([op.inputs[0]]).steps.values():
+        formulas = [s.formula for s in steps]
+        assert all(a != b for a, b in itertools.pairwise(formulas))

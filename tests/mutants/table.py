@@ -188,7 +188,7 @@ CALCULUS_MUTANTS = [
     Mutant("bind-fraction", "language/program.py", "broken = values != values // 1", "broken = values != values", LANGUAGE, "half a class is accepted"),
     Mutant("vjp-declared", "operation/derivative.py", " if t.whole is None]", "]", LANGUAGE, "a float array of class numbers is differentiated"),
     Mutant("record-around", "calculus/record.py", "e = only(test, holds, e)", "pass", CALCULUS, "what stands behind a decision counts always"),
-    Mutant("record-last", "calculus/record.py", "if e != self.last:", "if True:", ("tests/test_steps.py",), "a step is printed twice"),
+    Mutant("record-last", "calculus/record.py", "if e != self.last:", "if True:", LAWS, "a step is printed twice"),
     Mutant("partial-place", "calculus/partial.py", 'Call("delta", (number_of(p), number_of(r)))', "ONE", ("tests/test_steps.py",), "every element is the one that is asked for"),
     Mutant("laws-share", "calculus/laws.py", "number=-product_of(share).number)])", "number=product_of(share).number)])", LAWS, "u/(c+u) as 1 + c/(c+u)"),
     Mutant("laws-share-number", "calculus/laws.py", "return whole if number == 1 else", "return whole if number else", LAWS, "2u/(c+2u) twice too much"),
