@@ -347,3 +347,19 @@ def test_targets_of_a_network_are_like_its_outputs_or_their_classes() -> None:
 def test_what_is_a_network_says_the_shape_of_its_input(what: object, given: dict, message: str) -> None:
     with pytest.raises(cr.ArgumentError, match=message):
         cr.derive(what, "w", **given)
+
+
+@pytest.mark.parametrize(
+    ("formula", "rules"),
+    [
+        ("y[i] = x[i] * w[i] * 3", [Rule.FACTOR]),
+        ("y[i] = x[i] * exp(x[i])", [Rule.PRODUCT, Rule.FUNCTION]),
+        ("y[i] = x[i] / (2 * w[i])", [Rule.FACTOR]),
+        ("y[i] = w[i] / x[i]", [Rule.QUOTIENT]),
+        ("y[i] = x[i] / (1 + x[i])", [Rule.QUOTIENT, Rule.SUM]),
+        ("y[i] = prod[k](x[k]) * w[i]", [Rule.FACTOR, Rule.PRODUCT]),
+    ],
+)
+def test_a_rule_has_the_name_of_what_was_done(formula: str, rules: list[Rule]) -> None:
+    d = cr.derive(f"f(x[D], w[D]) -> y[D]\n    {formula}", "x")
+    assert [s.rule for s in d.steps if s.rule in (Rule.FACTOR, Rule.PRODUCT, Rule.QUOTIENT, Rule.FUNCTION, Rule.SUM)] == rules

@@ -23,6 +23,7 @@ class Rule(StrEnum):
     SUBSTITUTE = "substitute"  # what a name stands for is put in; about: the name
     SUM = "sum"  # of terms, or over letters
     MEAN = "mean"
+    FACTOR = "factor"  # what does not change stands in front, or below the bar
     PRODUCT = "product"  # of factors, or over letters
     QUOTIENT = "quotient"
     POWER = "power"
@@ -49,13 +50,14 @@ ENGLISH: Mapping[Rule, str] = {
     Rule.SUBSTITUTE: "what {0} is, put in",
     Rule.SUM: "the derivative of a sum is the sum of the derivatives",
     Rule.MEAN: "the derivative of a mean is the mean of the derivatives",
+    Rule.FACTOR: "constant factors stay: (c * f)' = c * f'",
     Rule.PRODUCT: "product rule",
     Rule.QUOTIENT: "quotient rule",
     Rule.POWER: "power rule",
     Rule.FUNCTION: "chain rule: {0}'(a) = {1}",
     Rule.CHOICE: "the derivative of the branch that is taken",
     Rule.WINNER: "{0} says which term is the largest, the first of equal ones",
-    Rule.WON: "only the term that {0} names changes with x",
+    Rule.WON: "only the term that {0} names counts",
     Rule.PLACE: "∂x[k]/∂x[r] = δ(k, r)",
     Rule.COLLAPSE: "{0} leaves one term of the sum: {1}",
     Rule.BOUNDS: "bounds that hold anyway are left out",
