@@ -175,13 +175,13 @@ class Judge:
         for name, z in found.items():
             with np.errstate(all="ignore"):
                 got, want = moves.values[name], np.imag(z) / STEP
-                sure = np.isfinite(want) & np.isfinite(got) & (moves.errors[name] < math.inf)
+                sure = np.isfinite(want) & ((moves.errors[name] < math.inf) | np.isnan(got))
                 # Where a complex number went past a NaN of the real ones (the root of -1), nothing follows.
                 sure &= np.isfinite(known.values[name]) & (np.abs(np.real(z) - known.values[name]) <= 1e-9 * np.abs(known.values[name]))
                 bound = (
                     100 * SLACK * 2.0**-53 * moves.errors[name] + 1e-11 * np.abs(want) + 1e-13 * float(np.max(np.abs(want), where=sure, initial=0))
                 )
-                bad = sure & (np.abs(want - got) > bound)
+                bad = sure & ~(np.abs(want - got) <= np.nan_to_num(bound))
             if bad.any():
                 at = tuple(int(k) for k in np.argwhere(bad)[0])
                 raise Wrong("complex step", f"{bad.sum()} of {bad.size} places; {name}{list(at)}: tangent {got[at]!r}, step {want[at]!r}")

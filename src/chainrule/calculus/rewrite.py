@@ -43,7 +43,7 @@ class Rewriting:
         new = remade(e, tuple(self.applied(a, number, rule, inner) for a in children(e)))
         as_written = signature(new) in scope.written and rule.changes  # the forward formula's own words stay
         found = rule.there(new, scope) if rule.fits(new) and not as_written else None
-        if found is None or found == new:
+        if found is None or found == new or scope.outside(found) != scope.outside(new):  # what may lie outside says which terms there are
             self.settled[number, id(new)] = new  # kept alive by the table
             return new
         return found
