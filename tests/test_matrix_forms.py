@@ -177,7 +177,7 @@ def test_windows_as_operators_have_the_values_of_their_formulas(text: str, notat
         for at in list(np.ndindex(values[name].shape))[::7]:
             env = {**sizes, **{x: k + notation.base for x, k in zip(letters, at, strict=True)}}
             total = values[bias][env["o"] - notation.base] if bias else 0.0
-            inner = over.split(",") if over else []
+            inner = [x.partition("=")[0].strip() for x in over.split(",")] if over else []
             for more in np.ndindex(*(sizes[x.upper()] for x in inner)):
                 env |= {x: k + notation.base for x, k in zip(inner, more, strict=True)}
                 where = [int(p) for p in eval(f"[{place}]", {}, env)]

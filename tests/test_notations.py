@@ -17,6 +17,7 @@ from chainrule.calculus.steps import ENGLISH, Rule
 from chainrule.cli import main
 from chainrule.explain.words import WORDS
 from chainrule.language.functions import Kind
+from chainrule.language.latex import latex_line
 from chainrule.language.notation import ACCEPTED, Notation
 from chainrule.language.shifted import counted_from
 from chainrule.language.tree import Call, Const, Expr, Index, Line, Read, Reduce
@@ -137,7 +138,26 @@ def test_a_tensor_of_the_formula_is_no_adjoint_whatever_its_name() -> None:
 
 def test_the_command_writes_in_any_notation() -> None:
     said = CliRunner().invoke(main, ["derive", "linear", "w", "--format", "latex", "--notation", "delta", "--base", "1", "--language", "fr"])
-    assert said.exit_code == 0 and r"\delta^{w}_{o,k} = \sum_{n} \delta^{y}_{n,o} \, x_{n,k}" in said.output and "propagation avant" in said.output
+    assert (
+        said.exit_code == 0 and r"\delta^{w}_{o,k} = \sum_{n=1}^{N} \delta^{y}_{n,o} \, x_{n,k}" in said.output and "propagation avant" in said.output
+    )
+
+
+FROM_ONE = {
+    "f(x[n,H], w[K]; s=2, p=1) -> y[n,(H+2*p-K)//s+1]\n y[n,i] = sum[u](w[u] * x[n,s*i+u-p])": r"y_{n,i} = \sum_{u=1}^{K} w_{u} \, x_{n,s\,\left(i-1\right)+u-p}",
+    "f(x[n,H]) -> y[n,H//2]\n y[n,i] = max[u:2](x[n,2*i+u])": r"y_{n,i} = \max_{1 \leq u \leq 2} x_{n,2\,\left(i-1\right)+u}",
+    "f(x[n,A*B], w[A], v[B]) -> y[n,A*B]\n y[n,a*B+b] = x[n,a*B+b] * w[a]": r"y_{n,\left(a-1\right)\,B+b} = x_{n,\left(a-1\right)\,B+b} \, w_{a}",
+    "f(x[n,H]; k=2) -> y[n]\n y[n] = sum[i](x[n,i] * (0 <= i-1 < k))": r"y_{n} = \sum_{i=1}^{H} x_{n,i} \, \left[0 \leq i-2 < k\right]",
+    "f(x[n,H]) -> y[n]\n y[n] = sum[i](x[n,i] * (i < H-1))": r"y_{n} = \sum_{i=1}^{H} x_{n,i} \, \left[i \leq H-1\right]",
+    "f(x[n,H]; a=2.5) -> y[n]\n y[n] = sum[i](x[n,i] * (i < a))": r"y_{n} = \sum_{i=1}^{H} x_{n,i} \, \left[i < a+1\right]",
+    "f(x[n,H]) -> y[n,H]\n y[n,i] = i*x[n,H-1-i]": r"y_{n,i} = \left(i-1\right) \, x_{n,H-i+1}",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", FROM_ONE)
+def test_indices_from_one_are_written_as_people_write_them(text: str) -> None:
+    d = cr.op(text).definition
+    assert latex_line(d.lines[0], d.axes, Notation(base=1)) == FROM_ONE[text]
 
 
 def test_the_page_on_formats_is_true() -> None:

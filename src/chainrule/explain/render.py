@@ -80,7 +80,7 @@ def in_form(line: Line, axes: Axes, notation: Notation, known: Mapping[str, str]
     found = matrix_line(line, setter) if notation.form == "matrix" else None
     if found or (notation.form == "index" and notation.convolution == USUAL.convolution):
         return found
-    return setter.line(line) if any(window(e, axes, notation.base) for e in walk(counted_from(line, notation.base).expr)) else None
+    return setter.line(line) if any(window(e, axes, notation.base) for e in walk(counted_from(line, notation.base, setter.sizes).expr)) else None
 
 
 def in_text(d: Derivation, notation: Notation) -> str:
@@ -104,6 +104,6 @@ def text(line: Line, axes: Axes, notation: Notation, known: Mapping[str, str]) -
         return plain(found)
     signs = {"d": "d{0}", "delta": "δ{0}", "partial": "∂E/∂{0}"}
     names = {name: signs[notation.adjoint].format(of) for name, of in known.items()}
-    moved = counted_from(line, notation.base)
+    moved = counted_from(line, notation.base, Setter(axes).sizes)
     new = Line(names.get(line.tensor, line.tensor), moved.letters, moved.ranges, rename_tensors(moved.expr, names), moved.target)
     return line_text(new, {**axes, **{new: axes[old] for old, new in names.items() if old in axes}})

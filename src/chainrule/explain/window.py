@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from ..language.formula import Setter
 from ..language.functions import Kind
 from ..language.index import Poly
-from ..language.layout import Box, Limits, Name, Scripts, Sign, bracketed, joined, row
-from ..language.show import BINDS, Axes, alone, said
+from ..language.layout import GAP, Box, Name, Scripts, Sign, bracketed, joined, row
+from ..language.show import BINDS, Axes
 from ..language.tree import Expr, Read, Reduce, index_names, product_factors
 
 
@@ -85,12 +85,10 @@ class Windows(Setter):
         if w is None:
             return super().reduction(e)
         box = self.operator(w)
-        found = alone(e.body, self.axes)
         rest = [(x, r) for x, r in zip(e.letters, e.ranges, strict=True) if x not in w.letters]
-        names = [self.poly(Poly.name(x)) if said(x, r, found) else self.range(x, r) for x, r in rest]
         factors = [self.box(o, BINDS["*"] + 1) for o in w.others]
         body = joined([*factors, box], "·")
-        return row(Limits("sum", joined(names, ";" if len(names) > 1 else ",")), Sign(" "), body) if names else body
+        return row(*self.signs(e.kind, rest, e.body), GAP, body) if rest else body
 
     def operator(self, w: Window) -> Box:
         """(w ⋆ x) or (w ∗ x) at the window's place, whichever the reader wants; the other is the same with the kernel turned round."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from .functions import FUNCTIONS
-from .index import Poly, Quotient
+from .functions import FUNCTIONS, Kind
+from .index import Monomial, Poly, Quotient
 from .layout import GAP, GREEK, Box, Cases, Fence, Frac, Limits, Name, Number, Root, Row, Scripts, Sign, Words, bracketed, first, joined, last, row
 from .notation import USUAL, Notation
+from .raw import UNKNOWN
 from .shifted import counted_from
 from .show import ATOM, BINDS, Axes, alone, conjoined, poly_binds, said, without_blocks
 from .tree import Call, Const, Expr, Index, Line, Read, Reduce
@@ -18,6 +19,7 @@ from .tree import Call, Const, Expr, Index, Line, Read, Reduce
 RELATIONS = {"==": "=", "!=": "≠", "<": "<", "<=": "≤", ">": ">", ">=": "≥"}
 BINARY = {"+": "+", "-": "-"} | RELATIONS
 IF = {"en": ("if", "otherwise"), "ru": ("если", "иначе"), "fr": ("si", "sinon"), "zh": ("若", "否则")}
+EACH = (Kind.SUM, Kind.PROD)  # signs that stand once for each letter where both ends are said
 CASES = 1  # a brace has no end at the right: inside anything it stands in brackets
 
 
@@ -51,6 +53,11 @@ class Setter:
     axes: Axes
     notation: Notation = USUAL
     adjoints: Mapping[str, str] | None = None
+
+    @property
+    def sizes(self) -> frozenset[str]:
+        """Names that are whole numbers: those in the sizes of axes."""
+        return frozenset().union(*(p.names for axes in self.axes.values() for p in axes))
 
     # Names and numbers -----------------------------------------------------------------------------------------------
 
@@ -94,15 +101,31 @@ class Setter:
     def poly(self, p: Poly, needed: int = 0) -> Box:
         """An index expression."""
         parts: list[Box] = []
-        for m, c in p.terms.items():
+        for c, atoms in self.terms(p):
             if c < 0 or parts:
                 parts.append(Sign("-" if c < 0 else "+", True))
-            factors = ([Number(str(abs(c)))] if abs(c) != 1 or not m else []) + [self.atom(a) for a in m]
+            factors = ([Number(str(abs(c)))] if abs(c) != 1 or not atoms else []) + atoms
             parts.append(joined(factors, "·", True))
         if not parts:
             return Number("0")
         box = row(*parts)
         return bracketed(box) if needed > 2 and (len(p.terms) > 1 or parts[0] == Sign("-", True)) else box
+
+    def terms(self, p: Poly) -> Iterator[tuple[int | float, list[Box]]]:
+        """(coefficient, factors) of each term; where indices begin at 1, s*i - s is s*(i-1)."""
+        left = dict(p.terms)
+        for m, c in p.terms.items():
+            if m not in left:
+                continue
+            del left[m]
+            found = less(m, c, left) if self.notation.base else None
+            if found is None:
+                yield c, [self.atom(a) for a in m]
+                continue
+            k, other = found
+            del left[other]
+            one = bracketed(row(self.atom(m[k]), Sign("-", True), Number("1")))
+            yield c, [one if j == k else self.atom(a) for j, a in enumerate(m)]
 
     def atom(self, a: str | Quotient) -> Box:
         if isinstance(a, str):
@@ -201,12 +224,20 @@ class Setter:
 
     def reduction(self, e: Reduce) -> Box:
         """A letter below the sign stands with its range where no axis says it, as the taps of a window do."""
-        found = alone(e.body, self.axes)
-        plain = [said(x, r, found) for x, r in zip(e.letters, e.ranges, strict=True)]
-        names = [quantity(x) if p else self.range(x, r) for x, r, p in zip(e.letters, e.ranges, plain, strict=True)]
-        below = joined(names, "," if all(plain) else ";", all(plain)) if names else None
         body = self.box(e.body, BINDS["*"])
-        return row(Limits(str(e.kind), below), GAP, bracketed(body) if first(body) == Sign("-", True) else body)
+        return row(
+            *self.signs(e.kind, list(zip(e.letters, e.ranges, strict=True)), e.body), GAP, bracketed(body) if first(body) == Sign("-", True) else body
+        )
+
+    def signs(self, kind: Kind, pairs: list[tuple[str, Poly]], body: Expr) -> list[Box]:
+        """The sign of a reduction; where indices begin at 1, a sum or product has one for each letter, from 1 below to its last place above."""
+        known = all(r != UNKNOWN for _, r in pairs)
+        if self.notation.base and kind in EACH and pairs and known:
+            return [Limits(str(kind), row(quantity(x), Sign("=", True), Number("1")), self.poly(r)) for x, r in pairs]
+        found = alone(body, self.axes)
+        plain = [r == UNKNOWN or (not self.notation.base and said(x, r, found)) for x, r in pairs]
+        names = [quantity(x) if p else self.range(x, r) for (x, r), p in zip(pairs, plain, strict=True)]
+        return [Limits(str(kind), joined(names, "," if all(plain) else ";", all(plain)) if names else None)]
 
     def range(self, name: str, size: Poly) -> Box:
         start = Number(str(self.notation.base))
@@ -214,10 +245,21 @@ class Setter:
 
     def line(self, line: Line, declared: bool = True) -> Box:
         """A line; what its left side says of ranges stands behind it. Indices count from where the notation says."""
-        line = counted_from(replace(line, expr=without_blocks(line, self.axes)), self.notation.base)
+        line = counted_from(replace(line, expr=without_blocks(line, self.axes)), self.notation.base, self.sizes)
         found = alone(line.expr, self.axes)
         ranges = [] if declared else [self.range(x, r) for x, r in zip(line.letters, line.ranges, strict=True) if not said(x, r, found)]
         return row(self.box(line.read), Sign("="), self.box(line.expr), *(Row((Sign("quad"), r)) for r in ranges))
+
+
+def less(m: Monomial, c: int | float, others: Mapping[Monomial, int | float]) -> tuple[int, Monomial] | None:
+    """(k, other): the term without its k-th factor is taken away again in another, so that both are one with that factor less 1."""
+    for k in range(len(m)):
+        rest = sorted(map(str, m[:k] + m[k + 1 :]))
+        if isinstance(m[k], str) and (rest or abs(c) != 1):
+            for other, value in others.items():
+                if value == -c and sorted(map(str, other)) == rest:
+                    return k, other
+    return None
 
 
 def called(sign: str) -> Box:

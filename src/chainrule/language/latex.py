@@ -39,8 +39,8 @@ def latex(box: Box) -> str:
             return rf"\frac{{{latex(above)}}}{{{latex(below)}}}"
         case Scripts(base, sub, sup):
             return latex(base) + (f"^{{{latex(sup)}}}" if sup else "") + (f"_{{{latex(sub)}}}" if sub else "")
-        case Limits(sign, below):
-            return LARGE[sign] + (f"_{{{latex(below)}}}" if below else "")
+        case Limits(sign, below, above):
+            return LARGE[sign] + (f"_{{{latex(below)}}}" if below else "") + (f"^{{{latex(above)}}}" if above else "")
         case Fence("(", Number(text)):
             return f"({text})"
         case Fence(opens, body):

@@ -63,10 +63,11 @@ class Scripts:
 
 @dataclass(frozen=True)
 class Limits:
-    """A large operator with what stands beneath it."""
+    """A large operator with what stands beneath and above it."""
 
     sign: str
     below: Box | None
+    above: Box | None = None
 
 
 @dataclass(frozen=True)

@@ -44,8 +44,10 @@ def mathml(box: Box) -> str:
             return element("msub", mathml(base), mathml(sub))
         case Scripts(base, sub, sup) if sub and sup:
             return element("msubsup", mathml(base), mathml(sub), mathml(sup))
-        case Limits(word, below):
-            shown = element("mo", LARGE[word]) if word in LARGE else element("mi", WORDS.get(word, word))
+        case Limits(word, below, above):
+            shown = element("mo", LARGE[word], movablelimits="false") if word in LARGE else element("mi", WORDS.get(word, word))
+            if below and above:
+                return element("munderover", shown, mathml(below), mathml(above))
             return element("munder", shown, mathml(below)) if below else shown
         case Fence(opens, body):
             return element("mrow", fence(opens), mathml(body), fence(CLOSES[opens]))
