@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import shutil
@@ -15,7 +16,9 @@ import pytest
 from matplotlib.mathtext import MathTextParser
 
 import chainrule as cr
+from chainrule.calculus.steps import ENGLISH, Rule
 from chainrule.explain.render import in_form
+from chainrule.language.fields import filled
 from chainrule.language.formula import Setter
 from chainrule.language.latex import latex, latex_line
 from chainrule.language.layout import Box, Cases, Limits, Name, Number, Row, Scripts, Sign, Words
@@ -94,12 +97,17 @@ FORMS = [Notation(form="matrix"), Notation(adjoint="delta", form="matrix", base=
 
 @pytest.fixture(scope="module")
 def boxes() -> list[Box]:
-    """The boxes of every line, once for all tests."""
+    """The boxes of every line, and of the formulas in every reason, once for all tests."""
     seen: dict[Box, None] = {}
+    said: dict[tuple[Rule, tuple[str, ...]], dict] = {}
     for op in dict.fromkeys(getattr(cr.ops, name) for name in cr.ops.__all__):
         for k, (line, axes) in enumerate(lines_of(op)):
             seen[Setter(axes, NOTATIONS[k % 3]).line(line, declared=False)] = None
             seen |= dict.fromkeys(filter(None, [in_form(line, axes, FORMS[k % 2], None)]))
+        for s in itertools.chain(*op.gradient([t.name for t in op.definition.inputs if t.whole is None]).steps.values()):
+            said |= {(s.rule, a): s.axes for a in [s.about]}
+    for (rule, about), axes in said.items():
+        seen |= {p: None for p in filled(ENGLISH[rule], about, Setter(axes)) if not isinstance(p, str)}
     return list(seen)
 
 
@@ -123,7 +131,7 @@ def test_matplotlib_reads_every_line(boxes: list[Box]) -> None:
 
 
 def test_mathml_is_xml_in_which_every_element_has_the_children_it_needs(boxes: list[Box]) -> None:
-    needed = {"mfrac": 2, "msub": 2, "msup": 2, "msubsup": 3, "munder": 2}
+    needed = {"mfrac": 2, "msub": 2, "msup": 2, "msubsup": 3, "munder": 2, "munderover": 3}
     for box in boxes:
         for element in ElementTree.fromstring(document(box)).iter():
             tag = element.tag.partition("}")[2]

@@ -13,9 +13,10 @@ import pytest
 from click.testing import CliRunner
 
 import chainrule as cr
+from chainrule.calculus.laws import LAWS
 from chainrule.calculus.steps import ENGLISH, Rule
 from chainrule.cli import main
-from chainrule.explain.words import WORDS
+from chainrule.explain.words import WORDS, phrase
 from chainrule.language.functions import Kind
 from chainrule.language.latex import latex_line
 from chainrule.language.notation import ACCEPTED, Notation
@@ -83,6 +84,21 @@ def test_formulas_that_count_from_one_have_the_same_values(text: str) -> None:
     line, moved = d.lines[-1], counted_from(d.lines[-1], 1)
     assert (counted_from(line, 0) is line and moved != line) or "i//2" in text
     np.testing.assert_array_equal(run(moved, sizes, arrays, 1, line.axes), run(line, sizes, arrays, 0, line.axes))
+
+
+def test_every_law_has_its_name_in_every_language() -> None:
+    for law in LAWS:
+        names = [phrase(law.name, language) for language in ACCEPTED["language"]]
+        assert names[0] == law.name and len(set(names)) == 4
+    assert phrase("a law of tomorrow", "ru") == "a law of tomorrow"
+
+
+def test_a_reason_speaks_of_formulas_in_the_readers_notation() -> None:
+    d = cr.derive(cr.ops.softmax, "z")
+    said = d.render("markdown", Notation(adjoint="delta", base=1, language="ru"))
+    assert r"подставим выражение для $\delta^{e}$" in said and r"одна дробь: $\frac{a}{b} \cdot 2 \, c = \frac{2 \, a \, c}{b}$" in said
+    assert r"$\delta_{k_{1},k}, \delta_{j,k}$ оставляет в сумме одно слагаемое: $k_{1} = k, j = k$" in said
+    assert said.startswith(r"## Вывод: ∂E/∂z для softmax(z\[n,K\])")
 
 
 def test_every_rule_has_its_words_in_every_language() -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ..language.display import Displayed, Item, Move
+from ..language.fields import filled
 from ..language.formula import Setter
 from ..language.index import Poly
 from ..language.lazy import cached_property
@@ -97,4 +98,5 @@ class Step(Displayed):
         return f"{self.formula}\n        ({self.reason})"
 
     def _items(self) -> Iterator[Item]:
-        yield Move(Setter(self.axes).line(self.line), self.reason)
+        setter = Setter(self.axes)
+        yield Move(setter.line(self.line), filled(ENGLISH[self.rule], self.about, setter))

@@ -8,20 +8,22 @@ from typing import TYPE_CHECKING
 from ..calculus.steps import Step
 from ..errors import ArgumentError
 from ..language.display import Item, Move, Title, in_html, in_latex, in_markdown, page
+from ..language.fields import filled
 from ..language.formula import Setter
 from ..language.layout import Box
 from ..language.notation import USUAL, Notation
 from ..language.plain import plain
 from ..language.shifted import counted_from
-from ..language.show import Axes, line_text
+from ..language.show import Axes, header_text, line_text
 from ..language.tree import Line, rename_tensors, walk
 from .matrix import matrix_line
 from .window import Windows, window
-from .words import HEADINGS, WORDS
+from .words import HEADINGS, WORDS, phrase
 
 if TYPE_CHECKING:
     from .derive import Derivation
 
+SECOND = "second derivative: "
 FORMATS = ("text", "latex", "markdown", "html")
 
 
@@ -41,19 +43,34 @@ def items(d: Derivation, notation: Notation = USUAL) -> Iterator[Item]:
     known = adjoints(d)
     yield Title(title(d, notation))
     for step in d.steps:
-        yield Move(box(step.line, step.axes, notation, known), reason(step, notation))
+        setter = Setter(step.axes, notation, known)
+        said = filled(WORDS[notation.language][step.rule], about(step, notation), setter)
+        yield Move(box(step.line, step.axes, notation, known), said)
     yield Title(HEADINGS[notation.language]["result"], 1)
     for line in d.definition.lines:
         yield box(line, d.definition.axes, notation, known)
 
 
 def title(d: Derivation, notation: Notation) -> str:
-    return d.title if notation.language == "en" else HEADINGS[notation.language]["title"].format(d.title)
+    if notation.language == "en":
+        return d.title
+    said = d.title.removeprefix(SECOND)
+    of, names = header_text(d.of.definition), (d.wrt,) if isinstance(d.wrt, str) else d.wrt
+    kind = "{0} of {1}" if not said.startswith("the tangents") else "the tangents of {1} by {0}"
+    what = said.partition(" of ")[0] if kind == "{0} of {1}" else ", ".join(names)
+    shown = phrase(kind, notation.language).format(what, of)
+    shown = phrase(SECOND + "{0}", notation.language).format(shown) if said != d.title else shown
+    return HEADINGS[notation.language]["title"].format(shown)
 
 
 def reason(step: Step, notation: Notation) -> str:
     """Why a step is true, in the reader's language."""
-    return WORDS[notation.language][step.rule].format(*step.about)
+    return WORDS[notation.language][step.rule].format(*about(step, notation))
+
+
+def about(step: Step, notation: Notation) -> tuple[str, ...]:
+    """What a step is about; words among it in the reader's language."""
+    return tuple(phrase(a, notation.language) for a in step.about)
 
 
 def adjoints(d: Derivation) -> Mapping[str, str]:

@@ -96,3 +96,38 @@ HEADINGS: Mapping[str, Mapping[str, str]] = {
     "fr": {"title": "Démonstration : {0}", "result": "Résultat"},
     "zh": {"title": "推导:{0}", "result": "结果"},
 }
+
+# Names of laws of algebra, and other words of steps: English, Russian, French, Chinese.
+PHRASES = """
+numbers and equal factors | числа и равные множители | nombres et facteurs égaux | 合并数字与相同因子
+one fraction | одна дробь | une seule fraction | 合成一个分式
+power of a fraction | степень дроби | puissance d'une fraction | 分式的幂
+a known value | известное значение | une valeur connue | 已知的值
+roots | корни | racines | 根式
+known logarithm | известный логарифм | logarithme connu | 已知的对数
+share of a sum | доля суммы | part d'une somme | 占总和的比例
+the right place | нужное место | la bonne place | 对应的位置
+like terms | подобные слагаемые | termes semblables | 合并同类项
+common factor | общий множитель | facteur commun | 提取公因式
+product written out | раскрываем скобки | on développe le produit | 展开乘积
+a minus turned | меняем знак | on change le signe | 变号
+both branches | обе ветви | les deux branches | 合并两个分支
+a factor leaves the sum | множитель выносится за знак суммы | un facteur sort de la somme | 因子提到求和号外
+a delta leaves one term | дельта оставляет одно слагаемое | un delta ne laisse qu'un terme | δ 使求和只剩一项
+equal terms | равные слагаемые | termes égaux | 相同的项
+deviations from a mean | отклонения от среднего | écarts à la moyenne | 与平均值的偏差
+one of all classes | один из всех классов | une classe parmi toutes | 所有类别中的一个
+{0} of {1} | {0} для {1} | {0} de {1} | {1} 的 {0}
+the tangents of {1} by {0} | касательные {1} по {0} | les tangentes de {1} par rapport à {0} | {1} 沿 {0} 的切向量
+second derivative: {0} | вторая производная: {0} | dérivée seconde : {0} | 二阶导数:{0}
+its one place | единственное место | sa seule place | 唯一的位置
+"""
+COLUMNS = ("en", "ru", "fr", "zh")
+TABLE: Mapping[str, Mapping[str, str]] = {
+    cells[0]: dict(zip(COLUMNS, cells, strict=True)) for row in PHRASES.strip().split("\n") for cells in [[c.strip() for c in row.split("|")]]
+}
+
+
+def phrase(words: str, language: str) -> str:
+    """Words in a language; as they are, where there is nothing to say them with."""
+    return TABLE.get(words, {}).get(language, words)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from html import escape
 
+from .fields import Inline
 from .latex import latex
 from .layout import Box
 from .mathml import document
@@ -21,10 +22,10 @@ class Title:
 
 @dataclass(frozen=True)
 class Move:
-    """One numbered formula, and why it is true."""
+    """One numbered formula, and why it is true: words, and formulas among them."""
 
     formula: Box
-    reason: str
+    reason: Inline
 
 
 Item = Title | Move | Box  # a box alone is a formula without number
@@ -35,6 +36,16 @@ TOLD = {
     "∂": r"$\partial$", "δ": r"$\delta$", "<": "$<$", ">": "$>$",
 }  # fmt: skip
 STYLE = "section.chainrule ol{padding-left:2em} section.chainrule li{margin:.6em 0} section.chainrule .why{color:#666} section.chainrule math{text-align:left}"
+
+
+def inline(parts: Inline, words: Callable[[str], str]) -> str:
+    """A sentence with formulas between dollar signs."""
+    return "".join(words(p) if isinstance(p, str) else f"${latex(p)}$" for p in parts)
+
+
+def inside(parts: Inline) -> str:
+    """A sentence of a page."""
+    return "".join(escape(p) if isinstance(p, str) else document(p, False) for p in parts)
 
 
 def in_latex(items: Iterable[Item]) -> str:
@@ -50,7 +61,7 @@ def in_latex(items: Iterable[Item]) -> str:
             case Title(text, level):
                 rows.append(rf"\{'sub' * min(level, 2)}section*{{{told(text)}}}")
             case Move(formula, reason):
-                rows.append(f"\\item {told(reason)}\n\\[ {latex(formula)} \\]")
+                rows.append(f"\\item {inline(reason, told)}\n\\[ {latex(formula)} \\]")
             case _:
                 rows.append(f"\\[ {latex(item)} \\]")
     return "\n".join([*rows, r"\end{enumerate}"] if listed else rows)
@@ -70,7 +81,7 @@ def in_markdown(items: Iterable[Item]) -> str:
                 k = 0
             case Move(formula, reason):
                 k += 1
-                rows.append(f"{k}. {marked(reason)}\n\n   $$\n   {latex(formula)}\n   $$")
+                rows.append(f"{k}. {inline(reason, marked)}\n\n   $$\n   {latex(formula)}\n   $$")
             case _:
                 rows.append(f"$$\n{latex(item)}\n$$")
     return "\n\n".join(rows)
@@ -91,7 +102,9 @@ def in_html(items: Iterable[Item]) -> str:
             case Title(text, level):
                 rows.append(f"<h{level + 2}>{escape(text)}</h{level + 2}>")
             case Move(formula, reason):
-                rows.append(f'<li><div class="why">{escape(reason)}</div>{document(formula)}</li>')
+                rows.append(
+                    f'<li><div class="why">{"".join(escape(p) if isinstance(p, str) else document(p, False) for p in reason)}</div>{document(formula)}</li>'
+                )
             case _:
                 rows.append(f"<div>{document(item)}</div>")
     rows += ["</ol>"] if listed else []

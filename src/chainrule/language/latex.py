@@ -34,7 +34,7 @@ def latex(box: Box) -> str:
         case Words(text):
             return rf"\text{{{text}}}\;"
         case Row(parts):
-            return "".join(map(latex, spaced(parts)))
+            return spaced(parts)
         case Frac(above, below):
             return rf"\frac{{{latex(above)}}}{{{latex(below)}}}"
         case Scripts(base, sub, sup):
@@ -58,14 +58,13 @@ def name(text: str, upright: bool, function: bool) -> str:
     return LETTERS.get(text) or (rf"\mathrm{{{text.translate(ESCAPED)}}}" if upright else text.translate(ESCAPED))
 
 
-def spaced(parts: tuple[Box, ...]) -> tuple[Box, ...]:
-    r"""A command of letters does not grow into the letter behind it: \alpha x, not \alphax."""
-    out: list[Box] = []
-    for k, part in enumerate(parts):
-        out.append(part)
-        if k + 1 < len(parts) and latex(part)[-1:].isalpha() and "\\" in latex(part) and isinstance(parts[k + 1], (Name, Scripts)):
-            out.append(Sign(" "))
-    return tuple(out)
+def spaced(parts: tuple[Box, ...]) -> str:
+    r"""Boxes side by side. A command of letters does not grow into the letter behind it: \alpha x, not \alphax."""
+    texts = [latex(part) for part in parts]
+    for k, part in enumerate(parts[1:]):
+        if texts[k][-1:].isalpha() and "\\" in texts[k] and isinstance(part, (Name, Scripts)):
+            texts[k] += " "
+    return "".join(texts)
 
 
 def latex_expression(e: Expr, axes: Axes) -> str:

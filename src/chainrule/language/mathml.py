@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from html import escape
 
 from .formula import Setter
@@ -12,6 +13,7 @@ from .tree import Line
 
 LARGE = {"sum": "∑", "prod": "∏"}
 WORDS = {"argmax": "arg max"}
+APPLIED = "\u2061"  # a function to what follows
 NAMESPACE = "http://www.w3.org/1998/Math/MathML"
 
 
@@ -27,7 +29,7 @@ def mathml(box: Box) -> str:
             return element("mi", escape(text), style="font-weight:bold;font-style:normal")
         case Name(text, upright, function):
             shown = element("mi", escape(text), **({"mathvariant": "normal"} if upright and len(text) == 1 else {}))
-            return shown + element("mo", "\u2061") if function else shown
+            return shown + element("mo", APPLIED) if function else shown
         case Number(text):
             return element("mn", text)
         case Sign(text, tight):
@@ -38,6 +40,8 @@ def mathml(box: Box) -> str:
             return element("mrow", *map(mathml, parts))
         case Frac(above, below):
             return element("mfrac", mathml(above), mathml(below))
+        case Scripts(Name(function=True) as base, sub, sup):  # what it is applied to follows the signs at its corners
+            return mathml(Scripts(replace(base, function=False), sub, sup)) + element("mo", APPLIED)
         case Scripts(base, None, sup) if sup:
             return element("msup", mathml(base), mathml(sup))
         case Scripts(base, sub, None) if sub:
