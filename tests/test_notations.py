@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import itertools
+import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,9 +15,13 @@ from click.testing import CliRunner
 
 import chainrule as cr
 from chainrule.calculus.laws import LAWS
+from chainrule.calculus.shifts import SPLITTING
 from chainrule.calculus.steps import ENGLISH, Rule
 from chainrule.cli import main
+from chainrule.explain.render import reason
 from chainrule.explain.words import WORDS, phrase
+from chainrule.language.fields import filled, sentence
+from chainrule.language.formula import Setter
 from chainrule.language.functions import Kind
 from chainrule.language.latex import latex_line
 from chainrule.language.notation import ACCEPTED, Notation
@@ -87,7 +92,7 @@ def test_formulas_that_count_from_one_have_the_same_values(text: str) -> None:
 
 
 def test_every_law_has_its_name_in_every_language() -> None:
-    for law in LAWS:
+    for law in (*LAWS, *SPLITTING):
         names = [phrase(law.name, language) for language in ACCEPTED["language"]]
         assert names[0] == law.name and len(set(names)) == 4
     assert phrase("a law of tomorrow", "ru") == "a law of tomorrow"
@@ -97,8 +102,34 @@ def test_a_reason_speaks_of_formulas_in_the_readers_notation() -> None:
     d = cr.derive(cr.ops.softmax, "z")
     said = d.render("markdown", Notation(adjoint="delta", base=1, language="ru"))
     assert r"подставим выражение для $\delta^{e}$" in said and r"одна дробь: $\frac{a}{b} \cdot 2 \, c = \frac{2 \, a \, c}{b}$" in said
-    assert r"$\delta_{k_{1},k}, \delta_{j,k}$ оставляет в сумме одно слагаемое: $k_{1} = k, j = k$" in said
+    assert r"$\delta_{k_{1},k}$ и $\delta_{j,k}$ оставляют в сумме одно слагаемое: $k_{1} = k$ и $j = k$" in said
+    assert "подставим выражение для δe" in d.render("text", Notation(adjoint="delta", language="ru"))
     assert said.startswith(r"## Вывод: ∂E/∂z для softmax(z\[n,K\])")
+
+
+AGREEING = {
+    "en": ("δ(a, b) leaves one term of the sum: a = b", "δ(a, b) and δ(c, d) leave one term of the sum: a = b and c = d", "x cancels: no output changes with it"),
+    "ru": ("δ(a, b) оставляет в сумме одно слагаемое: a = b", "δ(a, b) и δ(c, d) оставляют в сумме одно слагаемое: a = b и c = d", "x сокращается: выходы от него не зависят"),
+    "fr": ("δ(a, b) ne laisse qu'un terme de la somme : a = b", "δ(a, b) et δ(c, d) ne laissent qu'un terme de la somme : a = b et c = d", "x s'élimine : aucune sortie n'en dépend"),
+    "zh": ("δ(a, b) 使和式只剩一项\uff1aa = b", "δ(a, b) 和 δ(c, d) 使和式只剩一项\uff1aa = b 和 c = d", "x 相消\uff1a输出不随它变化"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("language", AGREEING)
+def test_verbs_agree_with_what_they_speak_of(language: str) -> None:
+    one, several, cancels = AGREEING[language]
+    words = WORDS[language]
+    assert sentence(words[Rule.COLLAPSE], ("δ(a, b)", "a = b"), language) == one
+    assert sentence(words[Rule.COLLAPSE], ("δ(a, b), δ(c, d)", "a = b, c = d"), language) == several
+    assert sentence(words[Rule.CANCELS], ("x",), language) == cancels
+    bare = filled(words[Rule.COLLAPSE], ("δ(a, b), δ(c, d)", "a = b, c = d"), Setter({}, Notation(language=language)))
+    assert "".join(p for p in bare if isinstance(p, str)) == re.sub(r"δ\(\w, \w\)|\w = \w", "", several)
+
+
+def test_places_in_reasons_count_from_where_the_readers_do() -> None:
+    d = cr.derive("f(x[n,H], w[K]; s=2, p=1) -> y[n,(H+2*p-K)//s+1]\n y[n,i] = sum[u](w[u] * x[n,s*i+u-p])", "x")
+    said = [reason(s, Notation(base=1)) for s in d.steps if s.rule is Rule.COLLAPSE]
+    assert said == ["δ(s*i-s+u-p, r) leaves one term of the sum: u = r-s*i+s+p"]
 
 
 def test_every_rule_has_its_words_in_every_language() -> None:

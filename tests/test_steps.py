@@ -11,6 +11,7 @@ import pytest
 import chainrule as cr
 from chainrule import ops
 from chainrule.calculus.steps import ENGLISH, Rule, Step
+from chainrule.language.fields import sentence
 from chainrule.language.show import definition_text
 from chainrule.language.tree import Definition, Line, Tensor, needed
 from tests.cases import CASES, Case
@@ -66,7 +67,7 @@ def test_every_step_of_every_operation_reads_back_and_computes_the_gradient(case
         for step, whole in readable(d):
             again = cr.op(definition_text(whole))
             assert [t.name for t in again.definition.outputs] == [step.line.tensor]
-            assert step.reason == ENGLISH[step.rule].format(*step.about)
+            assert step.reason == sentence(ENGLISH[step.rule], step.about)
             if computed:
                 given = {t.name: np.asarray((arrays | seeds)[t.name]) for t in again.definition.inputs}
                 numbers = {k: v for k, v in case.numbers.items() if k in dict(again.definition.settings)}
@@ -226,7 +227,7 @@ def test_a_network_is_a_chain_through_its_layers() -> None:
 def test_small_sizes_are_written_out() -> None:
     d = cr.derive(ops.linear, "w", n=2, K=2, O=1, expand=True)
     assert d.formula.split("\n") == ["dw_0_0 = dy[0,0] * x[0,0] + dy[1,0] * x[1,0]", "dw_0_1 = dy[0,0] * x[0,1] + dy[1,0] * x[1,1]"]
-    assert [s.formula for s in d.steps[-2:]] == d.formula.split("\n") and d.steps[-1].reason == "what each index is, put in"
+    assert [s.formula for s in d.steps[-2:]] == d.formula.split("\n") and d.steps[-1].rule is Rule.WRITTEN_OUT
     assert len(cr.op(str(d.op))(np.ones((2, 2)), np.ones((1, 2)), np.ones(1), np.ones((2, 1)))) == 2
     conv = cr.derive("c(x[4], w[2]) -> y[3]\n y[i] = sum[u](w[u] * x[i+u])", "x", expand=True)
     assert conv.formula.split("\n")[1] == "dx_1 = dy[0] * w[1] + dy[1] * w[0]"

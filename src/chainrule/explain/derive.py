@@ -298,7 +298,7 @@ def _reverse_plain(op: Op, names: tuple[str, ...]) -> Gradient:
 
 def _written_out(made: Derivation) -> Derivation:
     d, lines = written_out(made.definition, [x.tensor for x in made.results])
-    steps = [Step(Rule.SUBSTITUTE, partial(_itself, x), d.axes, ("each index",)) for x in lines]
+    steps = [Step(Rule.WRITTEN_OUT, partial(_itself, x), d.axes) for x in lines]
     return replace(made, op=made.of.derived(d), results=tuple(lines), steps=tuple(_distinct([*made.steps, *steps])))
 
 

@@ -70,7 +70,9 @@ def jacobian(d: Definition, g: Gradient, wrt: str) -> Jacobian:
     scope = Scope.of(g.definition, forward).inside(line)
     done = Line(name, letters, spans, neat(rewritten(put, LAWS, scope), fixed | set(letters), d.floats))
     axes = {**g.definition.axes, name: spans}
-    steps = [Step(Rule.PLACE, lambda: line, axes), Step(Rule.COLLAPSE, lambda: done, axes, (_deltas(put), "its one place"))]
+    deltas = _deltas(put, _bound(line))
+    said = (Rule.COLLAPSE, (", ".join(deltas), ", ".join(deltas.values()))) if deltas else (Rule.PARTS, ())
+    steps = [Step(Rule.PLACE, lambda: line, axes), Step(said[0], lambda: done, axes, said[1])]
     inputs = tuple(t for t in g.definition.inputs if t.name != seed)
     definition = Definition(f"{d.name}_jacobian", inputs, d.settings, (Tensor(name, spans),), needed((*forward, done), {name}), d.sample_size)
     return Jacobian(done, definition, steps)
@@ -120,9 +122,22 @@ def _put(e: Expr, seed: str, place: tuple[str, ...], sampled: bool) -> Expr:
     return remade(e, tuple(_put(a, seed, place, sampled) for a in children(e)))
 
 
-def _deltas(e: Expr) -> str:
-    found = dict.fromkeys(f"δ({expression(x.args[0], {})}, {expression(x.args[1], {})})" for x in walk(e) if isinstance(x, Call) and x.fn == "delta")
-    return ", ".join(found) or "1"
+def _deltas(e: Expr, bound: set[str]) -> dict[str, str]:
+    """The deltas that leave one term of a sum, and what the letter of the sum is then."""
+    found: dict[str, str] = {}
+    for x in walk(e):
+        if isinstance(x, Call) and x.fn == "delta":
+            place, p = (a.expr if isinstance(a, Index) else Poly.of(0) for a in x.args)
+            for letter in sorted(bound & p.names):
+                step = p.linear_in(letter)
+                if step is not None and step[0].terms:
+                    found.setdefault(f"δ({place}, {p})", f"{letter} = {_solved(place, *step)}")
+    return found
+
+
+def _solved(place: Poly, factor: Poly, rest: Poly) -> Poly:
+    """u where place = factor*u + rest."""
+    return (place - rest) * int(factor.constant) if factor.constant in (1, -1) else (place - rest) // factor
 
 
 def cases(line: Line, d: Definition) -> Cases:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from ..calculus.steps import Step
+from ..calculus.steps import Rule, Step
 from ..errors import ArgumentError
 from ..language.display import Item, Move, Title, in_html, in_latex, in_markdown, page
-from ..language.fields import filled
+from ..language.fields import counted, filled, sentence, things
 from ..language.formula import Setter
 from ..language.layout import Box
 from ..language.notation import USUAL, Notation
@@ -63,13 +63,23 @@ def title(d: Derivation, notation: Notation) -> str:
     return HEADINGS[notation.language]["title"].format(shown)
 
 
-def reason(step: Step, notation: Notation) -> str:
-    """Why a step is true, in the reader's language."""
-    return WORDS[notation.language][step.rule].format(*about(step, notation))
+def reason(step: Step, notation: Notation, known: Mapping[str, str] | None = None) -> str:
+    """Why a step is true, as text in the reader's language and signs."""
+    signs = signs_of(known or {}, notation)
+    said = tuple(", ".join(signs.get(thing, thing) for thing in things(text)) for text in about(step, notation))
+    return sentence(WORDS[notation.language][step.rule], said, notation.language)
+
+
+def signs_of(known: Mapping[str, str], notation: Notation) -> dict[str, str]:
+    """What adjoints are called in text."""
+    signs = {"d": "d{0}", "delta": "δ{0}", "partial": "∂E/∂{0}"}
+    return {name: signs[notation.adjoint].format(of) for name, of in known.items()}
 
 
 def about(step: Step, notation: Notation) -> tuple[str, ...]:
-    """What a step is about; words among it in the reader's language."""
+    """What a step is about; words among it in the reader's language, places counted from where the reader's are."""
+    if step.rule is Rule.COLLAPSE and notation.base:
+        return counted(step.about, step.line, notation.base, Setter(step.axes).sizes)
     return tuple(phrase(a, notation.language) for a in step.about)
 
 
@@ -105,7 +115,7 @@ def in_text(d: Derivation, notation: Notation) -> str:
     known = adjoints(d)
     rows = [title(d, notation), ""]
     for k, step in enumerate(d.steps, 1):
-        rows.append(f"{k:3}. {text(step.line, step.axes, notation, known)}\n        {reason(step, notation)}")
+        rows.append(f"{k:3}. {text(step.line, step.axes, notation, known)}\n        {reason(step, notation, known)}")
     rows += [
         "",
         HEADINGS[notation.language]["result"] + ":",
@@ -119,8 +129,7 @@ def text(line: Line, axes: Axes, notation: Notation, known: Mapping[str, str]) -
     found = in_form(line, axes, notation, known)
     if found:
         return plain(found)
-    signs = {"d": "d{0}", "delta": "δ{0}", "partial": "∂E/∂{0}"}
-    names = {name: signs[notation.adjoint].format(of) for name, of in known.items()}
+    names = signs_of(known, notation)
     moved = counted_from(line, notation.base, Setter(axes).sizes)
     new = Line(names.get(line.tensor, line.tensor), moved.letters, moved.ranges, rename_tensors(moved.expr, names), moved.target)
     return line_text(new, {**axes, **{new: axes[old] for old, new in names.items() if old in axes}})

@@ -81,7 +81,8 @@ def in_markdown(items: Iterable[Item]) -> str:
                 k = 0
             case Move(formula, reason):
                 k += 1
-                rows.append(f"{k}. {inline(reason, marked)}\n\n   $$\n   {latex(formula)}\n   $$")
+                room = " " * len(f"{k}. ")  # what belongs to the number stands below its words
+                rows.append(f"{k}. {inline(reason, marked)}\n\n{room}$$\n{room}{latex(formula)}\n{room}$$")
             case _:
                 rows.append(f"$$\n{latex(item)}\n$$")
     return "\n\n".join(rows)
@@ -102,9 +103,7 @@ def in_html(items: Iterable[Item]) -> str:
             case Title(text, level):
                 rows.append(f"<h{level + 2}>{escape(text)}</h{level + 2}>")
             case Move(formula, reason):
-                rows.append(
-                    f'<li><div class="why">{"".join(escape(p) if isinstance(p, str) else document(p, False) for p in reason)}</div>{document(formula)}</li>'
-                )
+                rows.append(f'<li><div class="why">{inside(reason)}</div>{document(formula)}</li>')
             case _:
                 rows.append(f"<div>{document(item)}</div>")
     rows += ["</ol>"] if listed else []
