@@ -132,4 +132,4 @@ def text(line: Line, axes: Axes, notation: Notation, known: Mapping[str, str]) -
     names = signs_of(known, notation)
     moved = counted_from(line, notation.base, Setter(axes).sizes)
     new = Line(names.get(line.tensor, line.tensor), moved.letters, moved.ranges, rename_tensors(moved.expr, names), moved.target)
-    return line_text(new, {**axes, **{new: axes[old] for old, new in names.items() if old in axes}})
+    return line_text(new, {**axes, **{new: axes[old] for old, new in names.items() if old in axes}}, base=notation.base)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from .functions import FUNCTIONS, Kind
 from .index import Monomial, Poly, Quotient
 from .layout import GAP, GREEK, Box, Cases, Fence, Frac, Limits, Name, Number, Root, Row, Scripts, Sign, Words, bracketed, first, joined, last, row
+from .lookups import element
 from .notation import USUAL, Notation
 from .raw import UNKNOWN
 from .shifted import counted_from
@@ -152,7 +153,8 @@ class Setter:
                 box = self.read(name, joined([self.poly(p) for p in index], ",", True) if index else None)
                 return box, BINDS["**"] if isinstance(box, Frac) else ATOM
             case Reduce():
-                return self.reduction(e), BINDS["*"]
+                found = self.element(e)
+                return self.looked_up(*found) if found else (self.reduction(e), BINDS["*"])
             case Call("diff", (of, by)):
                 return self.derivative(of, by)
             case Call("/", (a, b)):
@@ -173,12 +175,29 @@ class Setter:
                 return row(self.box(a, BINDS[fn]), Sign(BINARY[fn]), bracketed(right) if first(right) == Sign("-", True) else right), BINDS[fn]
         raise TypeError(e)
 
+    def looked_up(self, read: Read, places: Mapping[str, Expr]) -> tuple[Box, int]:
+        """An element at numbers of the data, which count from 0: z_{n,t_n}, or z_{n,t_n+1} where indices count from 1."""
+        more = (Sign("+", True), Number(str(self.notation.base))) if self.notation.base else ()
+        index = [row(self.box(places[str(p)]), *more) if str(p) in places else self.poly(p) for p in read.index]
+        box = self.read(read.tensor, joined(index, ",", True))
+        return box, BINDS["**"] if isinstance(box, Frac) else ATOM
+
     def times(self, a: Expr, b: Expr) -> Box:
         """A product. A sum in it swallows what follows, unless brackets end it; 2 beside 3 is no 23; a name before a bracket is no function."""
-        left, right = bracketed(self.box(a)) if endless(a) else self.box(a, BINDS["*"]), self.box(b, BINDS["*"] + 1)
+        left, right = bracketed(self.box(a)) if self.endless(a) else self.box(a, BINDS["*"]), self.box(b, BINDS["*"] + 1)
         right = bracketed(right) if first(right) == Sign("-", True) else right
         dot = isinstance(first(right), Number) or (isinstance(last(left), Name) and isinstance(first(right), Fence))
         return row(left, Sign("⋅" if dot else "·"), right)
+
+    def endless(self, e: Expr) -> bool:
+        """Whether what is printed of e ends with the body of a reduction."""
+        if isinstance(e, Call) and e.fn == "neg":
+            return self.endless(e.args[0])
+        return isinstance(e, Reduce) and self.element(e) is None
+
+    def element(self, e: Expr) -> tuple[Read, Mapping[str, Expr]] | None:
+        """The element that a sum looks up at numbers of the data."""
+        return element(e, self.axes, self.notation.base, declared=False)
 
     def power(self, a: Expr, exponent: Box) -> Box:
         base = self.box(a, ATOM)
@@ -189,9 +208,11 @@ class Setter:
 
     def derivative(self, of: Expr, by: Expr) -> tuple[Box, int]:
         """∂ of an element over ∂ of another; of a longer expression: it stands behind the fraction."""
-        if isinstance(of, Read) and not isinstance(top := self.box(of), Frac):
+        top, binds = self.bound(of)
+        if (isinstance(of, Read) or self.element(of)) and not isinstance(top, Frac):
             return Frac(row(Sign("∂"), top), row(Sign("∂"), self.box(by))), BINDS["**"]
-        return row(Frac(Sign("∂"), row(Sign("∂"), self.box(by))), bracketed(self.box(of))), BINDS["**"]
+        whole = top if binds == ATOM and not isinstance(top, Scripts) else bracketed(top)
+        return row(Frac(Sign("∂"), row(Sign("∂"), self.box(by))), whole), BINDS["**"]
 
     def function(self, fn: str, args: tuple[Expr, ...]) -> tuple[Box, int]:
         boxes = [self.box(a) for a in args]
@@ -248,7 +269,7 @@ class Setter:
         line = counted_from(replace(line, expr=without_blocks(line, self.axes)), self.notation.base, self.sizes)
         found = alone(line.expr, self.axes)
         ranges = [] if declared else [self.range(x, r) for x, r in zip(line.letters, line.ranges, strict=True) if not said(x, r, found)]
-        return row(self.box(line.read), Sign("="), self.box(line.expr), *(Row((Sign("quad"), r)) for r in ranges))
+        return row(self.box(line.read), Sign("="), self.box(fronted(line.expr)), *(Row((Sign("quad"), r)) for r in ranges))
 
 
 def less(m: Monomial, c: int | float, others: Mapping[Monomial, int | float]) -> tuple[int, Monomial] | None:
@@ -278,6 +299,21 @@ def negative(e: Expr) -> bool:
     return (isinstance(e, Call) and e.fn == "neg") or (isinstance(e, Const) and e.value < 0)
 
 
-def endless(e: Expr) -> bool:
-    """Whether the text of e ends with the body of a reduction."""
-    return isinstance(e, Reduce) or (isinstance(e, Call) and e.fn == "neg" and endless(e.args[0]))
+def fronted(e: Expr) -> Expr:
+    """e with a minus that leads what stands above a line in front of that line."""
+    match e:
+        case Call("/", (a, b)) if (plain := unsigned(a)) is not None:
+            return Call("neg", (Call("/", (plain, b)),))
+        case Call("+" | "-" | "*" as fn, (a, b)) if not conjoined(e):
+            return Call(fn, (fronted(a), b))
+    return e
+
+
+def unsigned(e: Expr) -> Expr | None:
+    """e without the minus that leads it, if one does."""
+    match e:
+        case Call("neg", (a,)):
+            return a
+        case Call("*", (a, b)) if (plain := unsigned(a)) is not None:
+            return Call("*", (plain, b))
+    return None

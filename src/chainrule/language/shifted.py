@@ -16,8 +16,8 @@ def counted_from(line: Line, base: int, sizes: Set[str] = frozenset()) -> Line:
     >>> from .ranges import define
     >>> from .show import line_text
     >>> d = define("f(x[n,H]; k=2) -> y[n,H-k+1]\\n y[n,i] = sum[u:k](x[n,i+u] * u)")
-    >>> print(line_text(counted_from(d.lines[0], 1), d.axes))
-    y[n,i] = sum[u:k](x[n, i-1+u] * (u-1))
+    >>> print(line_text(counted_from(d.lines[0], 1), d.axes, base=1))
+    y[n,i] = sum[u=1..k](x[n, i-1+u] * (u-1))
     """
     if not base:
         return line
