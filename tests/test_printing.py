@@ -215,7 +215,7 @@ LOOKED_UP = {
     "sum[k](where(k == t[n], z[n,k], 0))": ("z[n,t[n]]", r"z_{n,t_{n}}"),
     "sum[k](where(k == w[0], z[n,k], 0))": ("sum[k](where(k == w[0], z[n,k], 0))", r"z_{n,w_{0}}"),  # w is not declared to hold places
     "sum[k](where(k == r[n], z[n,k], 0))": ("sum[k](where(k == r[n], z[n,k], 0))", None),  # nor r to lie below K: 0 where it does not
-    "sum[k:2](where(k == t[n], z[n,k], 0))": ("sum[k:2](where(k == t[n], z[n,k], 0))", None),  # not all of them
+    "sum[k:2](where(k == b[n], z[n,k], 0))": ("sum[k:2](where(k == b[n], z[n,k], 0))", None),  # not all places of the axis
     "sum[k](where(k-1 == t[n], z[n,k], 0))": ("sum[k](where(k-1 == t[n], z[n,k], 0))", None),
     "sum[k](where(k == t[n], z[n,k], 1))": ("sum[k](where(k == t[n], z[n,k], 1))", None),
     "sum[k](where(k == t[n], v[k,k], 0))": ("sum[k](where(k == t[n], v[k,k], 0))", None),
@@ -225,7 +225,7 @@ LOOKED_UP = {
 @pytest.mark.parametrize("right", LOOKED_UP)
 def test_elements_at_numbers_of_the_data_are_printed_as_such(right: str) -> None:
     text, tex = LOOKED_UP[right]
-    op = cr.op(f"f(z[n,K], w[K], v[K,K], t[n]: int < K, q[K]: int < K, r[n]: int) -> y[n]\n y[n] = {right}")
+    op = cr.op(f"f(z[n,K], w[K], v[K,K], t[n]: int < K, q[K]: int < K, r[n]: int, b[n]: int < 2) -> y[n]\n y[n] = {right}")
     shown = definition_text(op.definition)
     assert shown.endswith(f"y[n] = {text}") and definition_text(define(shown)) == shown
     assert tex is None or op.latex() == f"y_{{n}} = {tex}"

@@ -70,11 +70,13 @@ class Writer:
                 return f"-{self.text(a, BINDS['neg'])}", BINDS["neg"]
             case Call(fn, (a, b)):
                 binds = BINDS[fn]
+                left = binds + (fn in ("**",) or binds == 1)
+                right = binds + (fn != "**")
                 bracket = self.bracket(e)
                 if bracket:
                     return bracket, ATOM
                 gap = " " if binds <= 3 else ""
-                return f"{self.text(a, binds + (fn == '**' or binds == 1))}{gap}{fn}{gap}{self.text(b, binds + (fn != '**'))}", binds
+                return f"{self.text(a, left)}{gap}{fn}{gap}{self.text(b, right)}", binds
         raise TypeError(e)
 
     def head(self, e: Reduce) -> str:
