@@ -145,7 +145,15 @@ def test_what_is_no_latex_would_be_noticed(text: str) -> None:
 
 EXACT = [
     ("a[n,i] * sum[j](b[n,j]) * a[n,i]", r"a_{n,i} \, \left(\sum_{j} b_{n,j}\right) \, a_{n,i}"),
-    ("where(a[n,i] < b[n,i], 1, -inf)", r"\left\{\substack{1 \quad \text{if}\;a_{n,i} < b_{n,i} \\ -\infty \quad \text{otherwise}\;}\right."),
+    ("where(a[n,i] < b[n,i], 1, -inf)", r"\left\{\substack{1 \quad \text{if}\;a_{n,i} < b_{n,i} \\ -\infty \quad \text{otherwise}}\right."),
+    ("where(a[n,i] < 1, a[n,i], where(a[n,i] > b[n,i], where(b[n,i] == 0, 1, 2), -1))",
+     r"\left\{\substack{a_{n,i} \quad \text{if}\;a_{n,i} < 1 \\ 1 \quad \text{else if}\;a_{n,i} > b_{n,i}\;\text{and}\;b_{n,i} = 0 \\ 2 \quad \text{else if}\;a_{n,i} > b_{n,i} \\ -1 \quad \text{otherwise}}\right."),
+    ("where((a[n,i] < 1)*(b[n,i] > 2), a[n,i], 1)", r"\left\{\substack{a_{n,i} \quad \text{if}\;a_{n,i} < 1\;\text{and}\;b_{n,i} > 2 \\ 1 \quad \text{otherwise}}\right."),
+    ("sum[j](where(a[n,j] < b[n,i], -a[n,j], 0) * b[n,j])", r"\sum_{j} \left[a_{n,j} < b_{n,i}\right] \, \left(-a_{n,j}\right) \, b_{n,j}"),
+    ("2 * where(a[n,i] < b[n,i], 0, exp(a[n,i]))", r"2 \, \left[a_{n,i} \geq b_{n,i}\right] \, \mathrm{e}^{a_{n,i}}"),
+    ("1 + where(a[n,i], b[n,i], 0)", r"1 + \left[a_{n,i} \neq 0\right] \, b_{n,i}"),
+    ("where(a[n,i] > 0, sum[j](b[n,j]), 0) * b[n,i] + 1", r"\left(\left[a_{n,i} > 0\right] \, \sum_{j} b_{n,j}\right) \, b_{n,i} + 1"),
+    ("1 + where(a[n,i] > 0, 2, 3)", r"1 + \left(\left\{\substack{2 \quad \text{if}\;a_{n,i} > 0 \\ 3 \quad \text{otherwise}}\right.\right)"),
     ("where(a[n,i], 1, 0) + 1e-05", None),
     ("alpha * (a[n,i] + pi)", r"\alpha \cdot \left(a_{n,i} + \pi\right)"),
     ("eps*alpha", r"\varepsilon \, \alpha"),
@@ -158,6 +166,12 @@ EXACT = [
 def test_latex_can_be_read_in_one_way(right: str, tex: str | None) -> None:
     found = cr.op(f"f(a[n,D], b[n,D]; alpha=0.5, eps=0.1, mu_x=0.2) -> y[n,D]\n y[n,i] = {right}").latex()
     assert katex([found]) == [None] and (tex is None or found == "y_{n,i} = " + tex)
+
+
+def test_a_brace_can_be_latex_s_own() -> None:
+    d = cr.op("f(a[n,D]) -> y[n,D]\n y[n,i] = where(a[n,i] > 0, 1, -1)").definition
+    found = latex_line(d.lines[0], d.axes, Notation(cases="environment", language="fr"))
+    assert found == r"y_{n,i} = \begin{cases}1 & \text{si}\;a_{n,i} > 0 \\ -1 & \text{sinon}\end{cases}" and katex([found]) == [None]
 
 
 ADJOINTS = {"d": r"\mathrm{d}w^{(1)}_{o}", "delta": r"\delta^{w^{(1)}}_{o}", "partial": r"\frac{\partial E}{\partial w^{(1)}_{o}}"}

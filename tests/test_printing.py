@@ -173,7 +173,7 @@ FUNCTION_SIGNS = {
     "sign": r"\operatorname{sign}\left(a_{n,i}\right)", "sin": r"\sin\left(a_{n,i}\right)", "cos": r"\cos\left(a_{n,i}\right)",
     "tan": r"\tan\left(a_{n,i}\right)", "tanh": r"\tanh\left(a_{n,i}\right)", "sigmoid": r"\sigma\left(a_{n,i}\right)",
     "erf": r"\operatorname{erf}\left(a_{n,i}\right)", "maximum": r"\max\left(a_{n,i}, b_{n,i}\right)", "minimum": r"\min\left(a_{n,i}, b_{n,i}\right)",
-    "where": r"\left\{\substack{b_{n,i} \quad \text{if}\;a_{n,i} \neq 0 \\ 0 \quad \text{otherwise}\;}\right.", "delta": r"\delta_{a_{n,i},b_{n,i}}",
+    "where": r"\left\{\substack{b_{n,i} \quad \text{if}\;a_{n,i} \neq 0 \\ 0 \quad \text{otherwise}}\right.", "delta": r"\delta_{a_{n,i},b_{n,i}}",
     "uniform": r"\operatorname{uniform}\left(0, n, i\right)", "floor": r"\left\lfloor a_{n,i} \right\rfloor", "ceil": r"\left\lceil a_{n,i} \right\rceil",
     **{f: rf"\operatorname{{{f}}}\left(a_{{n,i}}\right)" for f in ("round", "log1p", "expm1", "softplus")},
     **{f: rf"\{f}\left(a_{{n,i}}\right)" for f in ("sinh", "cosh")},

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from .branches import WORDS, branches, gated, is_test
 from .functions import FUNCTIONS, Kind
 from .index import Monomial, Poly, Quotient
 from .layout import GAP, GREEK, Box, Cases, Fence, Frac, Limits, Name, Number, Root, Row, Scripts, Sign, Words, bracketed, first, joined, last, row
@@ -15,11 +16,10 @@ from .notation import USUAL, Notation
 from .raw import UNKNOWN
 from .shifted import counted_from
 from .show import ATOM, BINDS, Axes, alone, conjoined, poly_binds, said, without_blocks
-from .tree import Call, Const, Expr, Index, Line, Read, Reduce
+from .tree import ONE, Call, Const, Expr, Index, Line, Read, Reduce
 
 RELATIONS = {"==": "=", "!=": "≠", "<": "<", "<=": "≤", ">": ">", ">=": "≥"}
 BINARY = {"+": "+", "-": "-"} | RELATIONS
-IF = {"en": ("if", "otherwise"), "ru": ("если", "иначе"), "fr": ("si", "sinon"), "zh": ("若", "否则")}
 EACH = (Kind.SUM, Kind.PROD)  # signs that stand once for each letter where both ends are said
 CASES = 1  # a brace has no end at the right: inside anything it stands in brackets
 
@@ -163,6 +163,10 @@ class Setter:
                 return self.power(a, self.box(b)), BINDS["**"]
             case Call("neg", (a,)):
                 return row(Sign("-", True), self.box(a, BINDS["neg"] + 1 if negative(a) else BINDS["*"])), BINDS["neg"]
+            case Call("where") if gate := gated(e):
+                return self.gate(*gate), BINDS["*"]
+            case Call("where"):
+                return self.cases(e), CASES
             case Call(fn, args) if fn in FUNCTIONS:
                 return self.function(fn, args)
             case Call("*", (a, b)):
@@ -184,7 +188,8 @@ class Setter:
 
     def times(self, a: Expr, b: Expr) -> Box:
         """A product. A sum in it swallows what follows, unless brackets end it; 2 beside 3 is no 23; a name before a bracket is no function."""
-        left, right = bracketed(self.box(a)) if self.endless(a) else self.box(a, BINDS["*"]), self.box(b, BINDS["*"] + 1)
+        gate = isinstance(b, Call) and b.fn == "where" and gated(b)  # factors in a row
+        left, right = bracketed(self.box(a)) if self.endless(a) else self.box(a, BINDS["*"]), self.box(b, BINDS["*"] + (not gate))
         right = bracketed(right) if first(right) == Sign("-", True) else right
         dot = isinstance(first(right), Number) or (isinstance(last(left), Name) and isinstance(first(right), Fence))
         return row(left, Sign("⋅" if dot else "·"), right)
@@ -193,6 +198,8 @@ class Setter:
         """Whether what is printed of e ends with the body of a reduction."""
         if isinstance(e, Call) and e.fn == "neg":
             return self.endless(e.args[0])
+        if isinstance(e, Call) and e.fn == "where" and (gate := gated(e)):
+            return self.endless(gate[1])
         return isinstance(e, Reduce) and self.element(e) is None
 
     def element(self, e: Expr) -> tuple[Read, Mapping[str, Expr]] | None:
@@ -227,11 +234,36 @@ class Setter:
                 return Scripts(Name("e", upright=True), sup=boxes[0]), BINDS["**"]  # upright: a tensor may be called e
             case "delta":
                 return Scripts(Name("δ"), sub=joined(boxes, ",", True)), ATOM
-            case "where":
-                words = IF[self.notation.language]
-                test = row(Words(words[0]), self.condition(args[0]))
-                return Cases(((boxes[1], test), (boxes[2], Words(words[1])))), CASES
         return row(called(FUNCTIONS[fn].latex), Fence("(", joined(boxes))), ATOM
+
+    def gate(self, test: Expr, value: Expr) -> Box:
+        """[test] value: a bracket is 1 or 0, and 0 times anything is 0."""
+        bracket = self.box(test, BINDS["*"]) if is_test(test) else Fence("[", self.condition(test))
+        if value == ONE:
+            return bracket
+        right = self.box(value, BINDS["*"])
+        return row(bracket, Sign("·"), bracketed(right) if first(right) == Sign("-", True) else right)
+
+    def cases(self, e: Expr) -> Box:
+        """One brace for choices within choices, too."""
+        start, later, rest, _ = WORDS[self.notation.language]
+        rows: list[tuple[Box, Box]] = []
+        for value, tests in branches(e):
+            words = Words(later if rows else start)
+            rows.append((self.box(value), row(words, Sign("~"), self.conditions(tests)) if tests else Words(rest)))
+        return Cases(tuple(rows), self.notation.cases == "environment")
+
+    def conditions(self, tests: tuple[Expr, ...]) -> Box:
+        """Conditions that all hold."""
+        both = row(Sign("~"), Words(WORDS[self.notation.language][3]), Sign("~"))
+        found = [self.condition(t) for test in tests for t in self.apart(test)]
+        return row(found[0], *(Row((both, c)) for c in found[1:]))
+
+    def apart(self, test: Expr) -> list[Expr]:
+        """The comparisons of which a condition is made."""
+        if isinstance(test, Call) and test.fn == "*" and not conjoined(test) and is_test(test):
+            return [*self.apart(test.args[0]), *self.apart(test.args[1])]
+        return [test]
 
     def condition(self, e: Expr) -> Box:
         """A comparison, a row of them, or what is not 0."""
@@ -269,7 +301,9 @@ class Setter:
         line = counted_from(replace(line, expr=without_blocks(line, self.axes)), self.notation.base, self.sizes)
         found = alone(line.expr, self.axes)
         ranges = [] if declared else [self.range(x, r) for x, r in zip(line.letters, line.ranges, strict=True) if not said(x, r, found)]
-        return row(self.box(line.read), Sign("="), self.box(fronted(line.expr)), *(Row((Sign("quad"), r)) for r in ranges))
+        e = fronted(line.expr)
+        right = self.cases(e) if isinstance(e, Call) and e.fn == "where" else self.box(e)
+        return row(self.box(line.read), Sign("="), right, *(Row((Sign("quad"), r)) for r in ranges))
 
 
 def less(m: Monomial, c: int | float, others: Mapping[Monomial, int | float]) -> tuple[int, Monomial] | None:

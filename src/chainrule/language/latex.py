@@ -32,7 +32,7 @@ def latex(box: Box) -> str:
             found = SIGNS[text][0]
             return found.strip() if tight and found != " " else found
         case Words(text):
-            return rf"\text{{{text}}}\;"
+            return rf"\text{{{text}}}"
         case Row(parts):
             return spaced(parts)
         case Frac(above, below):
@@ -48,6 +48,8 @@ def latex(box: Box) -> str:
             return rf"\left{OPENS[opens]}{latex(body)}" + (closes if len(closes) > 1 else rf"\right{closes}")
         case Root(body):
             return rf"\sqrt{{{latex(body)}}}"
+        case Cases(rows, True):
+            return r"\begin{cases}" + r" \\ ".join(rf"{latex(value)} & {latex(test)}" for value, test in rows) + r"\end{cases}"
         case Cases(rows):
             return r"\left\{\substack{" + r" \\ ".join(rf"{latex(value)} \quad {latex(test)}" for value, test in rows) + r"}\right."
 

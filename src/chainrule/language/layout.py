@@ -90,6 +90,7 @@ class Cases:
     """One brace, and values with the conditions under which they hold, one below the other."""
 
     rows: tuple[tuple[Box, Box], ...]
+    environment: bool = False  # as LaTeX's own cases, which not every reader of formulas knows
 
 
 Box = Name | Number | Sign | Words | Row | Frac | Scripts | Limits | Fence | Root | Cases
@@ -102,7 +103,7 @@ SIGNS = {
     "+": (" + ", "+"), "-": (" - ", "−"), "·": (r" \, ", "\u2062"), "⋅": (r" \cdot ", "⋅"), "=": (" = ", "="), "≠": (r" \neq ", "≠"), "<": (" < ", "<"),
     "≤": (r" \leq ", "≤"), ">": (" > ", ">"), "≥": (r" \geq ", "≥"), ",": (", ", ","), "∘": (r" \circ ", "∘"), "⋆": (r" \star ", "⋆"), "∗": (r" \ast ", "∗"),
     "∂": (r"\partial ", "∂"), "′": (r"\prime", "′"), "mod": (r" \;\mathrm{mod}\; ", "mod"), " ": (" ", ""), ";": (r",\; ", ","), "quad": (r",\quad ", ","), "+=": (r" \mathrel{+}= ", "+="),
-    "ᵀ": (r"\top", "⊤"),
+    "ᵀ": (r"\top", "⊤"), "~": (r"\;", "\u00a0"),
 }  # fmt: skip
 
 GREEK = {

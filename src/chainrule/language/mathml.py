@@ -35,7 +35,7 @@ def mathml(box: Box) -> str:
         case Sign(text, tight):
             return sign(text, tight)
         case Words(text):
-            return element("mtext", escape(text) + "\u00a0")
+            return element("mtext", escape(text))
         case Row(parts):
             return element("mrow", *map(mathml, parts))
         case Frac(above, below):
@@ -66,6 +66,8 @@ def sign(text: str, tight: bool) -> str:
     shown = SIGNS[text][1]
     if not shown:
         return ""
+    if text == "~":
+        return element("mtext", shown)
     if text == "quad":
         return element("mo", shown) + element("mspace", width="1em")
     return element("mo", escape(shown), **({"lspace": "0", "rspace": "0"} if tight or text == "∂" else {}))

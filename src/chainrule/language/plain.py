@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from .layout import CLOSES, SIGNS, Box, Cases, Fence, Frac, Limits, Name, Number, Root, Row, Scripts, Sign, Words, row
 
-TEXT = {"·": " ", "⋅": " * ", "mod": " % ", " ": "", ";": ", ", "quad": ", ", "∂": "∂", ",": ", ", "ᵀ": "ᵀ"}
+TEXT = {"·": " ", "⋅": " * ", "mod": " % ", " ": "", ";": ", ", "quad": ", ", "∂": "∂", ",": ", ", "ᵀ": "ᵀ", "~": " "}
 
 
 def plain(box: Box) -> str:
