@@ -37,6 +37,8 @@ def latex(box: Box) -> str:
             return spaced(parts)
         case Frac(above, below):
             return rf"\frac{{{latex(above)}}}{{{latex(below)}}}"
+        case Scripts(Sign() as sign, sub, None) if sub:
+            return f"{latex(sign).rstrip()}_{{{latex(sub)}}} "
         case Scripts(base, sub, sup):
             return latex(base) + (f"^{{{latex(sup)}}}" if sup else "") + (f"_{{{latex(sub)}}}" if sub else "")
         case Limits(sign, below, above):

@@ -22,6 +22,8 @@ def plain(box: Box) -> str:
             return f"{_one(above)}/{_one(below)}"
         case Scripts(base, sub, Sign("ᵀ")):
             return f"{plain(base)}ᵀ" if sub is None else f"{plain(base)}ᵀ[{plain(sub)}]"
+        case Scripts(Sign("⋆" | "∗" as sign), sub, None) if sub:
+            return f" {sign}_{plain(sub)} "
         case Scripts(Name("δ"), sub, sup) if sup is not None:
             return f"δ{plain(sup)}" + (f"[{plain(sub)}]" if sub else "")
         case Scripts(base, sub, sup):
