@@ -174,6 +174,27 @@ def test_a_brace_can_be_latex_s_own() -> None:
     assert found == r"y_{n,i} = \begin{cases}1 & \text{si}\;a_{n,i} > 0 \\ -1 & \text{sinon}\end{cases}" and katex([found]) == [None]
 
 
+NAMES = {
+    "ж": r"\text{ж}", "вес": r"\text{вес}", "вес_1x": r"\text{вес\_1x}", "权重": r"\text{权重}", "été": r"\text{été}", "ŷ": r"\hat{y}", "x̂": r"\hat{x}", "ñ": r"\tilde{n}",
+    "ő": r"\text{ő}", "한": r"\text{한}", "क": r"\text{क}", "ש": r"\text{U+05E9}", "β": r"\beta", "Ω": r"\Omega", "Α": r"\mathrm{A}", "ω̄": r"\bar{\omega}", "x_α": r"{\mathrm{x\_}\alpha}",
+    "αβ": r"{\alpha\beta}", "eps": r"\varepsilon", "epsilon": r"\epsilon", "phi": r"\phi", "varphi": r"\varphi", "theta": r"\theta", "vartheta": r"\vartheta", "lam": r"\lambda",
+}  # fmt: skip
+
+
+def test_names_of_every_alphabet_are_read(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("ERROR")  # a glyph that matplotlib's font lacks
+    formulas = []
+    for name, tex in NAMES.items():
+        op = cr.op(f"f({name}[n,K], {name}2[K]; {name}3=1) -> y[n]\n y[n] = sum[k]({name}[n,k]**2 * {name}2[k]) * {name}3")
+        formulas.append(op.latex())
+        assert f"{tex}_{{n,k}}^{{2}}" in op.latex(), op.latex()
+        formulas += [cr.derive(op, name).latex(Notation(form=form)) for form in ("index", "matrix")]
+    assert katex(formulas) == [None] * len(formulas)
+    parser = MathTextParser("path")
+    for f in formulas[::3]:
+        parser.parse(f"${f}$")
+
+
 ADJOINTS = {"d": r"\mathrm{d}w^{(1)}_{o}", "delta": r"\delta^{w^{(1)}}_{o}", "partial": r"\frac{\partial E}{\partial w^{(1)}_{o}}"}
 
 

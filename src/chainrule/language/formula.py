@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from .branches import WORDS, branches, gated, is_test
 from .functions import FUNCTIONS, Kind
 from .index import Monomial, Poly, Quotient
-from .layout import GAP, GREEK, Box, Cases, Fence, Frac, Limits, Name, Number, Root, Row, Scripts, Sign, Words, bracketed, first, joined, last, row
+from .layout import GAP, Box, Cases, Fence, Frac, Limits, Name, Number, Root, Row, Scripts, Sign, Words, bracketed, first, joined, last, row
+from .letters import GREEK, single
 from .lookups import element
 from .notation import USUAL, Notation
 from .raw import UNKNOWN
@@ -26,7 +26,7 @@ CASES = 1  # a brace has no end at the right: inside anything it stands in brack
 
 def letter(stem: str) -> Box:
     """A name without number: a letter, a Greek one that is spelled out, or a word."""
-    return Name(GREEK[stem]) if stem in GREEK else Name(stem, upright=len(stem) > 1)
+    return Name(GREEK[stem]) if stem in GREEK else Name(stem, upright=not single(stem))
 
 
 def numbered(name: str) -> tuple[str, str]:
@@ -69,7 +69,7 @@ class Setter:
         if name[:1] != "d" or len(name) == 1:
             return None
         of = name[1:]
-        return of if of in self.axes or re.fullmatch(r"[A-Za-z]\d*", of) or numbered(of)[0] in GREEK else None
+        return of if of in self.axes or (single(of.rstrip("0123456789")) and of[0].isalpha()) or numbered(of)[0] in GREEK else None
 
     def read(self, name: str, index: Box | None = None) -> Box:
         """A tensor, or one element of it."""

@@ -4,28 +4,25 @@ from __future__ import annotations
 
 from .formula import Setter
 from .functions import FUNCTIONS
-from .layout import GREEK, SIGNS, Box, Cases, Fence, Frac, Limits, Name, Number, Root, Row, Scripts, Sign, Words
+from .layout import SIGNS, Box, Cases, Fence, Frac, Limits, Name, Number, Root, Row, Scripts, Sign, Words
+from .letters import spelled
 from .notation import USUAL, Notation
 from .show import Axes
 from .tree import Expr, Line
 
-LETTERS = {sign: "\\" + word for word, sign in GREEK.items() if len(word) > 3 or word in ("eta", "phi", "chi", "psi", "rho", "tau", "mu", "nu", "xi")} | {
-    "ε": r"\varepsilon", "λ": r"\lambda", "π": r"\pi", "∞": r"\infty", "δ": r"\delta", "β": r"\beta",
-}  # fmt: skip
 COMMANDS = frozenset(f.latex[1:] for f in FUNCTIONS.values() if f.latex[1:].isalpha()) - {"sqrt"}  # which covers what it is the root of
 LARGE = {"sum": r"\sum", "prod": r"\prod", "max": r"\max", "min": r"\min", "mean": r"\operatorname{mean}", "argmax": r"\operatorname{arg\,max}"}
 OPENS = {"(": "(", "[": "[", "|": "|", "⌊": r"\lfloor ", "⌈": r"\lceil "}
 CLOSES = {"(": ")", "[": "]", "|": "|", "⌊": r" \right\rfloor", "⌈": r" \right\rceil"}
-ESCAPED = str.maketrans({"_": r"\_"})
 
 
 def latex(box: Box) -> str:
     """The LaTeX of boxes."""
     match box:
-        case Name(text, bold=True):
-            return rf"\boldsymbol{{{LETTERS[text]}}}" if text in LETTERS else rf"\mathbf{{{text.translate(ESCAPED)}}}"
-        case Name(text, upright, function):
-            return name(text, upright, function)
+        case Name(text, function=True):
+            return f"\\{text}" if text in COMMANDS else rf"\operatorname{{{text}}}"
+        case Name(text, upright, _, bold):
+            return spelled(text, upright, bold)
         case Number(text):
             return text
         case Sign(text, tight):
@@ -54,12 +51,6 @@ def latex(box: Box) -> str:
             return r"\begin{cases}" + r" \\ ".join(rf"{latex(value)} & {latex(test)}" for value, test in rows) + r"\end{cases}"
         case Cases(rows):
             return r"\left\{\substack{" + r" \\ ".join(rf"{latex(value)} \quad {latex(test)}" for value, test in rows) + r"}\right."
-
-
-def name(text: str, upright: bool, function: bool) -> str:
-    if function:
-        return f"\\{text}" if text in COMMANDS else rf"\operatorname{{{text}}}"
-    return LETTERS.get(text) or (rf"\mathrm{{{text.translate(ESCAPED)}}}" if upright else text.translate(ESCAPED))
 
 
 def spaced(parts: tuple[Box, ...]) -> str:

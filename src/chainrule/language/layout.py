@@ -106,12 +106,6 @@ SIGNS = {
     "ᵀ": (r"\top", "⊤"), "~": (r"\;", "\u00a0"),
 }  # fmt: skip
 
-GREEK = {
-    "alpha": "α", "beta": "β", "gamma": "γ", "epsilon": "ε", "eps": "ε", "zeta": "ζ", "eta": "η", "theta": "θ", "iota": "ι", "kappa": "κ", "lam": "λ", "lamda": "λ",
-    "mu": "μ", "nu": "ν", "xi": "ξ", "rho": "ρ", "sigma": "σ", "tau": "τ", "phi": "φ", "chi": "χ", "psi": "ψ", "omega": "ω", "Gamma": "Γ", "Delta": "Δ",
-    "Theta": "Θ", "Lambda": "Λ", "Xi": "Ξ", "Sigma": "Σ", "Phi": "Φ", "Psi": "Ψ", "Omega": "Ω",
-}  # fmt: skip
-
 
 def row(*parts: Box) -> Box:
     """Boxes side by side, rows in it opened; one alone is itself."""
