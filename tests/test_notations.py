@@ -183,6 +183,13 @@ def test_a_tensor_of_the_formula_is_no_adjoint_whatever_its_name() -> None:
     assert d.latex(Notation(adjoint="partial")) == r"\frac{\partial E}{\partial x_{n}} = \frac{\partial E}{\partial y_{n}} \, \mathrm{dx}_{n}"
 
 
+def test_elements_that_are_written_out_are_elements_in_every_notation() -> None:
+    d = cr.derive(cr.ops.linear, "w", n=1, K=2, O=1, expand=True)
+    assert d.latex() == "\\mathrm{d}w_{0,0} = \\mathrm{d}y_{0,0} \\, x_{0,0} \\\\\n\\mathrm{d}w_{0,1} = \\mathrm{d}y_{0,0} \\, x_{0,1}"
+    assert d.render("text", Notation(adjoint="delta", base=1)).endswith("δw[1,1] = δy[1,1] * x[1,1]\n    δw[1,2] = δy[1,1] * x[1,2]")
+    assert d.steps[-1]._repr_latex_() == "$$ \\mathrm{d}w_{0,1} = \\mathrm{d}y_{0,0} \\, x_{0,1} $$"
+
+
 def test_the_command_writes_in_any_notation() -> None:
     said = CliRunner().invoke(main, ["derive", "linear", "w", "--format", "latex", "--notation", "delta", "--base", "1", "--language", "fr"])
     assert (

@@ -669,7 +669,7 @@ EXPLAIN_MUTANTS = [
     Mutant("explain-change", "explain/network.py", "        rows.remove((1, old))\n", "        pass\n", WHY, "what a step adds has the old value in it"),
     Mutant("explain-kept", "explain/network.py", "arrays = {k: a.copy() for k, a in own_arrays", "arrays = {k: a for k, a in own_arrays", WHY, "an explained run sees what is trained later"),
     Mutant("explain-winner", "explain/terms.py", "-1 if e.kind is Kind.MIN else 1, most)", "1, most)", WHY, "the largest wins a minimum"),
-    Mutant("expand-inside", "explain/expand.py", "if all(_inside(r, shapes) for r in direct_reads(body)):", "if True:", WORKSHEET, "products of what lies in the padding"),
+    Mutant("expand-inside", "explain/expand.py", "if all(map(self.inside, direct_reads(body))):", "if True:", WORKSHEET, "products of what lies in the padding"),
     Mutant("expand-mean", "explain/expand.py", "return div(made, Const(math.prod(sizes))) if e.kind is Kind.MEAN else made", "return div(made, Const(len(kept))) if e.kind is Kind.MEAN else made", WORKSHEET, "a mean over what is there"),
     Mutant("dialects-brackets", "explain/dialects.py", "if binds < needed or", "if", WORKSHEET, "sums as factors without brackets"),
     Mutant("dialects-minus", "explain/dialects.py", "            less, a = not less, a.args[0]", "            a = a.args[0]", WORKSHEET, "minus is plus"),

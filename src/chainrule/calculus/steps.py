@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from ..language.display import Displayed, Item, Move
@@ -39,7 +39,7 @@ class Rule(StrEnum):
     PARTS = "parts"  # a long formula, each of its parts by the same laws
     CANCELS = "cancels"  # a tensor on which no output depends; about: its name
     NAME = "name"  # a value that is read several times, or that has a name of its own; about: its name
-    WRITTEN_OUT = "written out"  # an element for itself, its sums term by term
+    WRITTEN_OUT = "written out"  # an element for itself, its sums term by term; about: the tensor, a place on each axis
     GATHER = "gather"  # the contributions of several uses add up
     NOTHING = "nothing"  # nothing depends on it
 
@@ -85,6 +85,14 @@ class Step(Displayed):
     def line(self) -> Line:
         return self.make()
 
+    @property
+    def placed(self) -> Line:
+        """The line as one reads it: one that was written out for an element is that of dw[0,1], not of dw_0_1."""
+        if self.rule is not Rule.WRITTEN_OUT:
+            return self.line
+        tensor, *place = self.about
+        return replace(self.line, tensor=tensor, target=tuple(Poly.of(int(k)) for k in place))
+
     @cached_property
     def formula(self) -> str:
         """The line as text of the language."""
@@ -99,4 +107,4 @@ class Step(Displayed):
 
     def _items(self) -> Iterator[Item]:
         setter = Setter(self.axes)
-        yield Move(setter.line(self.line), filled(ENGLISH[self.rule], self.about, setter))
+        yield Move(setter.line(self.placed), filled(ENGLISH[self.rule], self.about, setter))

@@ -22,7 +22,7 @@ from ..operation.op import Op
 from .jacobian import Cases, cases, jacobian
 from .naming import with_shares
 from .put_together import Shapes, chain, network
-from .render import adjoints, box, items, rendered
+from .render import boxes, items, rendered
 from .written_out import written_out
 
 LOSS = "E"  # a scalar output of this name is what is made small: dE/dE = 1
@@ -55,11 +55,11 @@ class Derivation(Displayed):
 
     def latex(self, notation: Notation = USUAL) -> str:
         """The same in LaTeX."""
-        return " \\\\\n".join(latex(box(line, self.definition.axes, notation, adjoints(self))) for line in self.results)
+        return " \\\\\n".join(map(latex, boxes(self, self.results, notation)))
 
     def mathml(self, notation: Notation = USUAL) -> str:
         """The same in MathML."""
-        return "\n".join(document(box(line, self.definition.axes, notation, adjoints(self))) for line in self.results)
+        return "\n".join(map(document, boxes(self, self.results, notation)))
 
     def render(self, format: str = "text", notation: Notation = USUAL) -> str:
         """The whole derivation with its reasons, as "text", "latex" or "markdown" (parts of documents) or "html" (a page), in the reader's notation."""
@@ -298,8 +298,9 @@ def _reverse_plain(op: Op, names: tuple[str, ...]) -> Gradient:
 
 def _written_out(made: Derivation) -> Derivation:
     d, lines = written_out(made.definition, [x.tensor for x in made.results])
-    steps = [Step(Rule.WRITTEN_OUT, partial(_itself, x), d.axes) for x in lines]
-    return replace(made, op=made.of.derived(d), results=tuple(lines), steps=tuple(_distinct([*made.steps, *steps])))
+    axes = {**made.definition.axes, **d.axes}
+    steps = [Step(Rule.WRITTEN_OUT, partial(_itself, x), axes, element) for x, element in lines]
+    return replace(made, op=made.of.derived(d), results=tuple(x for x, _ in lines), steps=tuple(_distinct([*made.steps, *steps])))
 
 
 def _itself(line: Line) -> Line:

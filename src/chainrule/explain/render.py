@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from ..calculus.steps import Rule, Step
@@ -45,10 +45,20 @@ def items(d: Derivation, notation: Notation = USUAL) -> Iterator[Item]:
     for step in d.steps:
         setter = Setter(step.axes, notation, known)
         said = filled(WORDS[notation.language][step.rule], about(step, notation), setter)
-        yield Move(box(step.line, step.axes, notation, known), said)
+        yield Move(box(step.placed, step.axes, notation, known), said)
     yield Title(HEADINGS[notation.language]["result"], 1)
-    for line in d.definition.lines:
-        yield box(line, d.definition.axes, notation, known)
+    yield from boxes(d, d.definition.lines, notation)
+
+
+def boxes(d: Derivation, lines: Iterable[Line], notation: Notation) -> list[Box]:
+    """Lines of a derivation in the reader's notation."""
+    known, parts = adjoints(d), elements(d)
+    return [box(*parts.get(line.tensor, (line, d.definition.axes)), notation, known) for line in lines]
+
+
+def elements(d: Derivation) -> Mapping[str, tuple[Line, Axes]]:
+    """Lines that were written out for one element each, as lines of that element: dw[0,1] in place of dw_0_1."""
+    return {s.line.tensor: (s.placed, s.axes) for s in d.steps if s.rule is Rule.WRITTEN_OUT}
 
 
 def title(d: Derivation, notation: Notation) -> str:
@@ -112,14 +122,14 @@ def in_form(line: Line, axes: Axes, notation: Notation, known: Mapping[str, str]
 
 def in_text(d: Derivation, notation: Notation) -> str:
     """The steps as lines of text."""
-    known = adjoints(d)
+    known, parts = adjoints(d), elements(d)
     rows = [title(d, notation), ""]
     for k, step in enumerate(d.steps, 1):
-        rows.append(f"{k:3}. {text(step.line, step.axes, notation, known)}\n        {reason(step, notation, known)}")
+        rows.append(f"{k:3}. {text(step.placed, step.axes, notation, known)}\n        {reason(step, notation, known)}")
     rows += [
         "",
         HEADINGS[notation.language]["result"] + ":",
-        *(f"    {text(line, d.definition.axes, notation, known)}" for line in d.definition.lines),
+        *(f"    {text(*parts.get(line.tensor, (line, d.definition.axes)), notation, known)}" for line in d.definition.lines),
     ]
     return "\n".join(rows)
 

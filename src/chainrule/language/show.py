@@ -149,7 +149,7 @@ def line_text(line: Line, axes: Axes, declared: bool = True, base: int = 0) -> s
         plain = all(s == size or related(s, size) for s in sizes) if declared else sizes == {size}
         return p.letter if plain else f"{p.letter}:{size}"
 
-    gap = "," if line.target is None else ", "
+    gap = "," if all(p.letter or p.constant is not None for p in line.index) else ", "
     left = f"{line.tensor}[{gap.join(map(shown, line.index, line.axes))}]" if line.index else line.tensor
     return f"{left} = {expression(without_blocks(line, axes), axes, base=base)}"
 
