@@ -17,13 +17,13 @@ from matplotlib.mathtext import MathTextParser
 
 import chainrule as cr
 from chainrule.calculus.steps import ENGLISH, Rule
-from chainrule.explain.render import in_form
 from chainrule.language.fields import filled
 from chainrule.language.formula import Setter
 from chainrule.language.latex import latex, latex_line
 from chainrule.language.layout import Box, Cases, Limits, Name, Number, Row, Scripts, Sign, Words
 from chainrule.language.mathml import document
 from chainrule.language.notation import Notation
+from chainrule.language.noted import in_form
 from chainrule.language.tree import Call, Line, Read, reads
 
 ROOT = Path(__file__).parents[1]

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.explain.matrix import matrix_line
-from chainrule.explain.render import in_form
 from chainrule.language.formula import Setter
 from chainrule.language.latex import latex
+from chainrule.language.matrix_form import matrix_line
+from chainrule.language.noted import in_form
 from chainrule.language.plain import plain
 from chainrule.language.tree import Tensor
 from tests.test_latex import katex

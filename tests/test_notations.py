@@ -183,9 +183,16 @@ def test_a_tensor_of_the_formula_is_no_adjoint_whatever_its_name() -> None:
     assert d.latex(Notation(adjoint="partial")) == r"\frac{\partial E}{\partial x_{n}} = \frac{\partial E}{\partial y_{n}} \, \mathrm{dx}_{n}"
 
 
+def test_an_operation_is_shown_in_any_notation() -> None:
+    op = cr.ops.linear_plain
+    assert op.latex(Notation(base=1)) == r"y_{n,o} = \sum_{k=1}^{K} w_{o,k} \, x_{n,k}"
+    assert op.latex(Notation(form="matrix")) == r"\mathbf{Y} = \mathbf{X} \, \mathbf{W}^{\top}"
+    assert "<mo>=</mo><mn>1</mn>" in op.mathml(Notation(base=1)).replace(' lspace="0" rspace="0"', "")
+
+
 def test_elements_that_are_written_out_are_elements_in_every_notation() -> None:
     d = cr.derive(cr.ops.linear, "w", n=1, K=2, O=1, expand=True)
-    assert d.latex() == "\\mathrm{d}w_{0,0} = \\mathrm{d}y_{0,0} \\, x_{0,0} \\\\\n\\mathrm{d}w_{0,1} = \\mathrm{d}y_{0,0} \\, x_{0,1}"
+    assert d.latex() == "\\mathrm{d}w_{0,0} = \\mathrm{d}y_{0,0} \\, x_{0,0}\n\\mathrm{d}w_{0,1} = \\mathrm{d}y_{0,0} \\, x_{0,1}"
     assert d.render("text", Notation(adjoint="delta", base=1)).endswith("δw[1,1] = δy[1,1] * x[1,1]\n    δw[1,2] = δy[1,1] * x[1,2]")
     assert d.steps[-1]._repr_latex_() == "$$ \\mathrm{d}w_{0,1} = \\mathrm{d}y_{0,0} \\, x_{0,1} $$"
 

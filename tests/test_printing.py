@@ -135,7 +135,7 @@ def group(tokens: list[str], k: int, end: str) -> int:
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c.id)
 def test_every_formula_and_gradient_is_sound_latex(case: Case) -> None:
     for op in (case.op, cr.Op.of(case.op.gradient(case.wrt).definition), cr.Op.of(case.op.tangent(tuple(case.wrt)).definition)):
-        for line in op.latex().split("\\\\\n"):
+        for line in op.latex().splitlines():
             typeset(line.strip())
 
 

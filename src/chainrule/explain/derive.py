@@ -54,8 +54,8 @@ class Derivation(Displayed):
         return "\n".join(line_text(line, self.definition.axes) for line in self.results)
 
     def latex(self, notation: Notation = USUAL) -> str:
-        """The same in LaTeX."""
-        return " \\\\\n".join(map(latex, boxes(self, self.results, notation)))
+        """The same in LaTeX, a line each."""
+        return "\n".join(map(latex, boxes(self, self.results, notation)))
 
     def mathml(self, notation: Notation = USUAL) -> str:
         """The same in MathML."""

@@ -12,12 +12,11 @@ from ..language.fields import counted, filled, sentence, things
 from ..language.formula import Setter
 from ..language.layout import Box
 from ..language.notation import USUAL, Notation
+from ..language.noted import in_form, noted
 from ..language.plain import plain
 from ..language.shifted import counted_from
 from ..language.show import Axes, header_text, line_text
-from ..language.tree import Line, rename_tensors, walk
-from .matrix import matrix_line
-from .window import Windows, window
+from ..language.tree import Line, rename_tensors
 from .words import HEADINGS, WORDS, phrase
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ def items(d: Derivation, notation: Notation = USUAL) -> Iterator[Item]:
     for step in d.steps:
         setter = Setter(step.axes, notation, known)
         said = filled(WORDS[notation.language][step.rule], about(step, notation), setter)
-        yield Move(box(step.placed, step.axes, notation, known), said)
+        yield Move(noted(step.placed, step.axes, notation, known), said)
     yield Title(HEADINGS[notation.language]["result"], 1)
     yield from boxes(d, d.definition.lines, notation)
 
@@ -53,7 +52,7 @@ def items(d: Derivation, notation: Notation = USUAL) -> Iterator[Item]:
 def boxes(d: Derivation, lines: Iterable[Line], notation: Notation) -> list[Box]:
     """Lines of a derivation in the reader's notation."""
     known, parts = adjoints(d), elements(d)
-    return [box(*parts.get(line.tensor, (line, d.definition.axes)), notation, known) for line in lines]
+    return [noted(*parts.get(line.tensor, (line, d.definition.axes)), notation, known) for line in lines]
 
 
 def elements(d: Derivation) -> Mapping[str, tuple[Line, Axes]]:
@@ -104,20 +103,6 @@ def adjoints(d: Derivation) -> Mapping[str, str]:
         if stem[:1] == "d" and stem[1:] in own:
             found[name] = stem[1:] + total
     return found
-
-
-def box(line: Line, axes: Axes, notation: Notation, known: Mapping[str, str] | None = None) -> Box:
-    """A line in the reader's notation."""
-    return in_form(line, axes, notation, known) or Setter(axes, notation, known).line(line)
-
-
-def in_form(line: Line, axes: Axes, notation: Notation, known: Mapping[str, str] | None) -> Box | None:
-    """A line with whole matrices, or with operators for sums over windows, where the reader wants them and the formula has them."""
-    setter = Windows(axes, notation, known)
-    found = matrix_line(line, setter) if notation.form == "matrix" else None
-    if found or (notation.form == "index" and notation.convolution == USUAL.convolution):
-        return found
-    return setter.line(line) if any(window(e, axes, notation.base) for e in walk(counted_from(line, notation.base, setter.sizes).expr)) else None
 
 
 def in_text(d: Derivation, notation: Notation) -> str:

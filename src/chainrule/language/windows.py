@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Set
 from dataclasses import dataclass
 
-from ..language.formula import Setter
-from ..language.functions import Kind
-from ..language.index import Poly
-from ..language.layout import GAP, Box, Name, Scripts, Sign, bracketed, joined, row
-from ..language.show import BINDS, Axes
-from ..language.tree import Expr, Read, Reduce, index_names, product_factors
+from .formula import Setter
+from .functions import Kind
+from .index import Poly
+from .layout import GAP, Box, Name, Scripts, Sign, bracketed, joined, row
+from .show import BINDS, Axes
+from .tree import Expr, Read, Reduce, index_names, product_factors
 
 
 @dataclass(frozen=True)
