@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 
@@ -118,16 +118,29 @@ def test_katex_reads_every_line(boxes: list[Box]) -> None:
     assert not wrong, wrong[:3]
 
 
-def test_matplotlib_reads_every_line(boxes: list[Box]) -> None:
-    """Lines of definitions whole, as many as its slow reader takes in seconds; of all lines every place where something stands in something else."""
+def read(texts: Iterable[str]) -> None:
+    """Let matplotlib read formulas."""
     parser = MathTextParser("path")
-    short = [b for b in boxes if len(latex(b)) < 160][::16]
-    for box in [*short, *dict.fromkeys(s for b in boxes for s in shapes(b))]:
-        text = latex(box).strip() or "a"
+    for text in texts:
         try:
-            parser.parse(f"${text}$")
+            parser.parse(f"${text.strip() or 'a'}$")
         except ValueError as e:
             raise AssertionError(f"{text}\n{e}") from e
+
+
+def test_matplotlib_reads_every_formula_and_gradient_whole() -> None:
+    formulas: dict[str, None] = {}
+    for op in dict.fromkeys(getattr(cr.ops, name) for name in cr.ops.__all__):
+        d = op.definition
+        g = op.gradient([t.name for t in d.inputs if t.whole is None])
+        formulas |= dict.fromkeys([*op.latex().splitlines(), *cr.Op.of(g.definition).latex().splitlines()])
+    assert len(formulas) > 300
+    read(formulas)
+
+
+def test_matplotlib_reads_every_line(boxes: list[Box]) -> None:
+    """Of all steps in all notations every place where something stands in something else: its grammar knows no more of what is around."""
+    read(latex(s) for s in dict.fromkeys(s for b in boxes for s in shapes(b)))
 
 
 def test_mathml_is_xml_in_which_every_element_has_the_children_it_needs(boxes: list[Box]) -> None:
