@@ -364,3 +364,11 @@ def test_what_is_a_network_says_the_shape_of_its_input(what: object, given: dict
 def test_a_rule_has_the_name_of_what_was_done(formula: str, rules: list[Rule]) -> None:
     d = cr.derive(f"f(x[D], w[D]) -> y[D]\n    {formula}", "x")
     assert [s.rule for s in d.steps if s.rule in (Rule.FACTOR, Rule.PRODUCT, Rule.QUOTIENT, Rule.FUNCTION, Rule.SUM)] == rules
+
+
+def test_conditions_on_the_way_are_factors() -> None:
+    formulas = [s.formula for s in cr.derive([ops.softmax, ops.cross_entropy_of_classes], "z").steps]
+    assert "de[n,k] = sum[k1](dy[n,k1] * diff(y[n,k1], e[n,k]) * (k1 == t[n]))" in formulas
+    assert not any("where" in f for f in formulas if "diff(where" not in f)
+    hinge = cr.derive("f(x[K]) -> y[K]\n y[k] = where(x[k] < 1, x[k]**2, 0)", "x")
+    assert hinge.steps[-1].formula == hinge.formula and "where(x[k] < 1, " in hinge.steps[0].formula

@@ -10,6 +10,7 @@ from ..calculus.reverse import Gradient, reverse
 from ..calculus.steps import Rule, Step
 from ..calculus.tidy import Moves, rewriting, tidied
 from ..errors import ArgumentError
+from ..language.branches import with_brackets
 from ..language.display import Displayed, Item
 from ..language.latex import latex
 from ..language.mathml import document
@@ -137,6 +138,7 @@ def derive(
         first = made if mode != "reverse" or _is_loss(op.definition) else _jacobian(op, names)
         made = _forward(first.op, names) if mode == "forward" else _jacobian(first.op, names)
         made = replace(made, steps=tuple(_distinct([*first.steps, *made.steps])), title=f"second derivative: {first.title}", of=op)
+    made = replace(made, steps=tuple(_distinct(_with_brackets(made.steps))))
     made = replace(made, wrt=wrt if isinstance(wrt, str) else tuple(public_name(public, n) for n in names))
     return _written_out(made) if expand else made
 
@@ -253,7 +255,18 @@ def _loss_step(seed: str, steps: Sequence[Step]) -> Step:
     return Step(Rule.LOSS, lambda: Line(seed, (), (), ONE), {**(steps[0].axes if steps else {}), seed: ()})
 
 
-def _distinct(steps: Sequence[Step]) -> list[Step]:
+def _with_brackets(steps: Sequence[Step]) -> Iterator[Step]:
+    """The steps with brackets for conditions on the way; what a tensor is in the end stays as it is computed."""
+    last = {s.line.tensor: k for k, s in enumerate(steps)}
+    for k, s in enumerate(steps):
+        yield s if s.rule is Rule.GIVEN or last[s.line.tensor] == k else replace(s, make=partial(_bracketed, s))
+
+
+def _bracketed(s: Step) -> Line:
+    return replace(s.line, expr=with_brackets(s.line.expr, s.axes))
+
+
+def _distinct(steps: Iterable[Step]) -> list[Step]:
     """The steps without those whose formula was there before."""
     seen: set[str] = set()
     out = []

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .functions import COMPARISONS
-from .tree import ZERO, Call, Expr, product_factors
+from .lookups import Axes, element
+from .tree import ZERO, Call, Expr, Reduce, mul, product_factors, rebuild
 
 # if, else if, otherwise, and: before a condition, before one of a later row, instead of one, between two
 WORDS = {
@@ -38,6 +39,25 @@ def gated(e: Call) -> tuple[Expr, Expr] | None:
     if one == ZERO and isinstance(test, Call) and test.fn in OPPOSITE:
         return Call(OPPOSITE[test.fn], test.args), other
     return None
+
+
+def with_brackets(e: Expr, axes: Axes) -> Expr:
+    """e with a bracket for each choice between a value and 0 that stands inside: where(a < b, x, 0) * y as x * (a < b) * y.
+
+    Both say the same, as 0 times anything is 0. What diff is taken of stays, as a rule speaks of its branches, and so do elements at numbers of the data.
+    """
+
+    def inside(e: Expr) -> Expr:
+        if isinstance(e, Reduce) and element(e, axes, declared=False):
+            return e
+        match e:
+            case Call("where", (test, value, other)) if other == ZERO and is_test(test):
+                return mul(inside(value), test)
+            case Call("diff"):
+                return e
+        return rebuild(e, inside)
+
+    return e if isinstance(e, Call) and e.fn == "where" else inside(e)
 
 
 def is_test(e: Expr) -> bool:
