@@ -35,7 +35,15 @@ TOLD = {
     "\\": r"\textbackslash{}", "_": r"\_", "#": r"\#", "%": r"\%", "&": r"\&", "{": r"\{", "}": r"\}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "$": r"\$",
     "∂": r"$\partial$", "δ": r"$\delta$", "<": "$<$", ">": "$>$",
 }  # fmt: skip
-STYLE = "section.chainrule ol{padding-left:2em} section.chainrule li{margin:.6em 0} section.chainrule .why{color:#666} section.chainrule math{text-align:left}"
+# Formulas stand below their words; fonts with signs that grow come first, wherever one of them is there.
+STYLE = """
+section.chainrule{font:16px/1.5 Georgia,"Times New Roman",serif;max-width:75em;margin:1em auto;padding:0 1em}
+section.chainrule h2{font-size:1.3em;overflow-wrap:anywhere} section.chainrule h3{font-size:1.1em}
+section.chainrule ol{padding-left:2.5em} section.chainrule li{margin:1em 0}
+section.chainrule .why{color:#555} section.chainrule .formula{overflow-x:auto;padding:.35em 0 .35em 1.5em}
+section.chainrule math{font-family:"STIX Two Math","Latin Modern Math","Cambria Math","Libertinus Math","DejaVu Math TeX Gyre","Noto Sans Math",math}
+section.chainrule .formula math{display:inline math;font-size:1.15em}
+""".strip()
 
 
 def inline(parts: Inline, words: Callable[[str], str]) -> str:
@@ -103,9 +111,9 @@ def in_html(items: Iterable[Item]) -> str:
             case Title(text, level):
                 rows.append(f"<h{level + 2}>{escape(text)}</h{level + 2}>")
             case Move(formula, reason):
-                rows.append(f'<li><div class="why">{inside(reason)}</div>{document(formula)}</li>')
+                rows.append(f'<li><div class="why">{inside(reason)}</div><div class="formula">{document(formula)}</div></li>')
             case _:
-                rows.append(f"<div>{document(item)}</div>")
+                rows.append(f'<div class="formula">{document(item)}</div>')
     rows += ["</ol>"] if listed else []
     return "\n".join(['<section class="chainrule">', f"<style>{STYLE}</style>", *rows, "</section>"])
 

@@ -128,11 +128,20 @@ class Setter:
             one = bracketed(row(self.atom(m[k]), Sign("-", True), Number("1")))
             yield c, [one if j == k else self.atom(a) for j, a in enumerate(m)]
 
+    def place(self, p: Poly) -> Box:
+        """An index expression with nothing around it; a remainder that is all of it needs no brackets."""
+        (m, c), *more = p.terms.items() or [((), 0)]
+        alone = not more and c == 1 and len(m) == 1 and isinstance(m[0], Quotient) and m[0].remainder
+        return self.remainder(m[0]) if alone and isinstance(m[0], Quotient) else self.poly(p)
+
+    def remainder(self, a: Quotient) -> Box:
+        return row(self.poly(a.num, 3), Sign("mod"), self.poly(a.den, 3))
+
     def atom(self, a: str | Quotient) -> Box:
         if isinstance(a, str):
             return quantity(a)
         if a.remainder:
-            return bracketed(row(self.poly(a.num, 3), Sign("mod"), self.poly(a.den, 3)))
+            return bracketed(self.remainder(a))
         return Fence("⌊", Frac(self.poly(a.num), self.poly(a.den)))
 
     # Expressions -----------------------------------------------------------------------------------------------------
@@ -219,7 +228,7 @@ class Setter:
         if (isinstance(of, Read) or self.element(of)) and not isinstance(top, Frac):
             return Frac(row(Sign("∂"), top), row(Sign("∂"), self.box(by))), BINDS["**"]
         whole = top if binds == ATOM and not isinstance(top, Scripts) else bracketed(top)
-        return row(Frac(Sign("∂"), row(Sign("∂"), self.box(by))), whole), BINDS["**"]
+        return row(Frac(Sign("∂"), row(Sign("∂"), self.box(by))), *([GAP] if whole is top else []), whole), BINDS["**"]
 
     def function(self, fn: str, args: tuple[Expr, ...]) -> tuple[Box, int]:
         boxes = [self.box(a) for a in args]
@@ -270,10 +279,14 @@ class Setter:
         chain = conjoined(e)
         if chain:
             (a, one, b), (other, c) = chain
-            return row(self.box(a, 2), Sign(RELATIONS[one]), self.box(b, 2), Sign(RELATIONS[other]), self.box(c, 2))
+            return row(self.side(a), Sign(RELATIONS[one]), self.side(b), Sign(RELATIONS[other]), self.side(c))
         if isinstance(e, Call) and e.fn in RELATIONS:
-            return row(self.box(e.args[0], 2), Sign(RELATIONS[e.fn]), self.box(e.args[1], 2))
-        return row(self.box(e, 2), Sign("≠"), Number("0"))
+            return row(self.side(e.args[0]), Sign(RELATIONS[e.fn]), self.side(e.args[1]))
+        return row(self.side(e), Sign("≠"), Number("0"))
+
+    def side(self, e: Expr) -> Box:
+        """One side of a comparison."""
+        return self.place(e.expr) if isinstance(e, Index) else self.box(e, 2)
 
     def reduction(self, e: Reduce) -> Box:
         """A letter below the sign stands with its range where no axis says it, as the taps of a window do."""

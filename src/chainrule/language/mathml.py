@@ -66,6 +66,10 @@ def sign(text: str, tight: bool) -> str:
     shown = SIGNS[text][1]
     if not shown:
         return ""
+    if text == "·":
+        return element("mo", shown) + element("mspace", width="0.08em" if tight else "0.17em")
+    if text == " ":
+        return element("mspace", width="0.17em")
     if text == "~":
         return element("mtext", shown)
     if text == "quad":
