@@ -197,6 +197,16 @@ def test_elements_that_are_written_out_are_elements_in_every_notation() -> None:
     assert d.steps[-1]._repr_latex_() == "$$ \\mathrm{d}w_{0,1} = \\mathrm{d}y_{0,0} \\, x_{0,1} $$"
 
 
+def test_the_cases_of_a_jacobian_are_shown_in_every_notation() -> None:
+    d = cr.derive(cr.ops.softmax, mode="jacobian")
+    assert (
+        r"J_{n,i,j} = \left\{\substack{y_{n,i} \, \left(1 - y_{n,i}\right) \quad \text{if}\;i = j \\ -y_{n,j} \, y_{n,i} \quad \text{if}\;i \neq j}\right."
+        in d.render("latex")
+    )
+    assert d.render("text", Notation(base=1, language="fr")).endswith("i = j: y[n,i] * (1 - y[n,i])\n    i != j: -y[n,j] * y[n,i]")
+    assert "<mtext>если</mtext>" in d.render("html", Notation(language="ru"))
+
+
 def test_the_command_writes_in_any_notation() -> None:
     said = CliRunner().invoke(main, ["derive", "linear", "w", "--format", "latex", "--notation", "delta", "--base", "1", "--language", "fr"])
     assert (

@@ -15,7 +15,7 @@ from ..language.display import Displayed, Item
 from ..language.latex import latex
 from ..language.mathml import document
 from ..language.notation import USUAL, Notation
-from ..language.show import header_text, line_text
+from ..language.show import expression, header_text, line_text
 from ..language.tree import ONE, Call, Const, Definition, Expr, Line, Read, mul, needed, neg, rebuild
 from ..nn.module import Module
 from ..operation.derivative import named, with_numbers
@@ -34,7 +34,7 @@ class Derivation(Displayed):
     """How a derivative comes about.
 
     of: the operation. wrt: by which inputs. steps: the moves, each a formula of the language and the rule that led to it. op: the whole derived
-    operation. results: its lines that were asked for; cases: of a Jacobian, what it is where indices are equal and where they are not.
+    operation. results: its lines that were asked for; branches: of a Jacobian, what it is where indices are equal and where they are not.
     """
 
     of: Op
@@ -43,7 +43,7 @@ class Derivation(Displayed):
     op: Op
     results: tuple[Line, ...]
     title: str
-    cases: Mapping[str, str]
+    branches: Mapping[str, Expr]
 
     @property
     def definition(self) -> Definition:
@@ -53,6 +53,11 @@ class Derivation(Displayed):
     def formula(self) -> str:
         """What was asked for, a line each; lines that it reads (saved decisions, intermediates) are in `op`."""
         return "\n".join(line_text(line, self.definition.axes) for line in self.results)
+
+    @property
+    def cases(self) -> dict[str, str]:
+        """The branches of a Jacobian as text, "i = j" and "i != j"."""
+        return {case: expression(e, self.definition.axes) for case, e in self.branches.items()}
 
     def latex(self, notation: Notation = USUAL) -> str:
         """The same in LaTeX, a line each."""

@@ -15,7 +15,6 @@ from ..calculus.scope import Scope
 from ..calculus.steps import Rule, Step
 from ..calculus.tidy import neat
 from ..language.index import Poly
-from ..language.show import expression
 from ..language.tree import (
     ONE,
     ZERO,
@@ -36,7 +35,7 @@ from ..language.tree import (
     walk,
 )
 
-Cases = dict[str, str]
+Cases = dict[str, Expr]
 
 
 @dataclass(frozen=True)
@@ -151,9 +150,7 @@ def cases(line: Line, d: Definition) -> Cases:
     for equal in (True, False):
         e = _decided(line.expr, tests[0], equal)
         e = subs(e, {b: Poly.name(a)}) if equal else e
-        found[f"{a} = {b}" if equal else f"{a} != {b}"] = expression(
-            neat(rewritten(e, LAWS, scope), set(d.axes) | set(line.letters), d.floats), d.axes
-        )
+        found[f"{a} = {b}" if equal else f"{a} != {b}"] = neat(rewritten(e, LAWS, scope), set(d.axes) | set(line.letters), d.floats)
     return found
 
 

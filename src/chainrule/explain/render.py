@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..calculus.steps import Rule, Step
 from ..errors import ArgumentError
+from ..language.branches import WORDS as BRANCHES
 from ..language.display import Item, Move, Title, in_html, in_latex, in_markdown, page
 from ..language.fields import counted, filled, sentence, things
-from ..language.formula import Setter
-from ..language.layout import Box
+from ..language.formula import Setter, quantity
+from ..language.layout import Box, Cases, Sign, Words, row
 from ..language.notation import USUAL, Notation
 from ..language.noted import in_form, noted
 from ..language.plain import plain
@@ -47,6 +49,27 @@ def items(d: Derivation, notation: Notation = USUAL) -> Iterator[Item]:
         yield Move(noted(step.placed, step.axes, notation, known), said)
     yield Title(HEADINGS[notation.language]["result"], 1)
     yield from boxes(d, d.definition.lines, notation)
+    if d.branches:
+        yield by_cases(d, notation)
+
+
+def by_cases(d: Derivation, notation: Notation) -> Box:
+    """What a Jacobian is where two indices are equal, and where they are not."""
+    setter, word = Setter(d.definition.axes, notation, adjoints(d)), BRANCHES[notation.language][0]
+    line = d.results[0]
+    rows = []
+    for case, value in d.branches.items():
+        a, sign, b = case.split()
+        moved = counted_from(replace(line, expr=value), notation.base, setter.sizes)
+        test = row(Words(word), Sign("~"), quantity(a), Sign("=" if sign == "=" else "≠"), quantity(b))
+        rows.append((setter.box(moved.expr), test))
+    return row(setter.box(line.read), Sign("="), Cases(tuple(rows), notation.cases == "environment"))
+
+
+def cases_in_text(d: Derivation, notation: Notation) -> list[str]:
+    """The same as lines of text."""
+    lines = ((case, replace(d.results[0], expr=value)) for case, value in d.branches.items())
+    return [f"    {case}: {text(x, d.definition.axes, notation, adjoints(d)).partition(' = ')[2]}" for case, x in lines]
 
 
 def boxes(d: Derivation, lines: Iterable[Line], notation: Notation) -> list[Box]:
@@ -115,6 +138,7 @@ def in_text(d: Derivation, notation: Notation) -> str:
         "",
         HEADINGS[notation.language]["result"] + ":",
         *(f"    {text(*parts.get(line.tensor, (line, d.definition.axes)), notation, known)}" for line in d.definition.lines),
+        *cases_in_text(d, notation),
     ]
     return "\n".join(rows)
 
