@@ -11,6 +11,7 @@ import pytest
 import chainrule as cr
 from chainrule import ops
 from chainrule.calculus.steps import ENGLISH, Rule, Step
+from chainrule.language.fields import sentence
 from chainrule.language.show import definition_text
 from chainrule.language.tree import Definition, Line, Tensor, needed
 from tests.cases import CASES, Case
@@ -66,7 +67,7 @@ def test_every_step_of_every_operation_reads_back_and_computes_the_gradient(case
         for step, whole in readable(d):
             again = cr.op(definition_text(whole))
             assert [t.name for t in again.definition.outputs] == [step.line.tensor]
-            assert step.reason == ENGLISH[step.rule].format(*step.about)
+            assert step.reason == sentence(ENGLISH[step.rule], step.about)
             if computed:
                 given = {t.name: np.asarray((arrays | seeds)[t.name]) for t in again.definition.inputs}
                 numbers = {k: v for k, v in case.numbers.items() if k in dict(again.definition.settings)}
@@ -226,7 +227,7 @@ def test_a_network_is_a_chain_through_its_layers() -> None:
 def test_small_sizes_are_written_out() -> None:
     d = cr.derive(ops.linear, "w", n=2, K=2, O=1, expand=True)
     assert d.formula.split("\n") == ["dw_0_0 = dy[0,0] * x[0,0] + dy[1,0] * x[1,0]", "dw_0_1 = dy[0,0] * x[0,1] + dy[1,0] * x[1,1]"]
-    assert [s.formula for s in d.steps[-2:]] == d.formula.split("\n") and d.steps[-1].reason == "what each index is, put in"
+    assert [s.formula for s in d.steps[-2:]] == d.formula.split("\n") and d.steps[-1].rule is Rule.WRITTEN_OUT
     assert len(cr.op(str(d.op))(np.ones((2, 2)), np.ones((1, 2)), np.ones(1), np.ones((2, 1)))) == 2
     conv = cr.derive("c(x[4], w[2]) -> y[3]\n y[i] = sum[u](w[u] * x[i+u])", "x", expand=True)
     assert conv.formula.split("\n")[1] == "dx_1 = dy[0] * w[1] + dy[1] * w[0]"
@@ -363,3 +364,11 @@ def test_what_is_a_network_says_the_shape_of_its_input(what: object, given: dict
 def test_a_rule_has_the_name_of_what_was_done(formula: str, rules: list[Rule]) -> None:
     d = cr.derive(f"f(x[D], w[D]) -> y[D]\n    {formula}", "x")
     assert [s.rule for s in d.steps if s.rule in (Rule.FACTOR, Rule.PRODUCT, Rule.QUOTIENT, Rule.FUNCTION, Rule.SUM)] == rules
+
+
+def test_conditions_on_the_way_are_factors() -> None:
+    formulas = [s.formula for s in cr.derive([ops.softmax, ops.cross_entropy_of_classes], "z").steps]
+    assert "de[n,k] = sum[k1](dy[n,k1] * diff(y[n,k1], e[n,k]) * (k1 == t[n]))" in formulas
+    assert not any("where" in f for f in formulas if "diff(where" not in f)
+    hinge = cr.derive("f(x[K]) -> y[K]\n y[k] = where(x[k] < 1, x[k]**2, 0)", "x")
+    assert hinge.steps[-1].formula == hinge.formula and "where(x[k] < 1, " in hinge.steps[0].formula

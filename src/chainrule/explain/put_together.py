@@ -133,4 +133,4 @@ def _readable(d: Definition, public: Mapping[str, str], inputs: int) -> tuple[Op
         swap[tensor] = fresh_name(plain if plain.isidentifier() else tensor, taken)
         taken.add(swap[tensor])
         names[known] = swap[tensor]
-    return Op.of(renamed(d, swap)), names
+    return Op.of(renamed(d, swap).with_lines(name="network")), names
