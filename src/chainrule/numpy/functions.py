@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, ShapeError
+from ..errors import ArgumentError, ElementTypeError, ShapeError
 from . import indexing, joining, linalg, more, products, reductions, shapes  # noqa: F401  # each enters its functions in the registry
+from .lost import lost
+from .making import MAKING
 from .registry import holds, joined, real
 from .structure import leaves, like, mapped, number
 from .tape import Node, Tape, start, sweep
@@ -42,7 +44,14 @@ class Run:
         called = list(args)
         for k in which:
             called[k] = mapped(lambda _: next(nodes), args[k])
-        self.result = f(*called, **kwargs)
+        try:
+            with MAKING:
+                self.result = f(*called, **kwargs)
+        except Exception as e:
+            said = lost(e, f)
+            if said is None:
+                raise
+            raise said from e
         if not isinstance(self.result, Node):
             self.result = mapped(lambda y: joined(y) if isinstance(y, np.ndarray) and holds(y) else y, self.result)
         self.outputs = leaves(self.result)
@@ -127,6 +136,8 @@ def scalar(run: Run, f: Callable[..., Any]) -> Any:
             f"{named(f)} gives a {type(y).__name__}: a gradient is that of one number; accepted: a function that gives one, cr.jacobian, or cr.vjp"
         )
     value = run.below(real(y))
+    if getattr(value, "dtype", np.dtype(type(value))).kind == "b":
+        raise ElementTypeError(f"{named(f)} gives a truth value, which does not move; accepted: a function that gives one real number")
     if np.size(value) != 1:
         raise ArgumentError(
             f"{named(f)} gives an array of shape {np.shape(value)}: a gradient is that of one number; accepted: a function that gives one "

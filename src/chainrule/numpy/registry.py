@@ -46,8 +46,6 @@ REFUSED |= {
     np.putmask: "np.where",
     np.copyto: "np.where",
     np.apply_along_axis: "a loop and np.stack",
-    np.corrcoef: "np.cov, divided by the roots of its diagonal",
-    np.gradient: "differences of slices: (x[2:] - x[:-2]) / 2",
 }
 
 
@@ -91,7 +89,13 @@ def joined(a: Any) -> Any:
         if not a.shape:
             return a[()]
         a = list(a)
-    return FUNCTIONS[np.stack]([x if isinstance(x, Node) else joined(x) if holds(x) else np.asarray(x) for x in a])
+    return FUNCTIONS[np.stack]([x if isinstance(x, Node) else joined(x) if holds(x) else numbers(x) for x in a])
+
+
+def numbers(a: Any) -> Any:
+    """A list or an array as numbers, where an array of objects holds nothing else."""
+    found = np.asarray(a)
+    return np.array(found.tolist()) if found.dtype == object else found
 
 
 def absent(v: Any) -> bool:

@@ -108,10 +108,13 @@ class Traced(Node):
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
         """An array of remembered numbers, so that np.array([x, y]) goes on; what wants floats is refused."""
-        if dtype is not None and np.dtype(dtype) != object:
+        kind = "O" if dtype is None else np.dtype(dtype).kind
+        if kind in "iub":
+            return np.asarray(plain(self)).astype(dtype)
+        if kind != "O":
             raise ElementTypeError(
                 f"an array of dtype {np.dtype(dtype)} of values that are being differentiated: it could not remember where they are from; "
-                "accepted: np.stack([x, y]), np.concatenate, np.where, or np.array([x, y]) without dtype"
+                "accepted: np.stack([x, y]), np.concatenate, np.where, or np.array([x, y])"
             )
         out = np.empty(self.shape, object)
         for at in np.ndindex(self.shape):

@@ -1,0 +1,127 @@
+"""What strangers write: arrays made of lists, corners of NumPy's functions, and values that go where they cannot be followed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy import array as imported
+
+import chainrule as cr
+
+V = np.array([0.7, -1.2, 0.4, 2.1])
+M = np.random.default_rng(3).normal(size=(3, 4))
+S = np.random.default_rng(4).normal(size=(3, 3)) + 3 * np.eye(3)
+GAPS = np.where(M > 1, np.nan, M)
+PLACES = np.array([0.0, 0.4, 1.1, 3.0])
+
+
+def held(f: Callable[[Any], Any], x: Any) -> None:
+    """The value is NumPy's; reverse, forward and second derivatives are what differences say."""
+    rng = np.random.default_rng(5)
+    y = f(x)
+    many = isinstance(y, (tuple, list))
+    w = [rng.normal(size=np.shape(a)) for a in y] if many else rng.normal(size=np.shape(y))
+
+    def scalar(x: Any) -> Any:
+        return sum(np.sum(a * b) for a, b in zip(w, f(x), strict=True)) if many else np.sum(w * f(x))
+
+    value, g = cr.value_and_grad(scalar)(x)
+    v = np.where(np.isnan(x), 0, rng.normal(size=np.shape(x)))
+    moved = [np.where(np.isnan(x), x, x + e * v) for e in (1e-6, -1e-6)]
+    along = np.sum(np.where(v == 0, 0, g * v))
+    assert value == pytest.approx(scalar(x), rel=1e-12)
+    assert along == pytest.approx((scalar(moved[0]) - scalar(moved[1])) / 2e-6, rel=1e-6, abs=1e-7)
+    assert cr.jvp(scalar, (x,), (v,))[1] == pytest.approx(along, rel=1e-9, abs=1e-10)
+    gradient = cr.grad(scalar)
+    second = cr.grad(lambda x: np.sum(np.where(v == 0, 0, gradient(x) * v)))(x)
+    by = (gradient(moved[0]) - gradient(moved[1])) / 2e-6
+    np.testing.assert_allclose(np.where(v == 0, 0, second), np.where(v == 0, 0, by), rtol=1e-5, atol=1e-6)
+
+
+ARRAYS: dict[str, tuple[Callable[[Any], Any], np.ndarray]] = {
+    "numbers among numbers": (lambda x: np.exp(np.array([x[0], 1.0, x[1] * x[2]])), V),
+    "a matrix of numbers": (lambda x: np.linalg.inv(np.array([[x[0], 1.0], [2, x[1]]])) @ np.array([x[2], 3]), V),
+    "rows": (lambda x: np.array([x, x**2, np.ones(4)]), V),
+    "a dtype": (lambda x: np.array([x[0], x[1] ** 2], dtype=float) + np.asarray(x, dtype=np.float64)[:2], V),
+    "more axes": (lambda x: np.array(x * 2, ndmin=3) ** 2, V),
+    "statistics of lists": (lambda x: np.mean([x[0], x[1] ** 2]) + np.std((x[0], x[1])) * np.var([x[2], 1.0]), V),
+    "an array of objects": (lambda x: np.sum(imported([x[0], x[1] ** 2]) * x[2]), V),
+    "r_ and c_": (lambda x: np.r_[x, 1.0, x**2] * np.c_[x, x, np.ones(4)].sum(), V),
+    "whole numbers of it": (lambda x: np.int64(3 * x) * x + x.astype(int), V),
+}
+CORNERS: dict[str, tuple[Callable[[Any], Any], np.ndarray]] = {
+    "sinc at and near 0": (np.sinc, np.array([0.0, 1e-9, 0.049, 0.051, 1.0, -2.3])),
+    "infinities by numbers": (lambda x: np.nan_to_num(x + np.array([0.0, np.nan, np.inf, -np.inf]), nan=2.0) / 1e300, V),
+    "the deviation of one number": (lambda x: np.std(x, axis=0) + np.std(x[0, 0]), M[:1]),
+    "heaviside's value at 0": (lambda x: np.heaviside(np.array([0.0, 1, 0, -1]), x), V),
+    "elements of unique": (lambda x: np.unique(np.concatenate([x, x])) ** 2 + np.unique(x, return_counts=True)[1], V),
+    "without gaps": (lambda x: np.nanvar(x, axis=0) + np.nanstd(x, ddof=1) + np.nanmean(x, axis=0), GAPS),
+    "corrcoef": (lambda x: np.corrcoef(x) + np.corrcoef(x[0]), M),
+    "piecewise": (lambda x: np.piecewise(x, [x < 0, x >= 1], [lambda a: a**2, lambda a: np.log(a), 3.0]), V),
+    "gradient": (lambda x: np.gradient(x, 0.5, 2.0, edge_order=2), M),
+    "gradient at places": (lambda x: np.gradient(x, PLACES) + np.gradient(x, PLACES, edge_order=2), V),
+    "gradient by places": (lambda x: np.gradient(V, x), PLACES),
+    "gradient along an axis": (lambda x: np.gradient(x, axis=-2) + np.gradient(x[:2], axis=(0, 1))[1][:1], M),
+}
+
+
+@pytest.mark.parametrize("name", [*ARRAYS, *CORNERS])
+def test_arrays_of_lists_and_corners(name: str) -> None:
+    held(*(ARRAYS | CORNERS)[name])
+
+
+def test_numpy_is_itself_again() -> None:
+    plain = (np.array, np.asarray, np.mean)
+    with pytest.raises(ZeroDivisionError):
+        cr.grad(lambda x: np.array([x, cr.grad(lambda y: y * x)(1.0)]) / (1 // 0))(2.0)
+    assert (np.array, np.asarray, np.mean) == plain and type(np.array([1.0])) is np.ndarray
+
+
+def put(x: Any) -> Any:
+    a = np.zeros(4)
+    a[0] = x[0]
+    return a.sum()
+
+
+LOST: list[tuple[Callable[[Any], Any], str]] = [
+    (put, r"^a\[0\] = x\[0\]: float\(x\)"),
+    (lambda x: math.fsum(imported([x[0], 1.0])), "^float.x. or math.sin.x. of a value .* accepted: x as it is"),
+    (lambda x: np.exp(imported([x[0], 1.0])), r"^\(lambda x: np.exp.imported.*: it takes plain numbers .* accepted: NumPy's"),
+    (lambda x: np.bincount([0, 1, 1, 0], weights=x)[0], r"^np.bincount\(weights=x\)"),
+    (lambda x: np.histogram([0.0, 1, 1, 0], weights=x)[0][0], r"^np.histogram\(weights=x\)"),
+    (lambda x: np.all(x > 0), "gives a truth value"),
+]
+
+
+@pytest.mark.parametrize("number", range(len(LOST)))
+def test_a_value_that_gets_lost_is_named_where_it_does(number: int) -> None:
+    f, said = LOST[number]
+    with pytest.raises(cr.ChainruleError, match=said):
+        cr.grad(f)(V)
+
+
+def test_other_packages_are_named() -> None:
+    special, linalg, interpolate = (pytest.importorskip(f"scipy.{k}") for k in ("special", "linalg", "interpolate"))
+    for f, name in (
+        (lambda x: special.logsumexp(x), "scipy.special.logsumexp: .* accepted"),
+        (lambda x: special.gammaln(x)[0], "gammaln: no formula or equation .* accepted"),
+        (lambda x: linalg.expm(x.reshape(2, 2))[0, 0], "scipy.linalg.expm: .* accepted"),
+        (lambda x: linalg.cholesky(x.reshape(2, 2))[0, 0], "scipy.linalg.cholesky: .* accepted|linalg.cholesky.*: it takes"),
+        (lambda x: interpolate.interp1d(PLACES, x)(0.5), "scipy.interpolate.*: .* accepted"),
+    ):
+        with pytest.raises(cr.ChainruleError, match=name):
+            cr.grad(f)(V)
+
+
+def test_errors_of_the_functions_own_pass() -> None:
+    def own(x: Any) -> Any:
+        raise ValueError("of my own")
+
+    with pytest.raises(ValueError, match=r"^of my own$"):
+        cr.grad(own)(V)
+    with pytest.raises(ValueError, match="broadcast"):
+        cr.grad(lambda x: np.sum(x + np.ones(3)))(V)
