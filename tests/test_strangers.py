@@ -68,10 +68,41 @@ CORNERS: dict[str, tuple[Callable[[Any], Any], np.ndarray]] = {
     "gradient along an axis": (lambda x: np.gradient(x, axis=-2) + np.gradient(x[:2], axis=(0, 1))[1][:1], M),
 }
 
+B = np.random.default_rng(6).normal(size=(2, 2, 3, 3)) + 3 * np.eye(3)
+MATRICES: dict[str, tuple[Callable[[Any], Any], np.ndarray]] = {
+    "cholesky of many rows": (lambda x: np.linalg.cholesky(x @ x.T), np.random.default_rng(7).normal(size=(11, 11))),
+    "cholesky of batches": (lambda x: np.linalg.cholesky(x @ x.swapaxes(-1, -2), upper=True), B),
+    "eigh of a lower triangle": (lambda x: tuple(np.linalg.eigh(x)), S),
+    "eigh of an upper triangle": (lambda x: np.linalg.eigh(x, "U")[1] ** 2, B),
+    "eigvalsh": (lambda x: np.linalg.eigvalsh(x, "U"), S),
+    "det of batches": (lambda x: np.linalg.det(x) + np.linalg.slogdet(x)[1] * np.linalg.slogdet(x)[0], B),
+    "det of many rows": (lambda x: np.linalg.det(x[0, 0] * np.eye(9) / 3 + np.ones(9)), S),
+    "det of one row": (lambda x: np.linalg.det(x[:1, :1]), S),
+    "pinv": (lambda x: np.linalg.pinv(x), M),
+    "pinv of batches": (lambda x: np.linalg.pinv(x[..., :2]), B),
+    "svd": (lambda x: tuple(np.linalg.svd(x, full_matrices=False))[1:], M),
+}
 
-@pytest.mark.parametrize("name", [*ARRAYS, *CORNERS])
-def test_arrays_of_lists_and_corners(name: str) -> None:
-    held(*(ARRAYS | CORNERS)[name])
+
+@pytest.mark.parametrize("name", [*ARRAYS, *CORNERS, *MATRICES])
+def test_arrays_of_lists_corners_and_matrices(name: str) -> None:
+    held(*(ARRAYS | CORNERS | MATRICES)[name])
+
+
+def test_where_matrices_are_special() -> None:
+    """What depends on values alone moves smoothly also where several are equal, and a determinant where it is 0."""
+    q = np.linalg.qr(S)[0]
+    twice = q @ np.diag([1.0, 1.0, 2.0]) @ q.T
+    np.testing.assert_allclose(cr.grad(lambda x: np.sum(np.linalg.eigvalsh((x + x.T) / 2) ** 3))(twice), 3 * twice @ twice, atol=1e-12)
+    np.testing.assert_allclose(cr.grad(lambda x: np.linalg.norm(x, "nuc"))(np.eye(3)), np.eye(3), atol=1e-12)
+    flat = np.array([[1.0, 2, 3], [2, 4, 6], [1, 0, 1]])
+    np.testing.assert_allclose(cr.grad(np.linalg.det)(flat), [[4, 4, -4], [-2, -2, 2], [0, 0, 0]], atol=1e-12)
+    for f, said in (
+        (lambda x: np.sum(np.linalg.svd(x)[0]), "np.linalg.svd: its vectors"),
+        (lambda x: np.sum(np.linalg.pinv(0 * x)), "np.linalg.pinv of"),
+    ):
+        with pytest.raises(cr.ArgumentError, match=f"{said}.* accepted"):
+            cr.grad(f)(np.eye(3))
 
 
 def test_numpy_is_itself_again() -> None:

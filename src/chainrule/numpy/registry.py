@@ -35,7 +35,6 @@ _FOURIER = "a product with np.cos(2*np.pi*np.outer(k, n)/N) and np.sin(…), who
 REFUSED |= {getattr(np.fft, k): _FOURIER for k in np.fft.__all__ if "shift" not in k and "freq" not in k}
 REFUSED |= {
     np.linalg.qr: "np.linalg.cholesky(a.T @ a), or np.linalg.svd(a, full_matrices=False)",
-    np.linalg.pinv: "np.linalg.solve(a.T @ a, a.T) for a matrix of full rank",
     np.linalg.lstsq: "np.linalg.solve(a.T @ a, a.T @ b) for a matrix of full rank",
     np.linalg.eig: "np.linalg.eigh for symmetric matrices",
     np.linalg.eigvals: "np.linalg.eigvalsh for symmetric matrices",

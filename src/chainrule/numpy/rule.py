@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -38,6 +38,12 @@ class Formula:
         self.whole = frozenset(k for k, t in enumerate(definition.inputs) if t.whole is not None)
         self._back: dict[int, Formula | None] = {}
         self._push: dict[int, Formula | None] = {}
+
+    @cached_property
+    def taken(self) -> frozenset[int]:
+        """The places of those inputs that the lines read."""
+        names = {r.tensor for line in self.definition.lines for r in reads(line.expr)}
+        return frozenset(k for k, x in enumerate(self.inputs) if x in names)
 
     def back(self, k: int) -> Formula | None:
         """The gradient for input k, of (inputs, y, dy); None where it is 0 whatever they are."""
@@ -177,8 +183,7 @@ class Rule:
     @property
     def taken(self) -> frozenset[int]:
         """The places of those inputs that the formula's lines read."""
-        names = {r.tensor for line in self.formula.definition.lines for r in reads(line.expr)}
-        return frozenset(k for k, x in enumerate(self.formula.inputs) if x in names)
+        return self.formula.taken
 
     def derived(self, formula: Formula | None, k: int, back: bool) -> Rule | None:
         if formula is None:
