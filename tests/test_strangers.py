@@ -112,6 +112,19 @@ def test_numpy_is_itself_again() -> None:
     assert (np.array, np.asarray, np.mean) == plain and type(np.array([1.0])) is np.ndarray
 
 
+def test_jacobians_of_nests() -> None:
+    """A value for each of what f gives: none is left out."""
+    a, b = cr.jacobian(lambda x: [x[0], x[1:] * 2])(V)
+    np.testing.assert_allclose(a, [1, 0, 0, 0])
+    np.testing.assert_allclose(b, 2 * np.eye(4)[1:])
+    (xx, xy), (yx, yy) = cr.hessian(lambda x, y: np.sum(x**2 * y), (0, 1))(V, V + 1)
+    np.testing.assert_allclose([np.diag(xx), np.diag(xy), np.diag(yx), np.diag(yy)], [2 * V + 2, 2 * V, 2 * V, 0 * V])
+    assert np.shape(cr.jacobian(lambda x: x**2)(3.0)) == () and np.gradient(np.float32(V)).dtype == cr.jacobian(np.gradient)(np.float32(V)).dtype
+    for f, argnum, said in ((lambda x, y: x * y, (0, 0), "twice"), (lambda x, y: None, 0, "nothing that could move")):
+        with pytest.raises(cr.ArgumentError, match=f"{said}.* accepted"):
+            cr.jacobian(f, argnum)(1.0, 2.0)
+
+
 def put(x: Any) -> Any:
     a = np.zeros(4)
     a[0] = x[0]

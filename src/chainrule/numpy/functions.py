@@ -69,7 +69,7 @@ class Run:
 
     def back(self, seeds: Sequence[Any], last: bool = False) -> list[Any]:
         """The gradient for every leaf of the arguments, from that of every output. last: of no other value."""
-        given = [(y, seed) for y, seed in zip(self.outputs, seeds, strict=True) if self.own(y)]
+        given = [(y, seed) for y, seed in zip(self.outputs, seeds, strict=True) if seed is not None and self.own(y)]
         adjoints = sweep(self.tape, given, len(self.inputs) if last else None) if given else [None] * len(self.inputs)
         return [filled(adjoints[k], x) for k, x in enumerate(self.values)]
 
@@ -96,7 +96,10 @@ def places(argnum: Argument, args: Sequence[Any], name: str) -> tuple[int, ...]:
     for k in which:
         if not isinstance(k, (int, np.integer)) or not -len(args) <= k < len(args):
             raise ArgumentError(f"argnum={argnum!r}: {name} was called with {len(args)} arguments by place; accepted: their numbers from 0 on")
-    return tuple(int(k) % len(args) for k in which)
+    found = tuple(int(k) % len(args) for k in which)
+    if len(set(found)) < len(found):
+        raise ArgumentError(f"argnum={argnum!r}: one argument twice; accepted: each once")
+    return found
 
 
 def named(f: Callable[..., Any]) -> str:
@@ -225,15 +228,24 @@ def jacobian(f: Callable[..., Any], argnum: Argument = 0) -> Callable[..., Any]:
     def evaluate(*args: Any, **kwargs: Any) -> Any:
         which = places(argnum, args, named(f))
         run = Run(f, args, kwargs, which)
-        y = run.below(real(run.result))
-        rows = [run.back([unit(y, at)]) for at in range(np.size(y))] if run.own(run.result) else []
-        found = []
-        for k, x in enumerate(run.values):
-            shape = (*np.shape(y), *np.shape(x))
-            found.append(np.reshape(np.stack([row[k] for row in rows]), shape) if rows else np.zeros(shape, x.dtype))
-        return per_argument(argnum, which, args, found)
+        if not run.outputs:
+            raise ArgumentError(f"{named(f)} gives {run.result!r:.40}: nothing that could move; accepted: a number, an array, or a nest of them")
+        return like(run.result, [per_argument(argnum, which, args, derivatives(run, k)) for k in range(len(run.outputs))])
 
     return evaluate
+
+
+def derivatives(run: Run, which: int) -> list[Any]:
+    """All derivatives of one of the outputs, by every leaf of the arguments."""
+    y = run.below(real(run.outputs[which]))
+    own = run.own(run.outputs[which])
+    seeds = [unit(y, at) for at in range(np.size(y))] if own else []
+    rows = [run.back([seed if k == which else None for k in range(len(run.outputs))]) for seed in seeds]
+    found = []
+    for k, x in enumerate(run.values):
+        shape = (*np.shape(y), *np.shape(x))
+        found.append(np.reshape(np.stack([row[k] for row in rows]), shape)[()] if rows else np.zeros(shape, x.dtype)[()])
+    return found
 
 
 def unit(y: Any, at: int) -> Any:
@@ -242,7 +254,7 @@ def unit(y: Any, at: int) -> Any:
     return seed.reshape(np.shape(y))[()]
 
 
-def hessian(f: Callable[..., Any], argnum: int = 0) -> Callable[..., Any]:
+def hessian(f: Callable[..., Any], argnum: Argument = 0) -> Callable[..., Any]:
     """See cr.hessian."""
     checked(f, "hessian")
     return jacobian(jacobian(f, argnum), argnum)

@@ -181,14 +181,14 @@ def around_vectors(y: Any, x: Any) -> Any:
 
 
 @cache
-def diagonalizing(shape: Shape) -> Rule:
+def diagonalizing(shape: Shape, lower: bool) -> Rule:
     """Row k: an eigenvector of length 1, and behind it its value."""
     batch, n = batch_of(shape), shape[-1]
     body = f"where(e < {n}, sum[j:I](x[{{b}}e,j] * y[{{b}}k,j]) - y[{{b}}k,{n}] * y[{{b}}k,e], sum[j:I](y[{{b}}k,j] ** 2) - 1)"
     e = equation(text("eigh", batch, "II", ("I", "I+1"), "ke", body), len(batch) + 1)
 
     def value(a: np.ndarray) -> np.ndarray:
-        w, v = np.linalg.eigh(a)
+        w, v = np.linalg.eigh(a, "L" if lower else "U")
         return np.concatenate([np.swapaxes(v, -1, -2), w[..., None]], -1)
 
     return Local(e, shape, (*shape[:-1], n + 1), value, around_vectors)
@@ -208,7 +208,7 @@ def mirroring(shape: Shape, lower: bool) -> Rule:
 def eigh(a: Any, UPLO: str = "L") -> Any:
     """Of the matrix that the triangle says, as NumPy reads it."""
     x, lower = square(a, "eigh"), UPLO.upper() == "L"
-    y = in_batches(x, lambda m: apply(diagonalizing(np.shape(m)), (apply(mirroring(np.shape(m), lower), (m,)),)))
+    y = in_batches(x, lambda m: apply(diagonalizing(np.shape(m), lower), (apply(mirroring(np.shape(m), lower), (m,)),)))
     return type(np.linalg.eigh(np.eye(1)))(y[..., -1], np.swapaxes(y[..., :-1], -1, -2))
 
 

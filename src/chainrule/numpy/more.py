@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import ArgumentError, ShapeError
 from .registry import FUNCTIONS, flat, holds, of, only, plain, real
 from .rule import Rule, formula
-from .tape import apply
+from .tape import Node, apply
 
 
 @of(np.polyval)
@@ -192,6 +192,7 @@ def along(x: Any, h: Any, axis: int, order: int) -> Any:
     if n < order + 1:
         raise ShapeError(f"np.gradient of shape {x.shape} along axis {axis}; accepted: at least {order + 1} elements there")
     h = np.diff(h) if np.ndim(h) else np.broadcast_to(h, (n - 1,))
+    h = h if isinstance(h, Node) else np.asarray(h, x.dtype)
     h = np.reshape(h, [-1 if k == axis else 1 for k in range(x.ndim)])
 
     def part(a: Any, start: int | None, stop: int | None) -> Any:

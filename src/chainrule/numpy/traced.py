@@ -67,7 +67,7 @@ def flattened(f: Any) -> Callable[..., Any]:
 
 def in_place(name: str, instead: str) -> Callable[..., NoReturn]:
     def refused(self: Any, *_: Any, **__: Any) -> NoReturn:
-        raise ArgumentError(f"{name}: changes an array whose derivatives need its old values; accepted: {instead}")
+        raise ElementTypeError(f"{name}: changes an array whose derivatives need its old values; accepted: {instead}")
 
     return refused
 
