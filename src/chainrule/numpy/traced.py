@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from ..errors import ArgumentError, ElementTypeError
+from ..errors import ElementTypeError
 from .elementwise import ABSOLUTE, ADD, DIVIDE, MULTIPLY, NEGATIVE, REMAINDER, SUBTRACT, cast, of_ufunc, power
 from .operations import applied
 from .registry import FLAT, FUNCTIONS, NUMBERS, flat, plain, real, refuse
