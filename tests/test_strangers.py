@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -123,6 +124,35 @@ def test_jacobians_of_nests() -> None:
     for f, argnum, said in ((lambda x, y: x * y, (0, 0), "twice"), (lambda x, y: None, 0, "nothing that could move")):
         with pytest.raises(cr.ArgumentError, match=f"{said}.* accepted"):
             cr.jacobian(f, argnum)(1.0, 2.0)
+
+
+def test_memory_that_is_used_again_is_nobody_elses() -> None:
+    """What was given to the caller stays as it is, in any thread; no two gradients are one array."""
+    xs = [np.full((200, 300), 1.0 + k) for k in range(6)]
+
+    def slope(x: Any) -> Any:
+        return cr.grad(lambda x, y: np.sum(np.exp(-(x + y)) * x - 2 * (x + x[0])), (0, 1))(x, x)
+
+    def kept(x: Any) -> Any:
+        y, pullback = cr.vjp(lambda x: np.tanh(x * 2) + x[::-1], x)
+        return y, pullback(np.ones(x.shape))[0], *slope(x)
+
+    def meant(x: Any) -> Any:
+        e, t = np.exp(-2 * x), np.tanh(2 * x)
+        first = np.zeros(x.shape)
+        first[0] = -2 * len(x)
+        return t + x[::-1], 2 * (1 - t**2) + 1, e - e * x - 2 + first, -e * x
+
+    with ThreadPoolExecutor(4) as pool:
+        found = [*map(kept, xs), *pool.map(kept, xs)]
+    for x, parts in zip(xs + xs, found, strict=True):
+        for a, b in zip(parts, meant(x), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-14)
+    arrays = [a for parts in found for a in parts]
+    assert not any(np.shares_memory(a, b) for k, a in enumerate(arrays) for b in arrays[:k])
+    small = cr.grad(lambda x, y: np.sum((x + y) ** 2), (0, 1))(V, V)
+    small[0][:] = 0
+    np.testing.assert_allclose(small[1], 4 * V)
 
 
 def put(x: Any) -> Any:

@@ -38,7 +38,9 @@ def meaning(name: str) -> Formula:
 
 
 def rule(name: str, value: Callable[..., Any]) -> Rule:
-    return Rule(meaning(name), None, QUICK.get(name, value))
+    made = Rule(meaning(name), None, QUICK.get(name, value))
+    made.ufunc = value if isinstance(value, np.ufunc) else None
+    return made
 
 
 def found(ufunc: Any) -> Rule | None:
@@ -81,6 +83,7 @@ def power(a: Any, b: Any) -> Any:
 def numbered(b: float) -> Rule:
     text = f"({b!r})" if b < 0 else repr(b)
     made = Rule(formula(f"power_(a) -> y\n  y = a ** {text}"), None, lambda a: a**b)
+    made.ufunc = {2: np.square, 0.5: np.sqrt, -1: np.reciprocal}.get(b)
     return _POWERS.setdefault((type(b), b), made)
 
 

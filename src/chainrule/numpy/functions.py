@@ -12,6 +12,7 @@ from ..errors import ArgumentError, ElementTypeError, ShapeError
 from . import indexing, joining, linalg, more, products, reductions, shapes  # noqa: F401  # each enters its functions in the registry
 from .lost import lost
 from .making import MAKING
+from .memory import MEMORY
 from .registry import holds, joined, real
 from .structure import leaves, like, mapped, number
 from .tape import Node, Tape, start, sweep
@@ -71,7 +72,11 @@ class Run:
         """The gradient for every leaf of the arguments, from that of every output. last: of no other value."""
         given = [(y, seed) for y, seed in zip(self.outputs, seeds, strict=True) if seed is not None and self.own(y)]
         adjoints = sweep(self.tape, given, len(self.inputs) if last else None) if given else [None] * len(self.inputs)
-        return [filled(adjoints[k], x) for k, x in enumerate(self.values)]
+        out: list[Any] = []
+        for d, x in zip(adjoints, self.values, strict=False):
+            d = filled(d, x)
+            out.append(d.copy() if isinstance(d, np.ndarray) and any(d is e for e in out) else d)
+        return out
 
 
 def filled(d: Any, x: Any) -> Any:
@@ -80,8 +85,8 @@ def filled(d: Any, x: Any) -> Any:
         return np.zeros(np.shape(x), x.dtype)[()] if np.ndim(x) or not isinstance(x, np.ndarray) else np.zeros((), x.dtype)
     if isinstance(d, Node):
         return d
-    if isinstance(x, np.ndarray) and not (isinstance(d, np.ndarray) and d.flags.owndata and d.flags.writeable):
-        return np.array(d)
+    if isinstance(x, np.ndarray) and not (isinstance(d, np.ndarray) and d.flags.writeable and (d.flags.owndata or MEMORY.knows(d))):
+        return MEMORY.copy(d) if isinstance(d, np.ndarray) else np.array(d)
     return d
 
 

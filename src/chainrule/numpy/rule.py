@@ -86,12 +86,13 @@ class Rule:
     value: NumPy's own function, which the formula says the meaning of; None: the formula itself is evaluated.
     """
 
-    __slots__ = ("_backs", "_pushes", "_reads", "_run", "compose", "formula", "intos", "pulls", "shapes", "value")
+    __slots__ = ("_backs", "_pushes", "_reads", "_run", "compose", "formula", "intos", "pulls", "shapes", "ufunc", "value")
 
     def __init__(self, formula: Formula, shapes: Sequence[Shape] | None = None, value: Callable[..., Any] | None = None):
         self.formula = formula
         self.shapes = None if shapes is None else tuple(shapes)
         self._run: Run | None = None
+        self.ufunc: np.ufunc | None = None  # that which computes the value, where it is one
         self.compose: Run | None = None  # of a derivative that is put together of other rules' values
         self.value: Callable[..., Any] = value or self.computed
         self._backs: dict[int, Rule | None] = {}
@@ -159,7 +160,7 @@ class Rule:
         """The same for large arrays, element by element, which may write over dy; None where nothing is gained by that."""
         if k not in self.intos:
             back = self.back(k)
-            whole = back is None or back.shapes is not None or back.compose is not None or back.calls < 2
+            whole = back is None or back.shapes is not None or back.compose is not None or back.calls < 1
             self.intos[k] = None if back is None or whole else in_strips(back.run, back.taken)
         return self.intos[k]
 
