@@ -38,7 +38,9 @@ def meaning(name: str) -> Formula:
 
 
 def rule(name: str, value: Callable[..., Any]) -> Rule:
-    return Rule(meaning(name), None, QUICK.get(name, value))
+    made = Rule(meaning(name), None, QUICK.get(name, value))
+    made.ufunc = value if isinstance(value, np.ufunc) else None
+    return made
 
 
 def found(ufunc: Any) -> Rule | None:
@@ -57,9 +59,14 @@ UFUNCS |= {
 }  # fmt: skip
 FLAT |= {
     np.floor, np.ceil, np.trunc, np.rint, np.sign, np.signbit, np.floor_divide, np.less, np.less_equal, np.greater, np.greater_equal, np.equal,
-    np.not_equal, np.logical_and, np.logical_or, np.logical_xor, np.logical_not, np.isnan, np.isinf, np.isfinite, np.spacing, np.heaviside,
+    np.not_equal, np.logical_and, np.logical_or, np.logical_xor, np.logical_not, np.isnan, np.isinf, np.isfinite, np.spacing,
 }  # fmt: skip
-WHERE, CLIP, SINC, FINITE = rule("where", np.where), rule("clip", np.clip), rule("sinc", np.sinc), rule("nan_to_num", np.nan_to_num)
+WHERE, CLIP, SINC, FINITE = (
+    rule("where", np.where),
+    rule("clip", np.clip),
+    rule("sinc", np.sinc),
+    rule("nan_to_num", lambda a: np.where(np.isfinite(a), a, 0)),
+)
 _POWERS: dict[tuple[type, float], Rule] = {}
 
 
@@ -76,6 +83,7 @@ def power(a: Any, b: Any) -> Any:
 def numbered(b: float) -> Rule:
     text = f"({b!r})" if b < 0 else repr(b)
     made = Rule(formula(f"power_(a) -> y\n  y = a ** {text}"), None, lambda a: a**b)
+    made.ufunc = {2: np.square, 0.5: np.sqrt, -1: np.reciprocal}.get(b)
     return _POWERS.setdefault((type(b), b), made)
 
 
@@ -119,8 +127,8 @@ def sinc(x: Any) -> Any:
 
 @of(np.nan_to_num)
 def nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
-    kept = apply(FINITE, (x,))
-    return kept + np.where(np.isfinite(plain(x)), 0, np.nan_to_num(plain(x), nan=nan, posinf=posinf, neginf=neginf))
+    a = plain(x)
+    return np.where(np.isfinite(a), apply(FINITE, (x,)), np.nan_to_num(a, nan=nan, posinf=posinf, neginf=neginf))
 
 
 @of(np.real, np.real_if_close)

@@ -8,8 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, ShapeError
+from ..errors import ArgumentError, ElementTypeError, ShapeError
 from . import indexing, joining, linalg, more, products, reductions, shapes  # noqa: F401  # each enters its functions in the registry
+from .lost import lost
+from .making import MAKING
+from .memory import MEMORY
 from .registry import holds, joined, real
 from .structure import leaves, like, mapped, number
 from .tape import Node, Tape, start, sweep
@@ -42,7 +45,14 @@ class Run:
         called = list(args)
         for k in which:
             called[k] = mapped(lambda _: next(nodes), args[k])
-        self.result = f(*called, **kwargs)
+        try:
+            with MAKING:
+                self.result = f(*called, **kwargs)
+        except Exception as e:
+            said = lost(e, f)
+            if said is None:
+                raise
+            raise said from e
         if not isinstance(self.result, Node):
             self.result = mapped(lambda y: joined(y) if isinstance(y, np.ndarray) and holds(y) else y, self.result)
         self.outputs = leaves(self.result)
@@ -60,9 +70,13 @@ class Run:
 
     def back(self, seeds: Sequence[Any], last: bool = False) -> list[Any]:
         """The gradient for every leaf of the arguments, from that of every output. last: of no other value."""
-        given = [(y, seed) for y, seed in zip(self.outputs, seeds, strict=True) if self.own(y)]
+        given = [(y, seed) for y, seed in zip(self.outputs, seeds, strict=True) if seed is not None and self.own(y)]
         adjoints = sweep(self.tape, given, len(self.inputs) if last else None) if given else [None] * len(self.inputs)
-        return [filled(adjoints[k], x) for k, x in enumerate(self.values)]
+        out: list[Any] = []
+        for d, x in zip(adjoints, self.values, strict=False):
+            d = filled(d, x)
+            out.append(d.copy() if isinstance(d, np.ndarray) and any(d is e for e in out) else d)
+        return out
 
 
 def filled(d: Any, x: Any) -> Any:
@@ -71,8 +85,8 @@ def filled(d: Any, x: Any) -> Any:
         return np.zeros(np.shape(x), x.dtype)[()] if np.ndim(x) or not isinstance(x, np.ndarray) else np.zeros((), x.dtype)
     if isinstance(d, Node):
         return d
-    if isinstance(x, np.ndarray) and not (isinstance(d, np.ndarray) and d.flags.owndata and d.flags.writeable):
-        return np.array(d)
+    if isinstance(x, np.ndarray) and not (isinstance(d, np.ndarray) and d.flags.writeable and (d.flags.owndata or MEMORY.knows(d))):
+        return MEMORY.copy(d) if isinstance(d, np.ndarray) else np.array(d)
     return d
 
 
@@ -87,7 +101,10 @@ def places(argnum: Argument, args: Sequence[Any], name: str) -> tuple[int, ...]:
     for k in which:
         if not isinstance(k, (int, np.integer)) or not -len(args) <= k < len(args):
             raise ArgumentError(f"argnum={argnum!r}: {name} was called with {len(args)} arguments by place; accepted: their numbers from 0 on")
-    return tuple(int(k) % len(args) for k in which)
+    found = tuple(int(k) % len(args) for k in which)
+    if len(set(found)) < len(found):
+        raise ArgumentError(f"argnum={argnum!r}: one argument twice; accepted: each once")
+    return found
 
 
 def named(f: Callable[..., Any]) -> str:
@@ -127,6 +144,8 @@ def scalar(run: Run, f: Callable[..., Any]) -> Any:
             f"{named(f)} gives a {type(y).__name__}: a gradient is that of one number; accepted: a function that gives one, cr.jacobian, or cr.vjp"
         )
     value = run.below(real(y))
+    if getattr(value, "dtype", np.dtype(type(value))).kind == "b":
+        raise ElementTypeError(f"{named(f)} gives a truth value, which does not move; accepted: a function that gives one real number")
     if np.size(value) != 1:
         raise ArgumentError(
             f"{named(f)} gives an array of shape {np.shape(value)}: a gradient is that of one number; accepted: a function that gives one "
@@ -214,15 +233,24 @@ def jacobian(f: Callable[..., Any], argnum: Argument = 0) -> Callable[..., Any]:
     def evaluate(*args: Any, **kwargs: Any) -> Any:
         which = places(argnum, args, named(f))
         run = Run(f, args, kwargs, which)
-        y = run.below(real(run.result))
-        rows = [run.back([unit(y, at)]) for at in range(np.size(y))] if run.own(run.result) else []
-        found = []
-        for k, x in enumerate(run.values):
-            shape = (*np.shape(y), *np.shape(x))
-            found.append(np.reshape(np.stack([row[k] for row in rows]), shape) if rows else np.zeros(shape, x.dtype))
-        return per_argument(argnum, which, args, found)
+        if not run.outputs:
+            raise ArgumentError(f"{named(f)} gives {run.result!r:.40}: nothing that could move; accepted: a number, an array, or a nest of them")
+        return like(run.result, [per_argument(argnum, which, args, derivatives(run, k)) for k in range(len(run.outputs))])
 
     return evaluate
+
+
+def derivatives(run: Run, which: int) -> list[Any]:
+    """All derivatives of one of the outputs, by every leaf of the arguments."""
+    y = run.below(real(run.outputs[which]))
+    own = run.own(run.outputs[which])
+    seeds = [unit(y, at) for at in range(np.size(y))] if own else []
+    rows = [run.back([seed if k == which else None for k in range(len(run.outputs))]) for seed in seeds]
+    found = []
+    for k, x in enumerate(run.values):
+        shape = (*np.shape(y), *np.shape(x))
+        found.append(np.reshape(np.stack([row[k] for row in rows]), shape)[()] if rows else np.zeros(shape, x.dtype)[()])
+    return found
 
 
 def unit(y: Any, at: int) -> Any:
@@ -231,7 +259,7 @@ def unit(y: Any, at: int) -> Any:
     return seed.reshape(np.shape(y))[()]
 
 
-def hessian(f: Callable[..., Any], argnum: int = 0) -> Callable[..., Any]:
+def hessian(f: Callable[..., Any], argnum: Argument = 0) -> Callable[..., Any]:
     """See cr.hessian."""
     checked(f, "hessian")
     return jacobian(jacobian(f, argnum), argnum)

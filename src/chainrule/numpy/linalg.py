@@ -11,14 +11,11 @@ import numpy as np
 
 from ..errors import ArgumentError, ShapeError
 from .equation import Solved, equation, solve
-from .indexing import READ
 from .letters import tensor
-from .places import Places
-from .registry import FUNCTIONS, of, plain, real
-from .rule import Rule, Shape
-from .tape import apply
-
-SMALL = 8  # rows up to which all elements of a factor are unknowns of one system; above, halves are put together
+from .local import Local, Near, Rows
+from .registry import FUNCTIONS, absent, of, plain, real
+from .rule import Rule, Shape, formula
+from .tape import Node, apply
 
 
 def square(a: Any, name: str) -> Any:
@@ -75,84 +72,75 @@ def inv(a: Any) -> Any:
 
 
 @cache
-def factoring(shape: Shape, symmetric: bool) -> Rule:
-    """Cholesky's factor, or both of Gauss's in one matrix; each an equation in all its elements."""
+def whitened(shape: Shape) -> Near:
+    """(1 + e) (1 + e)ᵀ = s for a lower triangle e, where s is 1."""
     batch = batch_of(shape)
-    if symmetric:
-        body = "where(j <= i, sum[k](y[{b}i,k] * y[{b}j,k]) - (x[{b}i,j] + x[{b}j,i]) / 2, y[{b}i,j])"
-        return Solved(equation(text("cholesky", batch, "II", "II", "ij", body), len(batch)), (shape,), shape, np.linalg.cholesky)
-    body = "sum[k]((k < i) * (k <= j) * y[{b}i,k] * y[{b}k,j]) + where(i <= j, y[{b}i,j], 0) - x[{b}i,j]"
-    return Solved(equation(text("lu", batch, "II", "II", "ij", body), len(batch)), (shape,), shape, elimination)
+    body = "where(j <= i, y[{b}i,j] * where(i == j, 2, 1) + sum[k](y[{b}i,k] * y[{b}j,k]) - (x[{b}i,j] + x[{b}j,i]) / 2 + (i == j), y[{b}i,j])"
+    return Near(text("whitened", batch, "II", "II", "ij", body), (shape, shape))
 
 
-def elimination(a: np.ndarray) -> np.ndarray:
-    """Gauss's factors without interchanges: the upper one, and below its diagonal the lower one."""
-    y = np.array(a)
-    for k in range(y.shape[-1] - 1):
-        pivot = y[..., k, k]
-        with np.errstate(all="ignore"):
-            factor = y[..., k + 1 :, k] / pivot[..., None]
-        factor = np.where(y[..., k + 1 :, k] == 0, 0, factor)
-        y[..., k + 1 :, k] = factor
-        y[..., k + 1 :, k + 1 :] -= factor[..., None] * y[..., k, None, k + 1 :]
-    return y
+def around_factor(b: Any, x: Any) -> Any:
+    """b times the factor of b⁻¹ x b⁻ᵀ, which is 1."""
+    s = solve(b, np.swapaxes(solve(b, x), -1, -2))
+    return np.matmul(b, apply(whitened(np.shape(s)), (s,)))
+
+
+@cache
+def factoring(shape: Shape) -> Rule:
+    """Cholesky's factor."""
+    batch = batch_of(shape)
+    body = "where(j <= i, sum[k](y[{b}i,k] * y[{b}j,k]) - (x[{b}i,j] + x[{b}j,i]) / 2, y[{b}i,j])"
+    return Local(equation(text("cholesky", batch, "II", "II", "ij", body), len(batch)), shape, shape, np.linalg.cholesky, around_factor)
 
 
 @of(np.linalg.cholesky)
 def cholesky(a: Any, /, *, upper: bool = False) -> Any:
     """The lower factor; the matrix stands for its symmetric part."""
-    x = square(a, "cholesky")
-    np.linalg.cholesky(plain(x))  # NumPy's own error where it is not positive definite
-    y = in_batches(x, lower)
+    y = in_batches(square(a, "cholesky"), lambda x: apply(factoring(np.shape(x)), (x,)))
     return np.swapaxes(y, -1, -2) if upper else y
 
 
-def lower(a: Any) -> Any:
-    n = np.shape(a)[-1]
-    if n <= SMALL:
-        return apply(factoring(np.shape(a), True), (a,))
-    h = n // 2
-    a = (a + np.swapaxes(a, -1, -2)) / 2
-    first = lower(a[..., :h, :h])
-    below = np.swapaxes(solve(first, a[..., :h, h:]), -1, -2)
-    last = lower(a[..., h:, h:] - below @ np.swapaxes(below, -1, -2))
-    above = np.zeros((*np.shape(a)[:-2], h, n - h), a.dtype)
-    return np.concatenate([np.concatenate([first, above], -1), np.concatenate([below, last], -1)], -2)
+@cache
+def adjugating(shape: Shape) -> Rule:
+    """The cofactors of a matrix, transposed: x y is d times 1, for its determinant d."""
+    batch = batch_of(shape)
+    body = "sum[k](x[{b}i,k] * y[{b}k,j]) - d" + ("[b]" if batch else "") + " * (i == j)"
+    made = text("adjugate", batch, "II", "II", "ij", body).replace(", y[", f", {tensor('d', [s.upper() for s in batch])}, y[", 1)
+    return Solved(equation(made, len(batch), 1), (shape, shape[:-2]), shape, cofactors)
 
 
-def pivots(a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(order of rows, its sign) by which elimination divides by the largest number of a column."""
-    work = np.array(a, float).reshape(-1, *a.shape[-2:])
-    n = a.shape[-1]
-    order = np.tile(np.arange(n), (len(work), 1))
-    sign = np.ones(len(work))
-    for m, row, number in zip(work, order, range(len(work)), strict=True):
-        for k in range(n - 1):
-            p = k + int(np.argmax(np.abs(m[k:, k])))
-            if p != k:
-                m[[k, p]], row[[k, p]] = m[[p, k]], row[[p, k]]
-                sign[number] = -sign[number]
-            if m[k, k] != 0:
-                m[k + 1 :, k:] -= np.outer(m[k + 1 :, k] / m[k, k], m[k, k:])
-    return order.reshape(a.shape[:-1]), sign.reshape(a.shape[:-2])
+def cofactors(x: np.ndarray, d: Any) -> np.ndarray:
+    """The determinant times the inverse; of a singular matrix by its singular values, each left out once."""
+    try:
+        return np.asarray(d)[..., None, None] * np.linalg.inv(x)
+    except np.linalg.LinAlgError:
+        u, s, v = np.linalg.svd(x)
+        n = s.shape[-1]
+        rest = np.prod(np.where(np.eye(n, dtype=bool), 1, s[..., None, :]), axis=-1) * (np.linalg.det(u) * np.linalg.det(v))[..., None]
+        return np.asarray(np.swapaxes(v, -1, -2) * rest[..., None, :] @ np.swapaxes(u, -1, -2))
 
 
-def diagonals(a: Any) -> list[Any]:
-    """The diagonal of the upper factor, in parts."""
-    n = np.shape(a)[-1]
-    if n <= SMALL:
-        return [np.diagonal(apply(factoring(np.shape(a), False), (a,)), 0, -2, -1)]
-    h = n // 2
-    rest = a[..., h:, h:] - a[..., h:, :h] @ solve(a[..., :h, :h], a[..., :h, h:])
-    return [*diagonals(a[..., :h, :h]), *diagonals(rest)]
+def by_rows(name: str, batch: Sequence[str], body: str, more: str = "") -> str:
+    """A formula for each row i of x, with a made of the other rows."""
+    sizes = [s.upper() for s in batch]
+    wide, short = (tensor(x, [*sizes, "I", "I"]) for x in "xa"), tensor("y", [*sizes, "I"])
+    row = f"sum[j]({tensor('x', [*batch, 'i', 'j'])} * {tensor('a', [*batch, 'j', 'i'])})"
+    return f"{name}_({', '.join(wide)}{more}) -> {short}\n  {tensor('y', [*batch, 'i'])} = {body.replace('{row}', row)}"
 
 
-def eliminated(a: Any) -> tuple[Any, np.ndarray]:
-    """(pivots, sign of their order) of a square matrix, or several."""
-    order, sign = pivots(plain(a))
-    key = (order,) if order.ndim == 1 else (np.arange(len(order))[:, None], order)
-    parts = diagonals(apply(READ, (a, Places(np.shape(a), key, True))))
-    return (parts[0] if len(parts) == 1 else np.concatenate(parts, -1)), np.asarray(sign, a.dtype)
+@cache
+def expanding(shape: Shape) -> Rule:
+    """Laplace: each row times its cofactors, which do not know it."""
+    batch = batch_of(shape)
+    return Rows(by_rows("det", batch, "{row}"), shape, np.linalg.det, lambda x, y: (apply(adjugating(np.shape(x)), (x, y)),))
+
+
+@cache
+def logarithmic(shape: Shape) -> Rule:
+    """log|det|: the same by each row times the inverse, which is its cofactors by a number that does not know it."""
+    batch = batch_of(shape)
+    made = by_rows("logdet", batch, "log(abs({row})) + " + tensor("d", batch), ", " + tensor("d", [s.upper() for s in batch]))
+    return Rows(made, shape, lambda x: np.linalg.slogdet(x)[1], lambda x, y: (inv(x) if isinstance(x, Node) else np.linalg.inv(x), y))
 
 
 @of(np.linalg.det)
@@ -161,8 +149,7 @@ def det(a: Any) -> Any:
     shape = np.shape(x)
     if len(shape) > 3:
         return np.reshape(det(np.reshape(x, (-1, *shape[-2:]))), shape[:-2])
-    found, sign = eliminated(x)
-    return np.prod(found, axis=-1) * sign
+    return apply(expanding(shape), (x,))
 
 
 @of(np.linalg.slogdet)
@@ -173,34 +160,61 @@ def slogdet(a: Any) -> Any:
     if len(shape) > 3:
         sign, size = slogdet(np.reshape(x, (-1, *shape[-2:])))
         return kind(np.reshape(sign, shape[:-2]), np.reshape(size, shape[:-2]))
-    found, sign = eliminated(x)
-    return kind(np.prod(np.sign(found), axis=-1) * sign, np.sum(np.log(np.abs(found)), axis=-1))
+    return kind(np.linalg.slogdet(plain(x))[0], apply(logarithmic(shape), (x,)))
 
 
 @cache
-def diagonalizing(shape: Shape) -> Rule:
+def diagonal(shape: Shape) -> Near:
+    """(1 + e) s = w (1 + e) for the rows of 1 + e, each of length 1, where s is diagonal."""
+    batch = batch_of(shape)
+    component = "x[{b}j,k] + sum[l](x[{b}j,l] * y[{b}k,l]) - x[{b}k,k] * y[{b}k,j]"
+    body = f"where(j == k, 2 * y[{{b}}k,k] + sum[l](y[{{b}}k,l] ** 2), {component})"
+    return Near(text("diagonal", batch, "II", "II", "kj", body), (shape, shape))
+
+
+def around_vectors(y: Any, x: Any) -> Any:
+    """The vectors of v x vᵀ, which is diagonal, times v; its values are that diagonal."""
+    v = y[..., :-1]
+    s = np.matmul(np.matmul(v, x), np.swapaxes(v, -1, -2))
+    w = np.diagonal(s, 0, -2, -1)
+    return np.concatenate([np.matmul(apply(diagonal(np.shape(s)), (s,)), v), np.reshape(w, (*np.shape(w), 1))], -1)
+
+
+@cache
+def diagonalizing(shape: Shape, lower: bool) -> Rule:
     """Row k: an eigenvector of length 1, and behind it its value."""
     batch, n = batch_of(shape), shape[-1]
-    body = f"where(e < {n}, sum[j:I]((x[{{b}}e,j] + x[{{b}}j,e]) / 2 * y[{{b}}k,j]) - y[{{b}}k,{n}] * y[{{b}}k,e], sum[j:I](y[{{b}}k,j] ** 2) - 1)"
+    body = f"where(e < {n}, sum[j:I](x[{{b}}e,j] * y[{{b}}k,j]) - y[{{b}}k,{n}] * y[{{b}}k,e], sum[j:I](y[{{b}}k,j] ** 2) - 1)"
     e = equation(text("eigh", batch, "II", ("I", "I+1"), "ke", body), len(batch) + 1)
 
     def value(a: np.ndarray) -> np.ndarray:
-        w, v = np.linalg.eigh((a + np.swapaxes(a, -1, -2)) / 2)
+        w, v = np.linalg.eigh(a, "L" if lower else "U")
         return np.concatenate([np.swapaxes(v, -1, -2), w[..., None]], -1)
 
-    return Solved(e, (shape,), (*shape[:-1], n + 1), value)
+    return Local(e, shape, (*shape[:-1], n + 1), value, around_vectors)
+
+
+@cache
+def mirroring(shape: Shape, lower: bool) -> Rule:
+    """A symmetric matrix from one of its triangles."""
+    batch = batch_of(shape)
+    body = f"where({'j <= i' if lower else 'i <= j'}, x[{{b}}i,j], x[{{b}}j,i])"
+    return Rule(
+        formula(text("mirror", batch, "II", "II", "ij", body).replace(", " + tensor("y", [*(s.upper() for s in batch), "I", "I"]), "")), (shape,)
+    )
 
 
 @of(np.linalg.eigh)
 def eigh(a: Any, UPLO: str = "L") -> Any:
-    x = square(a, "eigh")
-    y = in_batches(x, lambda m: apply(diagonalizing(np.shape(m)), (m,)))
+    """Of the matrix that the triangle says, as NumPy reads it."""
+    x, lower = square(a, "eigh"), UPLO.upper() == "L"
+    y = in_batches(x, lambda m: apply(diagonalizing(np.shape(m), lower), (apply(mirroring(np.shape(m), lower), (m,)),)))
     return type(np.linalg.eigh(np.eye(1)))(y[..., -1], np.swapaxes(y[..., :-1], -1, -2))
 
 
 @of(np.linalg.eigvalsh)
 def eigvalsh(a: Any, UPLO: str = "L") -> Any:
-    return eigh(a)[0]
+    return eigh(a, UPLO)[0]
 
 
 @cache
@@ -217,7 +231,60 @@ def decomposing(shape: Shape) -> Rule:
         u, s, v = np.linalg.svd(a, full_matrices=False)
         return np.concatenate([np.swapaxes(u, -1, -2), v, s[..., None]], -1)
 
-    return Solved(e, (shape,), (*shape[:-2], k, m + n + 1), value)
+    return Singular(e, (shape,), (*shape[:-2], k, m + n + 1), value)
+
+
+class Singular(Solved):
+    """Singular vectors and values. Values move where vectors cannot be followed, as several have the same value: s = uᵀ x v."""
+
+    __slots__ = ()
+
+    def gradient(self, k: int, v: Sequence[Any]) -> Any:
+        x, y, dy = v
+        if any(isinstance(a, Node) for a in v) or np.any(dy[..., :-1]):
+            try:
+                return super().gradient(k, v)
+            except np.linalg.LinAlgError:
+                raise ArgumentError(
+                    "np.linalg.svd: its vectors do not move smoothly where values are equal; accepted there: the values alone"
+                ) from None
+        back = between(np.shape(x), np.shape(y)).back(0)
+        assert back is not None
+        return apply(back, (x, y, y[..., -1], dy[..., -1]))
+
+
+@cache
+def between(x: Shape, y: Shape) -> Rule:
+    batch, m = batch_of(x), x[-2]
+    b = "".join(f"{n}," for n in batch)
+    sizes = [s.upper() for s in batch]
+    head = f"between_({tensor('x', [*sizes, 'I', 'J'])}, {tensor('y', [*sizes, 'K', 'I+J+1'])}) -> {tensor('s', [*sizes, 'K'])}"
+    return Rule(formula(f"{head}\n  s[{b}k] = sum[i:I,j:J](y[{b}k,i] * x[{b}i,j] * y[{b}k,j+{m}])"), (x, y))
+
+
+@cache
+def inverting_any(shape: Shape) -> Rule:
+    """xᵀ x y = xᵀ, of a matrix whose columns are independent."""
+    body = "sum[k:I](x[{b}k,i] * sum[l:J](x[{b}k,l] * y[{b}l,j])) - x[{b}j,i]"
+    batch = batch_of(shape)
+
+    def value(a: np.ndarray) -> np.ndarray:
+        if np.any(np.linalg.matrix_rank(a) < a.shape[-1]):
+            raise ArgumentError("np.linalg.pinv of a matrix that is not of full rank: it does not move smoothly there; accepted: full rank")
+        return np.linalg.pinv(a)
+
+    e = equation(text("pinv", batch, "IJ", "JI", "ij", body), len(batch), 1)
+    return Solved(e, (shape,), (*shape[:-2], shape[-1], shape[-2]), value)
+
+
+@of(np.linalg.pinv)
+def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Any:
+    x = real(a)
+    if not (absent(rcond) and absent(rtol)):
+        raise ArgumentError("np.linalg.pinv(rcond, rtol): not taken where a derivative is; accepted: np.linalg.pinv(x)")
+    if np.shape(x)[-2] < np.shape(x)[-1]:
+        return np.swapaxes(pinv(np.swapaxes(x, -1, -2)), -1, -2)
+    return in_batches(x, lambda m: apply(inverting_any(np.shape(m)), (m,)))
 
 
 @of(np.linalg.svd)

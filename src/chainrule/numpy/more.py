@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from ..errors import ArgumentError, ShapeError
-from .registry import FUNCTIONS, of, plain, real
+from .registry import FUNCTIONS, flat, holds, of, only, plain, real
 from .rule import Rule, formula
-from .tape import apply
+from .tape import Node, apply
 
 
 @of(np.polyval)
@@ -121,3 +122,101 @@ def cov(m: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: An
     less = (0 if bias else 1) if ddof is None else ddof
     apart = x - np.mean(x, axis=1, keepdims=True)
     return np.squeeze(apart @ np.transpose(apart) / (np.shape(x)[1] - less))
+
+
+@of(np.corrcoef)
+def corrcoef(x: Any, y: Any = None, rowvar: bool = True, **given: Any) -> Any:
+    c = cov(x, y, rowvar, **given)
+    if np.ndim(c) == 0:
+        return c / c
+    deviation = np.sqrt(np.diagonal(c))
+    return c / (deviation[:, None] * deviation)
+
+
+@of(np.nanvar)
+def nanvar(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: float = 0, keepdims: Any = False) -> Any:
+    only("np.nanvar", {"dtype": dtype, "out": out}, "np.nanvar(x, axis, ddof=…, keepdims=…)")
+    x, there = real(a), ~np.isnan(plain(a))
+    apart = np.where(there, x - nanmean(x, axis, keepdims=True), 0)
+    return np.sum(apart**2, axis=axis, keepdims=keepdims is True) / (np.sum(there, axis=axis, keepdims=keepdims is True) - ddof)
+
+
+@of(np.nanstd)
+def nanstd(*args: Any, **given: Any) -> Any:
+    return np.sqrt(nanvar(*args, **given))
+
+
+@of(np.unique)
+def unique(ar: Any, *args: Any, **given: Any) -> Any:
+    """Its values are elements of the array; the rest that it may give does not move."""
+    x, names = np.ravel(real(ar)), ("return_index", "return_inverse", "return_counts", "axis")
+    asked = dict(zip(names, args, strict=False)) | given
+    if asked.pop("axis", None) is not None:
+        raise ArgumentError(f"np.unique(axis={asked.get('axis')!r}): not taken where a derivative is; accepted: np.unique(x), of all elements")
+    first = bool(asked.pop("return_index", False))
+    _, at, *rest = np.unique(plain(x), return_index=True, **asked)
+    found = (x[at], *([at] if first else []), *rest)
+    return found if len(found) > 1 else found[0]
+
+
+def counting(f: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """A function that counts where values lie, which does not move; what they weigh would."""
+
+    def counted(*args: Any, **given: Any) -> Any:
+        weights = given.get("weights", args[1] if f is np.bincount and len(args) > 1 else None)
+        if holds(weights):
+            raise ArgumentError(f"{name}(weights=x) of a value that is being differentiated; accepted: np.sum(np.where(place == k, x, 0)) for each k")
+        return flat(f, args, given)
+
+    return counted
+
+
+FUNCTIONS[np.bincount], FUNCTIONS[np.histogram] = counting(np.bincount, "np.bincount"), counting(np.histogram, "np.histogram")
+
+
+@of(np.gradient)
+def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:
+    """Differences to both neighbours, inside of second order also where the distances differ; one-sided at the ends."""
+    x = real(f)
+    axes = tuple(range(x.ndim)) if axis is None else tuple(k % x.ndim for k in (axis if isinstance(axis, tuple) else (axis,)))
+    if len(varargs) not in (0, 1, len(axes)) or edge_order not in (1, 2):
+        raise ArgumentError(f"np.gradient with {len(varargs)} spacings, edge_order={edge_order}; accepted: none, one or {len(axes)}, and 1 or 2")
+    spacings = [1.0] * len(axes) if not varargs else list(varargs) * len(axes) if len(varargs) == 1 else list(varargs)
+    found = [along(x, real(h), k, edge_order) for h, k in zip(spacings, axes, strict=True)]
+    return found[0] if len(found) == 1 else tuple(found)
+
+
+def along(x: Any, h: Any, axis: int, order: int) -> Any:
+    """The derivative along one axis, from a distance or the places."""
+    n = x.shape[axis]
+    if n < order + 1:
+        raise ShapeError(f"np.gradient of shape {x.shape} along axis {axis}; accepted: at least {order + 1} elements there")
+    h = np.diff(h) if np.ndim(h) else np.broadcast_to(h, (n - 1,))
+    h = h if isinstance(h, Node) else np.asarray(h, x.dtype)
+    h = np.reshape(h, [-1 if k == axis else 1 for k in range(x.ndim)])
+
+    def part(a: Any, start: int | None, stop: int | None) -> Any:
+        return a[(slice(None),) * axis + (slice(start, stop),)]
+
+    slope = (part(x, 1, None) - part(x, None, -1)) / h
+    if n == 2:
+        return np.concatenate([slope, slope], axis)
+    a, b = part(h, None, -1), part(h, 1, None)
+    inner = (part(slope, None, -1) * b + part(slope, 1, None) * a) / (a + b)
+    first, last = part(slope, None, 1), part(slope, -1, None)
+    if order == 2:
+        first, last = 2 * first - part(inner, None, 1), 2 * last - part(inner, -1, None)
+    return np.concatenate([first, inner, last], axis)
+
+
+@of(np.piecewise)
+def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> Any:
+    a = real(x)
+    tests = [np.asarray(plain(c)) for c in (condlist if isinstance(condlist, (list, tuple)) or np.ndim(condlist) > np.ndim(a) else [condlist])]
+    if len(funclist) == len(tests) + 1:
+        tests = [*tests, ~np.any(tests, axis=0)]
+    y: Any = np.zeros(a.shape, a.dtype)
+    for test, f in zip(tests, funclist, strict=True):
+        inside = np.where(test, a, a[test].ravel()[0] if np.any(test) else a)  # f is asked where it is meant to be only
+        y = np.where(test, f(inside, *args, **kw) if callable(f) else real(f), y) if np.any(test) else y
+    return y

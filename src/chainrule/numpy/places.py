@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..language.index import Poly
+from .memory import zeros
 
 View = Callable[[np.ndarray], np.ndarray]
 
@@ -115,7 +116,7 @@ class Places:
 
     def gather(self, a: Any) -> np.ndarray:
         """sum[i](where(v == t[i], a[i], 0)) for every v: what each place gets from those that read it."""
-        out = np.zeros(self.x, a.dtype)
+        out: np.ndarray = zeros(self.x, a.dtype)
         if self.once:
             out[self.key] = a
         else:

@@ -112,6 +112,8 @@ def elementwise_grad(f: Callable[..., Any], argnum: Any = 0) -> Callable[..., An
 def jacobian(f: Callable[..., Any], argnum: Any = 0) -> Callable[..., Any]:
     """A function of the same arguments that gives all derivatives of f's value: an array of (value's shape, argument's shape).
 
+    Where f gives a nest of values, and for nests of arguments or several argnums, a nest of such arrays: for each value one for each argument.
+
     >>> import numpy as np
     >>> jacobian(lambda x: x**2)(np.array([1.0, 3.0]))
     array([[2., 0.],
@@ -122,8 +124,10 @@ def jacobian(f: Callable[..., Any], argnum: Any = 0) -> Callable[..., Any]:
     return functions.jacobian(f, argnum)
 
 
-def hessian(f: Callable[..., Any], argnum: int = 0) -> Callable[..., Any]:
-    """A function of the same arguments that gives all second derivatives of f, which gives one number: the Jacobian of its gradient.
+def hessian(f: Callable[..., Any], argnum: Any = 0) -> Callable[..., Any]:
+    """A function of the same arguments that gives all second derivatives of f, which gives one number: the Jacobian of its Jacobian.
+
+    For several argnums a tuple of tuples: [j][k] are the derivatives by argument j, then by argument k.
 
     >>> import numpy as np
     >>> hessian(lambda x: x[0] ** 2 * x[1])(np.array([1.0, 3.0]))

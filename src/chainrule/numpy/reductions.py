@@ -116,6 +116,8 @@ def spread_by(root: bool, name: str) -> Callable[..., Any]:
         ddof = more.pop("correction", None) or ddof
         only(name, {"dtype": dtype, "out": out, **more}, f"{name}(x, axis, ddof, keepdims)")
         x = real(a)
+        if root and ddof == 0 and all(x.shape[k] == 1 for k in axes_of(axis, x.ndim)):
+            return np.sum(x - x, axis=axis, keepdims=keepdims is True)  # of one element: 0 wherever it is, not the root of what happens to be 0
         return apply(spread_about(root, x.shape, axes_of(axis, x.ndim), keepdims is True, ddof), (x,))
 
     return f
@@ -159,6 +161,6 @@ FLAT |= {
     np.argmax, np.argmin, np.any, np.all, np.count_nonzero, np.nonzero, np.flatnonzero, np.argwhere, np.argsort, np.argpartition, np.searchsorted,
     np.digitize, np.isclose, np.allclose, np.array_equal, np.array_equiv, np.shape, np.ndim, np.size, np.zeros_like, np.ones_like, np.empty_like,
     np.isreal, np.iscomplex, np.iscomplexobj, np.isrealobj, np.result_type, np.round, np.around, np.fix, np.isposinf, np.isneginf,
-    np.histogram, np.bincount, np.unique, np.lexsort, np.nanargmax, np.nanargmin, np.array_repr, np.array_str, np.array2string, np.may_share_memory,
+    np.lexsort, np.nanargmax, np.nanargmin, np.array_repr, np.array_str, np.array2string, np.may_share_memory,
     np.shares_memory, np.isin, np.common_type, np.min_scalar_type, np.can_cast, np.linalg.matrix_rank,
 }  # fmt: skip

@@ -35,7 +35,6 @@ _FOURIER = "a product with np.cos(2*np.pi*np.outer(k, n)/N) and np.sin(…), who
 REFUSED |= {getattr(np.fft, k): _FOURIER for k in np.fft.__all__ if "shift" not in k and "freq" not in k}
 REFUSED |= {
     np.linalg.qr: "np.linalg.cholesky(a.T @ a), or np.linalg.svd(a, full_matrices=False)",
-    np.linalg.pinv: "np.linalg.solve(a.T @ a, a.T) for a matrix of full rank",
     np.linalg.lstsq: "np.linalg.solve(a.T @ a, a.T @ b) for a matrix of full rank",
     np.linalg.eig: "np.linalg.eigh for symmetric matrices",
     np.linalg.eigvals: "np.linalg.eigvalsh for symmetric matrices",
@@ -46,8 +45,6 @@ REFUSED |= {
     np.putmask: "np.where",
     np.copyto: "np.where",
     np.apply_along_axis: "a loop and np.stack",
-    np.corrcoef: "np.cov, divided by the roots of its diagonal",
-    np.gradient: "differences of slices: (x[2:] - x[:-2]) / 2",
 }
 
 
@@ -91,7 +88,13 @@ def joined(a: Any) -> Any:
         if not a.shape:
             return a[()]
         a = list(a)
-    return FUNCTIONS[np.stack]([x if isinstance(x, Node) else joined(x) if holds(x) else np.asarray(x) for x in a])
+    return FUNCTIONS[np.stack]([x if isinstance(x, Node) else joined(x) if holds(x) else numbers(x) for x in a])
+
+
+def numbers(a: Any) -> Any:
+    """A list or an array as numbers, where an array of objects holds nothing else."""
+    found = np.asarray(a)
+    return np.array(found.tolist()) if found.dtype == object else found
 
 
 def absent(v: Any) -> bool:

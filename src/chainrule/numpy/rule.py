@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -38,6 +38,12 @@ class Formula:
         self.whole = frozenset(k for k, t in enumerate(definition.inputs) if t.whole is not None)
         self._back: dict[int, Formula | None] = {}
         self._push: dict[int, Formula | None] = {}
+
+    @cached_property
+    def taken(self) -> frozenset[int]:
+        """The places of those inputs that the lines read."""
+        names = {r.tensor for line in self.definition.lines for r in reads(line.expr)}
+        return frozenset(k for k, x in enumerate(self.inputs) if x in names)
 
     def back(self, k: int) -> Formula | None:
         """The gradient for input k, of (inputs, y, dy); None where it is 0 whatever they are."""
@@ -80,12 +86,13 @@ class Rule:
     value: NumPy's own function, which the formula says the meaning of; None: the formula itself is evaluated.
     """
 
-    __slots__ = ("_backs", "_pushes", "_reads", "_run", "compose", "formula", "intos", "pulls", "shapes", "value")
+    __slots__ = ("_backs", "_pushes", "_reads", "_run", "compose", "formula", "intos", "pulls", "shapes", "ufunc", "value")
 
     def __init__(self, formula: Formula, shapes: Sequence[Shape] | None = None, value: Callable[..., Any] | None = None):
         self.formula = formula
         self.shapes = None if shapes is None else tuple(shapes)
         self._run: Run | None = None
+        self.ufunc: np.ufunc | None = None  # that which computes the value, where it is one
         self.compose: Run | None = None  # of a derivative that is put together of other rules' values
         self.value: Callable[..., Any] = value or self.computed
         self._backs: dict[int, Rule | None] = {}
@@ -153,7 +160,7 @@ class Rule:
         """The same for large arrays, element by element, which may write over dy; None where nothing is gained by that."""
         if k not in self.intos:
             back = self.back(k)
-            whole = back is None or back.shapes is not None or back.compose is not None or back.calls < 2
+            whole = back is None or back.shapes is not None or back.compose is not None or back.calls < 1
             self.intos[k] = None if back is None or whole else in_strips(back.run, back.taken)
         return self.intos[k]
 
@@ -177,8 +184,7 @@ class Rule:
     @property
     def taken(self) -> frozenset[int]:
         """The places of those inputs that the formula's lines read."""
-        names = {r.tensor for line in self.formula.definition.lines for r in reads(line.expr)}
-        return frozenset(k for k, x in enumerate(self.formula.inputs) if x in names)
+        return self.formula.taken
 
     def derived(self, formula: Formula | None, k: int, back: bool) -> Rule | None:
         if formula is None:

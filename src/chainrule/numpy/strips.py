@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .contract import Run
+from .memory import MEMORY
 
 STRIP = 1 << 14  # elements; a few such arrays of doubles fit into a second-level cache
 Into = Callable[[Sequence[Any], bool], Any]
@@ -24,25 +25,29 @@ def in_strips(run: Run, read: Collection[int]) -> Into:
 
     def whole(v: Sequence[Any], own: bool) -> Any:
         last = v[-1]
-        if not (last.flags.c_contiguous and all(fits(a, last) for k, a in enumerate(v) if k in read)):
+        if not any(last.strides):  # one number, everywhere
+            v, own = [*v[:-1], last[(0,) * last.ndim]], False
+        if not all(fits(a, last.shape) for k, a in enumerate(v) if k in read or (own and a is last)):
             return run(v)
-        flat = [a.reshape(-1) if k in read and isinstance(a, np.ndarray) and a.ndim else a for k, a in enumerate(v)]
-        flat[-1] = last.reshape(-1)
-        return strips(flat, own).reshape(last.shape)
+        flat = [a.reshape(-1) if k in read and np.ndim(a) else a for k, a in enumerate(v)]
+        return strips(flat, last, own)
 
-    def strips(v: Sequence[Any], own: bool) -> Any:
-        out, count = None, v[-1].size
-        for start in range(0, count, STRIP):
+    def strips(v: Sequence[Any], last: Any, own: bool) -> Any:
+        out = None
+        for start in range(0, last.size, STRIP):
             part = slice(start, start + STRIP)
-            made = run([a[part] if k in read and isinstance(a, np.ndarray) and a.ndim else a for k, a in enumerate(v)])
+            made = run([a[part] if k in read and np.ndim(a) else a for k, a in enumerate(v)])
+            if np.ndim(made) == 0:  # of numbers alone
+                return np.broadcast_to(made, last.shape)
             if out is None:
-                out = v[-1] if own and v[-1].dtype == made.dtype else np.empty(count, made.dtype)
-            out[part] = made
+                out = last if own and last.dtype == made.dtype else MEMORY.take(last.shape, made.dtype)
+                flat = out.reshape(-1)
+            flat[part] = made
         return out
 
     return whole
 
 
-def fits(a: Any, last: Any) -> bool:
-    """Whether a value is a number, or an array like the last one."""
-    return not isinstance(a, np.ndarray) or not a.ndim or (a.shape == last.shape and a.flags.c_contiguous)
+def fits(a: Any, shape: tuple[int, ...]) -> bool:
+    """Whether a value is a number, or an array of that shape with its elements in a row."""
+    return np.ndim(a) == 0 or (a.shape == shape and a.flags.c_contiguous)

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from .broadcast import gathering, spreading
+from .memory import LARGE, MEMORY, computed
 from .rule import Rule
 
-LARGE = 1 << 13  # elements from which on a step keeps only those values that its derivatives read
 _order = count(1)
 
 Step = tuple[Rule | None, Sequence[Any], Any, Sequence[tuple[int, int]]]
@@ -27,16 +27,17 @@ class Tape:
     """One function call that is being differentiated.
 
     kind: the class of its values; order: later tapes are inner ones; nested: it holds values of other tapes; plain: it does not, and
-    is read backwards; whole: every value is kept, for those who want to see it.
+    is read backwards, and its arrays are small; large: some are not; whole: every value is kept, for those who want to see it. Of large
+    arrays a step keeps only those values that its derivatives read.
     """
 
-    __slots__ = ("forward", "kind", "nested", "order", "plain", "steps", "whole")
+    __slots__ = ("forward", "kind", "large", "nested", "order", "plain", "steps", "whole")
 
     def __init__(self, kind: type, forward: bool = False, whole: bool = False):
         self.order = next(_order)
         self.kind, self.forward, self.whole = kind, forward, whole
         self.steps: list[Step] = []
-        self.nested = False
+        self.nested = self.large = False
         self.plain = not forward
 
 
@@ -74,8 +75,9 @@ def made(tape: Tape, value: Any, rule: Rule | None, vals: Sequence[Any], parents
     node: Any = object.__new__(tape.kind)
     steps = tape.steps
     node.value, node.tape, node.place = value, tape, len(steps)
-    if rule is not None and value.size > LARGE and not (tape.nested or tape.whole):
-        steps.append(thin(rule, vals, value, parents))
+    if value.size > LARGE:
+        tape.large, tape.plain = True, False
+        steps.append((rule, vals, value, parents) if rule is None or tape.nested or tape.whole else thin(rule, vals, value, parents))
     else:
         steps.append((rule, vals, value, parents))
     return node
@@ -154,23 +156,31 @@ def widely(rule: Rule, v: Sequence[Any], parents: Sequence[tuple[int, int]], adj
         x, into = v[k], rule.into(k)
         last = n == len(parents) - 1
         if into is not None and x.shape == dy.shape and x.dtype == dy.dtype:
-            d = into(v, mine and last)
+            d, same = into(v, mine and last), False
+            alone = d.flags.writeable
         else:
             pull = rule.pull(k)
             if pull is None:
                 continue
             d = pull(v)
-        same = d is dy
+            same = d is dy
+            alone = (mine and last) if same else isinstance(d, np.ndarray) and d.flags.owndata
         if d.shape != x.shape:
-            d = gathering(d.shape, x.shape).value(d)
+            d, alone = gathering(d.shape, x.shape).value(d), True
         if d.dtype != x.dtype:
-            d = d.astype(x.dtype)
+            d, alone = d.astype(x.dtype), True
         old = adjoints[at]
-        adjoints[at] = d if old is None else np.add(old, d, out=old) if at in owned else old + d
-        alone = mine and last if d is dy else d.flags.owndata
-        if isinstance(d, np.ndarray) and (old is not None or alone):
+        adjoints[at] = d if old is None else added(old, d, at in owned, alone)
+        if old is not None or alone:
             owned.add(at)
         mine = mine and not same  # another adjoint is dy now
+
+
+def added(a: Any, b: Any, mine: bool, yours: bool) -> Any:
+    """a + b, over the memory of one of them where nobody else reads it."""
+    return (
+        np.add(a, b, out=a if mine else b if yours else MEMORY.take(a.shape, a.dtype)) if isinstance(a, np.ndarray) and a.shape == b.shape else a + b
+    )
 
 
 def swept_by_rules(tape: Tape, adjoints: list[Any], last: int) -> list[Any]:
@@ -217,7 +227,7 @@ def apply(rule: Rule, args: Sequence[Any]) -> Any:
         tape.nested, tape.plain = True, False
         value = apply(rule, vals)
     else:
-        value = rule.value(*vals)
+        value = computed(rule.ufunc, vals) if tape.large and rule.ufunc is not None else rule.value(*vals)
     if tape.forward:
         return moving(tape, value, moved(rule, vals, value, own))
     return made(tape, value, rule, vals, [(k, a.place) for k, a in own])

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from ..errors import ArgumentError, ElementTypeError
+from ..errors import ElementTypeError
 from .elementwise import ABSOLUTE, ADD, DIVIDE, MULTIPLY, NEGATIVE, REMAINDER, SUBTRACT, cast, of_ufunc, power
 from .operations import applied
 from .registry import FLAT, FUNCTIONS, NUMBERS, flat, plain, real, refuse
@@ -67,7 +67,7 @@ def flattened(f: Any) -> Callable[..., Any]:
 
 def in_place(name: str, instead: str) -> Callable[..., NoReturn]:
     def refused(self: Any, *_: Any, **__: Any) -> NoReturn:
-        raise ArgumentError(f"{name}: changes an array whose derivatives need its old values; accepted: {instead}")
+        raise ElementTypeError(f"{name}: changes an array whose derivatives need its old values; accepted: {instead}")
 
     return refused
 
@@ -108,10 +108,13 @@ class Traced(Node):
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
         """An array of remembered numbers, so that np.array([x, y]) goes on; what wants floats is refused."""
-        if dtype is not None and np.dtype(dtype) != object:
+        kind = "O" if dtype is None else np.dtype(dtype).kind
+        if kind in "iub":
+            return np.asarray(plain(self)).astype(dtype)
+        if kind != "O":
             raise ElementTypeError(
                 f"an array of dtype {np.dtype(dtype)} of values that are being differentiated: it could not remember where they are from; "
-                "accepted: np.stack([x, y]), np.concatenate, np.where, or np.array([x, y]) without dtype"
+                "accepted: np.stack([x, y]), np.concatenate, np.where, or np.array([x, y])"
             )
         out = np.empty(self.shape, object)
         for at in np.ndindex(self.shape):

@@ -6,6 +6,10 @@ f(a, y) = 0 in its argument and its value, and derives from that.
 
 from __future__ import annotations
 
+# sin(x)/x with x = πa; near 0, where the quotient's derivatives are differences of large numbers, by its series.
+_X = "(pi * a)**2"
+SINC = f"where(abs(a) < 0.05, 1 - {_X}/6 * (1 - {_X}/20 * (1 - {_X}/42 * (1 - {_X}/72 * (1 - {_X}/110)))), sin(pi * a) / (pi * a))"
+
 # y = …, by NumPy's (or SciPy's) name.
 ELEMENTWISE: dict[str, str] = {
     "add": "a + b",
@@ -49,8 +53,9 @@ ELEMENTWISE: dict[str, str] = {
     "fmod": "a - b * sign(a / b) * floor(abs(a / b))",
     "copysign": "abs(a) * where(b < 0, -1, 1)",
     "conjugate": "a",
-    "sinc": "where(a == 0, 1, sin(pi * a) / (pi * a))",
-    "nan_to_num": "where(a - a == 0, a, 0)",
+    "sinc": SINC,
+    "heaviside": "where(a < 0, 0, where(a == 0, b, 1))",
+    "nan_to_num": "where(abs(a) < inf, a, 0)",
     "where": "where(a, b, c)",
     "clip": "minimum(c, maximum(b, a))",
     "erf": "erf(a)",
