@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -11,23 +10,11 @@ import pytest
 
 import chainrule as cr
 from chainrule.language.index import Poly
-from chainrule.language.lookups import element
 from chainrule.language.ranges import define
 from chainrule.language.show import definition_text
-from chainrule.language.tree import Const, Definition, Expr, Index, Reduce, rebuild, subs
+from chainrule.language.tree import Const, Index, subs
 from tests.cases import CASES, Case
-
-
-def alike(d: Definition) -> Definition:
-    """The definition with one name for the letter that z[n, t[n]] looks t[n] up with, which its text does not say."""
-
-    def renamed(e: Expr) -> Expr:
-        if isinstance(e, Reduce) and element(e, d.axes):
-            new = {x: Poly.name(f"at{k}") for k, x in enumerate(e.letters)}
-            e = Reduce(e.kind, tuple(map(str, new.values())), e.ranges, subs(e.body, new))
-        return rebuild(e, renamed)
-
-    return d.with_lines(lines=tuple(replace(x, expr=renamed(x.expr)) for x in d.lines))
+from tests.judge import alike
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c.id)

@@ -23,6 +23,15 @@ FORMULAS = {
     "the mean of those before": ("f(x[n,H], w[H]) -> y[n,H]\n y[n,i] = w[i]*sum[j](x[n,j]*(j<i)/i)", {"H": 3}),
     "a place beyond what is looked up": ("f(x[n,K], f[L], t[n]: int) -> y[n]\n y[n] = sum[k]((k == t[n])*x[n,k]*f[t[n]] + x[n,k])", {"K": 7, "L": 5}),
     "a tangent beyond it": ("f(x[n,K], g[L], t[n]: int, w[n]) -> y[n]\n y[n] = sum[k](((k == t[n])*g[t[n]] + 1)*w[n]*x[n,k])", {"K": 7, "L": 5}),
+    "a look-up in a part": ("f(x[n,K], g[K], t[n]: int) -> y[n]\n y[n] = sum[k]((k == t[n])*x[n,k]*sum[v:2](where(v == t[n], g[v], 0)))", {"K": 7}),
+    "a logarithm's places": ("f(x[n,H], w[3]) -> y[n,H]\n y[n,i] = sum[u:3](log(exp(x[n,i+u-1])*exp(w[u])))", {"H": 3}),
+    "a read times 0": ("f(z[n,H], w[H]) -> y[n,H]\n y[n,k] = sum[v:3](w[k] + z[n,v+k-1]/z[n,v+k-1])", {"H": 3}),
+    "an exponential beside its share": ("f(a[n,H]) -> y[n,H]\n y[n,i] = a[n,i]*exp(a[n,i])/(1+exp(a[n,i]))", {"H": 3}),
+    "a share of squares": ("f(a[n,H]) -> y[n,H]\n y[n,i] = exp(a[n,i])**2/(1+exp(a[n,i]))", {"H": 3}),
+    "a number that a line holds": ("f(a) -> y2, y1\n y0 = (a**2)/(-(a**2))\n y1 = (a**2) - ((a > 1)*3)\n y2 = where(y0 > y1, (a**2)/(-(a**2)), 1)", {}),
+    "two that a line holds": ("f(a) -> y1\n y0 = 2*a/a\n y1 = a**2 + y0", {}),
+    "an output under a condition": ("f(a[n,H], b[n,H]) -> y1[n,H], y0[n,H]\n y0[n,i] = log(abs(a[n,i]))\n q[n,i] = y0[n,i]\n y1[n,i] = (b[n,i] > 0)*q[n,i]", {"H": 4}),
+    "a letter caught further in": ("f(a[H], b[H], x[H,H]) -> y\n y = sum[j](a[j]) * sum[j](b[j]*sum[j1](x[j,j1]))", {"H": 3}),
     "nothing that a line holds": ("f(x[n,H]) -> y[n,H]\n z[n,i] = 0*exp(x[n,i])\n y[n,i] = z[n,i]+exp(x[n,i])", {"H": 2}),
 }  # fmt: skip
 

@@ -372,3 +372,32 @@ def test_conditions_on_the_way_are_factors() -> None:
     assert not any("where" in f for f in formulas if "diff(where" not in f)
     hinge = cr.derive("f(x[K]) -> y[K]\n y[k] = where(x[k] < 1, x[k]**2, 0)", "x")
     assert hinge.steps[-1].formula == hinge.formula and "where(x[k] < 1, " in hinge.steps[0].formula
+
+
+def test_letters_of_one_part_are_no_settings_of_another() -> None:
+    d = cr.derive(["f(x[n,D]; k=2) -> y[n,D]\n y[n,i] = k*x[n,i]", "g(y[n,K]) -> z[n,K]\n z[n,k] = (k+1)*y[n,k]**2"])
+    x = np.array([[1.0, 2, 3]])
+    for op in (d.op, cr.op(str(d.op))):
+        np.testing.assert_allclose(op(x, np.ones((1, 3))), [[8, 32, 72]])
+    for op in (ops.max_pool, ops.avg_pool):
+        both = cr.derive([op, ops.softmax]).of
+        assert cr.op(str(both)).definition == both.definition
+
+
+def test_a_network_with_its_loss_is_derived_as_it_is_trained() -> None:
+    net = cr.nn.Sequential(cr.nn.Linear(3, 2, bias=False), cr.nn.BatchNorm1d(2)).init(0, "float64")
+    rng = np.random.default_rng(0)
+    x, t = rng.normal(size=(5, 3)), rng.normal(size=(5, 2))
+    d = cr.derive(net, "0.weight", input=(3,), loss=cr.nn.MSELoss())
+    given = {"x": x, "t": t, "weight0": net.values["0.weight"], "weight1": net.values["1.weight"], "bias1": net.values["1.bias"]}
+    assert set(d.op.inputs) == given.keys()
+    want = cr.value_and_grad(net, cr.nn.MSELoss())(x, t)[1]["0.weight"]
+    np.testing.assert_allclose(d.op.evaluate(given, {})["dweight0"], want, rtol=1e-10)
+
+
+def test_a_second_derivative_keeps_letters_apart() -> None:
+    text = "f(x[K], w[O,K]) -> y[O]\n c[j] = exp(sum[k](x[k]*w[j,k]))\n y[u] = c[u]"
+    d = cr.derive(text, "x", order=2)
+    rng = np.random.default_rng(0)
+    x, w = rng.normal(size=3), rng.normal(size=(2, 3))
+    np.testing.assert_allclose(d.op(x, w), np.einsum("u,uj,uk->ujk", np.exp(w @ x), w, w), rtol=1e-10)

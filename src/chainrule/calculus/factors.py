@@ -8,6 +8,7 @@ from fractions import Fraction
 from itertools import combinations
 
 from ..language.functions import RING, Kind
+from ..language.index import Poly
 from ..language.tree import (
     Call,
     Const,
@@ -15,7 +16,6 @@ from ..language.tree import (
     Index,
     Read,
     Reduce,
-    free_names,
     lookup,
     subs,
     walk,
@@ -106,7 +106,8 @@ def share(e: Expr, scope: Scope) -> Expr | None:
                 share = _shared(power, bottom, scope) if n < 0 else None
                 if share is not None:
                     left = whole.without(u).without(bottom)
-                    left = left.times(u, k - 1) if k > 1 else left
+                    more = whole.exponent(u) - 1  # what was put in may have had the exponential too
+                    left = left.times(u, more) if more else left
                     left = left.times(bottom, n + 1) if n < -1 else left
                     return expr_of(left.by(product_of(share)) if not is_sum(share) else left.times(share))
     return None
@@ -198,9 +199,14 @@ def same_place(e: Expr, scope: Scope) -> Expr | None:
         for x, at in (test.args, test.args[::-1]):
             for base, k in p.powers:
                 found = lookup(base)
-                if isinstance(x, Index) and found is not None and found[1] == at and free_names(at).isdisjoint([found[0]]):
+                if isinstance(x, Index) and found is not None and found[1] == at and _is_met(x.expr, base, scope):
                     return expr_of(replace(p.without(base).times(subs(found[2], {found[0]: x.expr}), k), merged=True))
     return None
+
+
+def _is_met(place: Poly, found: Expr, scope: Scope) -> bool:
+    """Whether a place surely is one that a look-up looks at."""
+    return isinstance(found, Reduce) and scope.meets(place, found.ranges[0])
 
 
 def turned(e: Expr, scope: Scope) -> Expr | None:

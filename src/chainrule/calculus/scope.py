@@ -167,7 +167,7 @@ class Scope:
                 return None
         if found is None or not self._covers(held.line, found):
             return None
-        if not held.product.number:
+        if not held.product.number or not held.product.powers:
             return None
         number = p.number / held.product.number
         if held.product.number not in (1, -1) and number.denominator > p.number.denominator:
