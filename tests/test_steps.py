@@ -192,13 +192,15 @@ def test_jacobians_tell_their_cases() -> None:
 @pytest.mark.parametrize("what, wrt, shapes", [
     (ops.linear, "w", {"x": (3, 2), "w": (4, 2), "b": (4,)}), (ops.batch_norm.at({"x": 2}), "x", {"x": (3, 2), "w": (2,), "b": (2,)}),
     (ops.layer_norm, "x", {"x": (2, 3), "w": (3,), "b": (3,)}), (ops.conv.at({"x": 3}), "x", {"x": (2, 2, 5), "w": (2, 2, 2), "b": (2,)}),
-    ("f(x[K]) -> y\n y = sum[k](x[k]**2)", "x", {"x": (3,)}), (ops.max_pool.at({"x": 3}), "x", {"x": (1, 2, 4)}),
+    ("f(x[n,K]) -> y[n]\n z[n,j:K-1] = x[n,j+1]\n y[n] = mean[v:K-1](z[n,v])", "x", {"x": (2, 4)}), ("f(x[K]) -> y[K//2]\n y[j:K//2] = x[j]", "x", {"x": (5,)}),
+    (ops.sum_pool.at({"x": 3}), "x", {"x": (1, 2, 4)}), ("f(x[K]) -> y\n y = sum[k](x[k]**2)", "x", {"x": (3,)}), (ops.max_pool.at({"x": 3}), "x", {"x": (1, 2, 4)}),
 ])  # fmt: skip
 def test_a_jacobian_is_every_gradient(what: object, wrt: str, shapes: dict) -> None:
     op = what if isinstance(what, cr.Op) else cr.op(what)
     d = cr.derive(op, wrt, mode="jacobian")
     rng = np.random.default_rng(1)
     arrays = {k: rng.normal(size=s) for k, s in shapes.items()}
+    assert cr.op(str(d.op)).definition == d.op.definition
     J = np.asarray(d.op(**{t.name: arrays[t.name] for t in d.definition.inputs}))
     y, pullback = cr.vjp(op, *arrays.values())
     dy = rng.normal(size=np.shape(y))
@@ -229,6 +231,8 @@ def test_small_sizes_are_written_out() -> None:
     assert d.formula.split("\n") == ["dw_0_0 = dy[0,0] * x[0,0] + dy[1,0] * x[1,0]", "dw_0_1 = dy[0,0] * x[0,1] + dy[1,0] * x[1,1]"]
     assert [s.formula for s in d.steps[-2:]] == d.formula.split("\n") and d.steps[-1].rule is Rule.WRITTEN_OUT
     assert len(cr.op(str(d.op))(np.ones((2, 2)), np.ones((1, 2)), np.ones(1), np.ones((2, 1)))) == 2
+    both = cr.derive("f(x[K], w[K]) -> y[K]\n y[i] = x[i]*w[i]", K=2, expand=True)
+    assert len(both.op.definition.lines) == 4 and cr.op(str(both.op)).definition == both.op.definition
     conv = cr.derive("c(x[4], w[2]) -> y[3]\n y[i] = sum[u](w[u] * x[i+u])", "x", expand=True)
     assert conv.formula.split("\n")[1] == "dx_1 = dy[0] * w[1] + dy[1] * w[0]"
     with pytest.raises(cr.ArgumentError, match="accepted: sizes for O, K"):
@@ -401,3 +405,14 @@ def test_a_second_derivative_keeps_letters_apart() -> None:
     rng = np.random.default_rng(0)
     x, w = rng.normal(size=3), rng.normal(size=(2, 3))
     np.testing.assert_allclose(d.op(x, w), np.einsum("u,uj,uk->ujk", np.exp(w @ x), w, w), rtol=1e-10)
+
+
+def test_every_step_can_be_written_where_lines_become_one() -> None:
+    d = cr.derive("f(x[n], t[n]) -> E\n l[n] = (1 + (1-1) * t[n]) * x[n]\n E = sum[n](l[n])", "x")
+    assert [s.formula for s in d.steps][-1] == "dx[n] = 1"
+
+
+def test_a_share_has_a_name_that_means_nothing_else() -> None:
+    d = cr.derive("f(x[n,K], w[n]) -> l[n], y[n]\n m[n] = max[k](x[n,k])\n l[n] = log(sum[k](exp(x[n,k]-m[n]))) + m[n]\n y[n] = w[n]*m[n]", "x")
+    assert not {x.tensor for x in d.definition.lines} & {"y"}
+    assert all(s.formula for s in d.steps) and list(readable(d))
