@@ -32,6 +32,9 @@ FORMULAS = {
     "two that a line holds": ("f(a) -> y1\n y0 = 2*a/a\n y1 = a**2 + y0", {}),
     "an output under a condition": ("f(a[n,H], b[n,H]) -> y1[n,H], y0[n,H]\n y0[n,i] = log(abs(a[n,i]))\n q[n,i] = y0[n,i]\n y1[n,i] = (b[n,i] > 0)*q[n,i]", {"H": 4}),
     "a letter caught further in": ("f(a[H], b[H], x[H,H]) -> y\n y = sum[j](a[j]) * sum[j](b[j]*sum[j1](x[j,j1]))", {"H": 3}),
+    "a line without places": ("f(x[n,H]) -> y[n,H]\n d[n,u:H-1] = 2*x[n,u]\n y[n,i:H] = sum(d[n,i])", {"H": 1}),
+    "many factors, a test and a minus": (f"f(a[H]) -> y[H]\n y[i] = {'*'.join(['a[i]'] * 18)}*(a[i] > 1)*(-exp(a[i]))", {"H": 2}),
+    "many factors, a test and 0": (f"f(a[H]) -> y[H]\n y[i] = {'*'.join(['a[i]'] * 18)}*(a[i] > 1)*0", {"H": 2}),
     "nothing that a line holds": ("f(x[n,H]) -> y[n,H]\n z[n,i] = 0*exp(x[n,i])\n y[n,i] = z[n,i]+exp(x[n,i])", {"H": 2}),
 }  # fmt: skip
 
