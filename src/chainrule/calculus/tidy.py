@@ -165,7 +165,22 @@ class _Tidy:
         wide = all(len(r.index) >= len(line.letters) for r in at)  # else what is one number for many places would be computed at each
         if wide and size(short.expr) <= size(line.expr) + size(source.expr) // 2 and _sums(short.expr) <= _sums(line.expr):
             return _work(short.expr) <= _work(line.expr) + _work(source.expr)  # the line alone is hardly longer than before
+        if not wide and 4 * size(short.expr) <= 3 * (size(line.expr) + size(source.expr)):
+            return _work_at_each(short) <= _work(line.expr)  # sums that do not count in all letters of the line are taken once
         return once or (wide and size(short.expr) < size(line.expr) + size(source.expr) and _work(short.expr) <= _work(line.expr))
+
+
+def _work_at_each(line: Line) -> int:
+    """The work of a line at each of its places, without the sums that it shares with others."""
+    letters = set(line.letters)
+
+    def work(e: Expr) -> int:
+        if isinstance(e, Reduce) and not letters <= free_names(e):
+            return 0
+        here = isinstance(e, Reduce) or (isinstance(e, Call) and (e.fn in FUNCTIONS or e.fn == "/"))
+        return here + sum(map(work, children(e)))
+
+    return work(line.expr)
 
 
 def _everywhere(source: Line, r: Read, line: Line) -> bool:
