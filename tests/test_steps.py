@@ -150,6 +150,9 @@ def test_a_derivation_is_as_long_as_it_has_to_be(what: object, wrt: str, most: i
     assert len(cr.derive(what, wrt).steps) <= most
 
 
+SOFTMAX = "dz[n,k] = y[n,k] * (dy[n,k] - sum[k1](dy[n,k1] * y[n,k1]))"
+
+
 @pytest.mark.parametrize("what, wrt, settings, want", [
     (ops.softmax, "z", {}, "dz[n,k] = y[n,k] * (dy[n,k] - sum[k1](dy[n,k1] * y[n,k1]))"),
     (ops.cross_entropy, "z", {}, "dz[n,k] = (y[n,k] - (k == t[n])) / N"),
@@ -162,6 +165,19 @@ def test_a_derivation_is_as_long_as_it_has_to_be(what: object, wrt: str, most: i
     (ops.avg_pool, "x", {"k": 2, "s": 2, "p": 0}, "dx[n,c,r,q] = dy[n, c, r//2, q//2] / 4"),
     (ops.flatten, "x", {}, "dx[n,c,d,e] = dy[n, (c*D+d)*E+e]"),
     (ops.gelu, "x", {}, "dx[n,a] = dy[n,a] * ((1 + erf(x[n,a] / sqrt(2))) / 2 + x[n,a] * exp(-x[n,a]**2 / 2) / sqrt(2 * pi))"),
+    ("f(z[n,K]) -> y[n,K]\n s[n] = sum[j](exp(z[n,j]))\n y[n,k] = exp(z[n,k]) / s[n]", "z", {}, SOFTMAX),
+    ("f(z[n,K]) -> y[n,K]\n e[n,k] = exp(z[n,k])\n s[n] = sum[j](e[n,j])\n y[n,k] = e[n,k] / s[n]", "z", {}, SOFTMAX),
+    ("f(z[n,K]) -> y[n,K]\n m[n] = max[k](z[n,k])\n e[n,k] = exp(z[n,k]-m[n])\n s[n] = sum[j](e[n,j])\n y[n,k] = e[n,k] / s[n]", "z", {}, SOFTMAX),
+    ("f(z[n,K]) -> y[n,K]\n e[n,k] = exp(z[n,k]-max[q](z[n,q]))\n s[n] = sum[j](e[n,j])\n y[n,k] = e[n,k] / s[n]", "z", {}, SOFTMAX),
+    ("f(z[n,K]) -> y[n,K]\n y[n,k] = exp(z[n,k]-max[q](z[n,q])) / sum[j](exp(z[n,j]-max[q](z[n,q])))", "z", {}, SOFTMAX),
+    ("f(x[n], t[n]) -> E\n y[n] = 1/(1+exp(-x[n]))\n E = -mean[n](t[n]*log(y[n]) + (1-t[n])*log(1-y[n]))", "x", {}, "dx[n] = (y[n] - t[n]) / N"),
+    ("f(x[n,D], t[n], w[D]) -> E\n y[n] = 1/(1+exp(-sum[d](w[d]*x[n,d])))\n E = -mean[n](t[n]*log(y[n]) + (1-t[n])*log(1-y[n]))", "w", {},
+     "dw[d] = sum[n](x[n,d] * (y[n] - t[n])) / N"),
+    ("f(a[n,H,W]) -> b[n,H//2,W//2]\n b[n,i,j] = (a[n,2*i,2*j] + a[n,2*i+1,2*j] + a[n,2*i,2*j+1] + a[n,2*i+1,2*j+1])/4", "a", {},
+     "da[n,r,q] = db[n, r//2, q//2] / 4"),
+    ("f(a[H]) -> b[H//3]\n b[i] = (a[3*i+2] + a[3*i] + a[3*i+1])/3", "a", {}, "da[r] = db[r//3] / 3"),
+    ("f(x[n,D]) -> y[n,D]\n m[n] = sum[d](x[n,d])/D\n v[n] = sum[d]((x[n,d]-m[n])**2)/D\n y[n,d] = (x[n,d]-m[n])/sqrt(v[n]+1)", "x", {},
+     "dx[n,d] = dy[n,d] / sqrt(v[n] + 1) + 2 * dv[n] * (x[n,d] - m[n]) / D + dm[n] / D"),
     (ops.layer_norm, "x", {}, "dx[n,d] = dy[n,d] * w[d] / sqrt(v[n] + eps) + 2 * dv[n] * (x[n,d] - m[n]) / D + dm[n] / D"),
 ])  # fmt: skip
 def test_gradients_are_those_of_textbooks(what: object, wrt: str, settings: dict, want: str) -> None:
