@@ -176,6 +176,7 @@ def test_fractions_stay_exact() -> None:
         (lambda: cr.worksheet(ops.conv, q=1), ArgumentError, "q"),
         (lambda: cr.worksheet(7), ArgumentError, "7: no operation"),
         (lambda: cr.worksheet(ops.conv, seed=-1), ArgumentError, "seed=-1"),
+        (lambda: cr.worksheet(ops.max_pool, k=1, p=1), ArgumentError, "for which all its values are finite"),
     ],
 )
 def test_what_makes_no_worksheet_is_refused(act, kind, message: str) -> None:  # type: ignore[no-untyped-def]  # whatever is tried

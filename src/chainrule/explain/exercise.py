@@ -285,7 +285,7 @@ def _values(program: Program, given: Mapping[str, np.ndarray]) -> dict[str, np.n
     scalars = dict(program.numbers)
     try:
         found = by_reference(program, {**given, **{k: np.array(Fraction(str(v)), object) for k, v in scalars.items()}}, EXACT)
-    except (ElementTypeError, ZeroDivisionError, ValueError):  # not exact, divided by 0, an infinity in the formula
+    except (ElementTypeError, ArithmeticError, ValueError):  # not exact, divided by 0, an infinity where whole numbers are wanted
         floats = {k: a if a.dtype.kind in "iu" else a.astype(DOUBLE) for k, a in given.items()}
         found = by_reference(program, {**floats, **{k: np.array(v, DOUBLE) for k, v in scalars.items()}}, DOUBLE)
     return {k: a for k, a in found.items() if k not in scalars}
