@@ -85,6 +85,23 @@ def test_every_number_of_a_training_step_is_what_machine_code_gives() -> None:
         assert abs(w.native - w.value) <= 2e-5 * max(1e-2, abs(w.value), w.made.size), w.name
 
 
+@pytest.mark.parametrize("how", ["loss", "inference", "forward", "step"])
+def test_what_went_in_is_kept_as_it_was(how: str) -> None:
+    """A batch's memory may be used again, and the network trained on, before a number is asked for."""
+    net, (x, t), opt = lenet_like(), images(), cr.optim.SGD(0.1, momentum=0.9)
+    options = {"loss": {}, "inference": {"training": False}, "forward": {}, "step": {"opt": opt}}[how]
+
+    def asked(x: np.ndarray, t: np.ndarray) -> cr.Why:
+        pair = (None, x, None) if how == "forward" else (LOSS, x, t)
+        return cr.why(net, *pair, "output", (0, 1), **options)  # type: ignore[arg-type]  # of four kinds
+
+    kept, other = asked(x, t), asked(x.copy(), t.copy())
+    assert other.value != 0 and other.native == pytest.approx(other.value, rel=1e-5)
+    x[:], t[:] = 0, 0
+    net.load_state_dict({k: np.asarray(a) * 0 for k, a in net.state_dict().items()})
+    assert (kept.native, kept.value) == (other.native, other.value)
+
+
 def test_native_results_are_those_of_training_bit_for_bit() -> None:
     net, (x, t) = lenet_like(), images()
     loss, grads = cr.value_and_grad(net, LOSS)(x, t)

@@ -153,16 +153,17 @@ def _gradients(net: Module, loss: Total, data: Data, transform: Op | None) -> Ru
 
 
 def _run(network: Network, g: Graph, outputs: tuple[str, ...], given: Arrays, data: Data, dtype: np.dtype, update: Mapping[str, str]) -> Run:
+    """Of what goes in a copy is kept: its owner may train on, or use a batch's memory again, before a number is asked for."""
+    given = {k: a.copy() for k, a in given.items()}
     ports = dict.fromkeys(given, dtype) | types(network, data, dtype)
     ports |= {k: given[k].dtype for k in network.constants if k in g.limits}
     return Run(network, g, outputs, given, {k: v for k, v in ports.items() if k not in g.scalars}, dtype, len(data), update)
 
 
 def _own(network: Network, g: Graph, dtype: np.dtype) -> Arrays:
-    """What a network has of its own, copied; numbers that formulas are written with as they are."""
-    arrays = {k: a.copy() for k, a in own_arrays(network, g, dtype).items()}
+    """What a network has of its own; numbers that formulas are written with as they are."""
     exact = {k: np.asarray(a, DOUBLE) for k, a in network.constants.items() if k not in g.limits}
-    return arrays | exact | {k: np.asarray(v, DOUBLE) for k, v in g.scalars.items()}
+    return own_arrays(network, g, dtype) | exact | {k: np.asarray(v, DOUBLE) for k, v in g.scalars.items()}
 
 
 def _step(net: Module, loss: object, opt: Optimizer, data: Data, state: Mapping[str, object], transform: Op | None) -> Run:
@@ -171,7 +172,7 @@ def _step(net: Module, loss: object, opt: Optimizer, data: Data, state: Mapping[
     _carried(step, state)
     built: Built = step.runners[step.batch][1]
     g, n = built.graph, len(step.data)
-    given = {k: a.copy() for k, a in step.arrays().items() if k not in built.outputs} | _own(built.network, g, step.dtype) | step.data.all
+    given = {k: a for k, a in step.arrays().items() if k not in built.outputs} | _own(built.network, g, step.dtype) | step.data.all
     given |= {k: np.asarray(v, DOUBLE) for k, v in built.numbers.items()} | {SEED: np.ones((), DOUBLE)}
     made = _run(built.network, g, built.outputs, given, step.data, step.dtype, built.update)
     return replace(made, rows=tuple(types(built.network, step.data, step.dtype)), samples=n)
