@@ -167,6 +167,56 @@ def test_padding_is_no_candidate() -> None:
     assert w.count == 4 and w.left_out == {"input": 5}
 
 
+class Formula(cr.nn.Module):
+    """A formula of its own, of one input."""
+
+    def __init__(self, text: str) -> None:
+        self.op = cr.op(text)
+
+    def forward(self, x):  # type: ignore[no-untyped-def]  # symbols
+        return self.op(x)
+
+
+def of_formula(text: str, *row: float, at: tuple[int, ...] = (0,), terms: int = 10) -> cr.Why:
+    return cr.why(
+        Formula(f"f(x[n,I]) -> y[n{',I' if len(at) > 1 else ''}]\n {text}"), None, np.array([row], np.float32), None, "output", at, terms=terms
+    )
+
+
+def test_further_terms_are_added_up_by_themselves() -> None:
+    """Their sum is no difference: a large term would take their digits, an infinite one all of it."""
+    for large in (1e20, np.inf, np.nan):
+        w = of_formula("y[n] = sum[i](x[n,i])", 1, large, 2, 3, terms=1)
+        assert w.terms[0].letters == {"i": 1} and w.rest == (3, 6.0)
+    assert of_formula("y[n] = 7 + sum[i](x[n,i]) + x[n,0]", 1, -9, 2, 3, terms=2).rest == (4, 7.0)
+
+
+def test_what_is_not_finite_stays_so() -> None:
+    w = of_formula("y[n,i] = i * x[n,i]", np.inf, 1, at=(0, 0))
+    assert np.isnan(w.value) and w.ulps == 0.0 and "float32  nan by machine code, the same" in str(w)
+    w = of_formula("y[n] = sum[i](i * x[n,i])", np.inf, 1)
+    assert w.why(1).name == "0 * input[0,0]" and np.isnan([w.value, w.why(1).value, w.only(i=0).value]).all() and w.only(i=1).value == 1
+    assert np.isnan(of_formula("y[n,i] = i / x[n,i]", 0, 1, at=(0, 0)).value)
+    w = of_formula("y[n] = sum[i](x[n,i])", np.inf, 1)
+    assert w.value == w.native == np.inf and w.ulps == 0.0
+    for text in ("maximum(0, x[n,i])", "minimum(x[n,i], 0)"):
+        chosen = of_formula(f"y[n,i] = {text}", np.nan, 1, at=(0, 0))
+        assert [(t.text, t.taken) for t in chosen.terms] == [("input[0,0]", True), ("0", False)]
+
+
+def test_a_copy_of_what_went_in_leads_to_it() -> None:
+    x = np.arange(16, dtype=np.float32).reshape(1, 1, 4, 4)
+    for layer, index, read in [
+        (cr.nn.Flatten(), (0, 6), "input[0,0,1,2]"),
+        (cr.nn.PixelUnshuffle(2), (0, 3, 1, 0), "input[0,0,3,1]"),
+        (cr.nn.Identity(), (0, 0, 2, 1), "input[0,0,2,1]"),
+    ]:
+        w = cr.why(cr.nn.Sequential(layer), None, x, None, "output", index)
+        assert (w.why(1) if w.tensor != "input" else w).name == read and w.value == w.native == x[tuple(map(int, re.findall(r"\d+", read)))]
+    net = cr.nn.Sequential(cr.nn.Flatten(), cr.nn.Linear(16, 3)).init(0)
+    assert "= input[0,0,1,2]" in cr.why(net, None, x, None, "output", (0, 1)).text(2)
+
+
 def test_what_a_condition_leaves_out_is_said() -> None:
     net, x = cr.nn.Sequential(cr.nn.Linear(2, 2), cr.nn.ReLU()).init(0), np.array([[3.0, -1.0]], np.float32)
     z = net[0](x)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -45,7 +46,7 @@ class Why:
 
     @cached_property
     def made(self) -> Made:
-        return made(self.record, self.expr, self.part, self.most, self.by, self.held)
+        return made(self.record, self.expr, self.part, self.most, self.by, self.held, self.tensor)
 
     @property
     def kind(self) -> str:
@@ -97,6 +98,8 @@ class Why:
         """How far machine code is from float64, in units in the last place of its number type."""
         if self.native is None:
             return None
+        if self.native == self.value or (math.isnan(self.native) and math.isnan(self.value)):
+            return 0.0  # two infinities have no difference
         return (self.native - self.value) / self.record.unit(self.tensor, self.index, max(abs(self.native), abs(self.value)))
 
     @property
