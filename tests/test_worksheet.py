@@ -160,6 +160,25 @@ def test_a_seed_gives_the_same_numbers_again() -> None:
     assert cr.worksheet(ops.conv, seed=5).markdown() == cr.worksheet(ops.conv, seed=5).markdown() != cr.worksheet(ops.conv, seed=6).markdown()
 
 
+def test_a_winner_of_a_cut_window_keeps_its_number() -> None:
+    w = cr.worksheet(ops.max_pool, seed=0, p=1)
+    rows = {row[0]: row[1:] for row in (re.findall(r"`([^`]*)`", row) for row in re.findall(r"^- .*$", w.markdown(), re.M))}
+    for row in rows.values():
+        for numbers in re.findall(r"^argmax\(([-\d:, ]*)\)$", row[-2]):
+            terms = [x.rpartition(": ") for x in numbers.split(", ")]
+            best = max(range(len(terms)), key=lambda k: int(terms[k][2]))  # used here
+            assert row[-1] == (terms[best][0] or str(best))
+    assert rows["ay[0,0,0,1]"] == ["argmax(2: x[0,0,0,1], 3: x[0,0,0,2])", "argmax(2: 3, 3: 2)", "2"]
+    assert r"\operatorname{arg\,max}\left(2: x_{0,0,0,1}, 3: x_{0,0,0,2}\right)" in w.latex()
+
+
+def test_what_is_rounded_is_not_said_to_be_equal() -> None:
+    text = cr.worksheet(ops.batch_norm_fixed, seed=7).markdown()
+    assert "`1 / sqrt(1 + 1e-05)` ≈ `0.999995`" in text and "`2 * ((-2) - (-1)) * 0.999995 + 2` ≈" in text
+    assert r"\approx 0.57735" in cr.worksheet(ops.batch_norm_fixed, seed=7).latex() and "≈" not in cr.worksheet(ops.conv).markdown()
+    assert "sqrt(2 * pi)" in cr.worksheet(ops.gelu).markdown() and r"\sqrt{2 \cdot \pi}" in cr.worksheet(ops.gelu).latex()
+
+
 def test_fractions_stay_exact() -> None:
     w = cr.worksheet(ops.avg_pool)
     assert any(isinstance(v, Fraction) and v.denominator > 1 for v in w.example.values["y"].reshape(-1))
