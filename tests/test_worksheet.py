@@ -163,7 +163,7 @@ def test_a_seed_gives_the_same_numbers_again() -> None:
 def test_a_winner_of_a_cut_window_keeps_its_number() -> None:
     w = cr.worksheet(ops.max_pool, seed=0, p=1)
     rows = {row[0]: row[1:] for row in (re.findall(r"`([^`]*)`", row) for row in re.findall(r"^- .*$", w.markdown(), re.M))}
-    for row in rows.values():
+    for row in (row for row in rows.values() if len(row) > 1):
         for numbers in re.findall(r"^argmax\(([-\d:, ]*)\)$", row[-2]):
             terms = [x.rpartition(": ") for x in numbers.split(", ")]
             best = max(range(len(terms)), key=lambda k: int(terms[k][2]))  # used here
