@@ -148,6 +148,16 @@ def test_terms_by_sample_are_each_sample_s_own_gradient() -> None:
     assert alone.value == pytest.approx(own[2], rel=1e-10) and alone.count == 4 and {k for t in alone.terms for k in t.letters} == {"i", "j"}
 
 
+def test_groups_add_up_to_the_sum() -> None:
+    net = cr.nn.Sequential(cr.nn.Conv2d(2, 2, 3, padding=1)).init(0)
+    x = np.random.default_rng(0).normal(size=(2, 2, 3, 3)).astype(np.float32)
+    w = cr.why(net, None, x, None, "output[1,1,1,0]", by="c")
+    assert [(g.at, g.count) for g in sorted(w.groups, key=lambda g: 2 if g.at is None else g.at)] == [(0, 6), (1, 6), (None, 1)]
+    assert sum(g.value for g in w.groups) == pytest.approx(w.value) and w.groups[-1].value == float(net.state_dict()["0.bias"][1])
+    assert "without c, 1 term\n" in str(w) and "without c <" in w.html() and json.loads(w.json())["groups"][-1]["at"] is None
+    assert w.only() is w and w.name == "output[1,1,1,0]"
+
+
 def test_winners_are_named_with_their_places() -> None:
     net, (x, t) = lenet_like(), images()
     w = cr.why(net, LOSS, x, t, "3.output", (0, 1, 1, 1))
@@ -334,6 +344,20 @@ def test_other_mistakes_are_told() -> None:
         (lambda: cr.why(net, LOSS, x, t, "loss", state={}), "state: belongs to an optimiser"),
         (lambda: cr.why(net, LOSS, x, t, "loss", opt=cr.optim.SGD(), state={"m": 1}), "state 'm': the optimiser carries no such thing"),
         (lambda: cr.why(net, LOSS, x, t, "loss", engine="gpu"), "no such engine"),
+        (lambda: cr.why(net, LOSS, x, t, "loss", opt=cr.optim.SGD(), training=False), "training=False: a step"),
+        (lambda: cr.why(net, LOSS, x, t, "loss", opt=cr.optim.Adam(), state=5), "state=5: not what an optimiser carries"),
+        (lambda: cr.why(net, LOSS, x, t, "loss", opt=cr.optim.Adam(), state={"step": -3}), "state 'step' is -3"),
+        (lambda: cr.why(net, LOSS, x, t, "loss", opt=cr.optim.Adam(), state={"step": "x"}), "state 'step'"),
+        (lambda: cr.why(net, LOSS, x, t, "0.weight.grad[1,0,2,1]", (1, 0, 2, 2)), "two places"),
+        (lambda: w["input[0 0,0,0,0]"], "not a number of this run"),
+        (lambda: w["1" * 5000], "no number of this run"),
+        (lambda: w[f"input[{'1' * 5000}]"], "not a number of this run"),
+        (lambda: w.why(1, terms=1.5), "terms=1.5"),
+        (lambda: w.why(1, terms=0), "terms=0"),
+        (lambda: w.why(by="z"), "by='z': no letter .* accepted: n, i, j"),
+        (lambda: w.only(n=0).why(by="n"), "accepted: i, j"),
+        (lambda: w.text("2"), "depth='2'"),
+        (lambda: w.json(None), "depth=None"),
     ]:
         with pytest.raises(ArgumentError, match=message):
             act()
@@ -379,6 +403,17 @@ def test_the_command_asks_a_model_in_a_file(tmp_path: Path) -> None:
     assert json.loads(run("0.weight.grad", "1,0,2,1", *asked, "--format", "json"))["value"] == w.value
     assert run("3.output", "0,2", "--image", str(tmp_path / "a.png")) == f"{cr.why(net, None, pixels[None, None], None, '3.output', (0, 2))}\n"
     assert "what the step adds" in run("0.weight.update", "1,0,2,1", *asked, "--optimizer", "adam:lr=0.1")
+    for args, problem in [
+        (("loss", "--dataset", str(tmp_path / "d.npz"), "--label", "owl"), "--label: belongs to an image"),
+        (("loss", *asked, "--sample", "0"), "--image: with samples"),
+        (("loss", *asked, "--optimizer", "adam"), "--optimizer: loss is no part of a step"),
+        (("0.weight.grad[1,0,2,1]", "1,0,2,2", *asked), "two places"),
+    ]:
+        assert problem in run(*args, fails=True)
+    (tmp_path / "settings.json").write_text(json.dumps({"optimizer": "sgd", "lr": 1, "momentum": 0.0, "clip_norm": 0.001}))
+    clipped = cr.why(net, LOSS, pixels[None, None], np.array([2]), "0.weight.update", (1, 0, 2, 1), opt=cr.optim.Clip(cr.optim.SGD(1.0), norm=0.001))
+    assert run("0.weight.update", "1,0,2,1", *asked) == f"{clipped}\n" and abs(clipped.value) < 0.001
+    (tmp_path / "settings.json").write_text("[" * 100_000)
     run("loss", *asked, "--format", "html", "-o", str(tmp_path / "w.html"))
     assert (tmp_path / "w.html").read_text().startswith("<!doctype html>")
     assert "label 'cow'" in run("loss", "--image", str(tmp_path / "a.png"), "--label", "cow", fails=True)

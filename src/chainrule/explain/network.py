@@ -103,7 +103,9 @@ def record(
             raise ArgumentError("loss=None: nothing is made of targets or an optimiser without a loss; accepted: a loss, or t=None and opt=None")
         run = _forward(net, None, _inputs(x), transform)
     elif opt is not None:
-        run = _step(net, loss, opt, _pair(x, t), state or {}, transform)
+        if not training:
+            raise ArgumentError("training=False: a step is made of the training form; accepted: opt=None with it")
+        run = _step(net, loss, opt, _pair(x, t), {} if state is None else state, transform)
     elif state is not None:
         raise ArgumentError("state: belongs to an optimiser; accepted: opt=… with it")
     elif training:
@@ -185,6 +187,8 @@ def _one(arrays: Mapping[str, np.ndarray]) -> object:
 
 def _carried(step: TrainStep, state: Mapping[str, object]) -> None:
     """Put in what the optimiser carries from the steps before."""
+    if not isinstance(state, Mapping):
+        raise ArgumentError(f"state={state!r:.80}: not what an optimiser carries; accepted: a dict, as TrainStep.states")
     shown = {BEFORE: "step"} | {k: k.removeprefix(".") for k in step.states if k != BEFORE}
     names = {name: k for k, name in shown.items()} | {k: k for k in step.states}
     for name, value in state.items():
@@ -193,6 +197,10 @@ def _carried(step: TrainStep, state: Mapping[str, object]) -> None:
                 f"state {name!r:.80}: the optimiser carries no such thing; accepted: {', '.join(shown[k] for k in step.states) or 'none'}"
             )
         into, a = step.states[names[name]], to_array(value, f"state {name!r}")
+        is_count = names[name] == BEFORE
+        if a.dtype.kind not in ("iu" if is_count else "iuf") or (is_count and (a < 0).any()):
+            what = "a number of steps, from 0 on" if is_count else "numbers"
+            raise ArgumentError(f"state {name!r:.80} is {value!r:.80}: not what the optimiser carries; accepted: {what}")
         if a.shape != into.shape:
             raise ShapeError(f"state {name!r} with shape {a.shape}: does not fit; accepted: {into.shape}")
         into[...] = a

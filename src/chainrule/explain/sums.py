@@ -39,7 +39,7 @@ class Chosen:
 @dataclass
 class Total:
     """What all terms come to. largest: the first ones by size; rest: the sum of all others. apart: how many are not there, and why. groups: by a
-    letter's value."""
+    letter's value; None is of terms without the letter."""
 
     count: int = 0
     value: float = 0.0
@@ -48,7 +48,7 @@ class Total:
     largest: tuple[Chosen, ...] = ()
     untaken: tuple[Chosen, ...] = ()
     apart: dict[str, int] = field(default_factory=dict)
-    groups: dict[int, tuple[int, float]] = field(default_factory=dict)
+    groups: dict[int | None, tuple[int, float]] = field(default_factory=dict)
 
     def left_out(self, apart: Mapping[str, int]) -> None:
         for why, count in apart.items():
@@ -76,7 +76,7 @@ def total(record: Record, parts: Sequence[Part], most: int, by: str = "") -> Tot
             out.rest += _without(values, rows)
             if len(untaken) < most:
                 untaken += _chosen(part, piece, _top(np.where(piece.untaken, np.abs(piece.values), -np.inf), most), False)
-            if by in part.letters:
+            if by:
                 _grouped(out.groups, part, piece, values, by)
         found = sorted(found, key=lambda c: -_rank(abs(c.value)))
         out.rest += sum(c.value for c in found[most:])
@@ -137,14 +137,17 @@ def _chosen(part: Part, piece: Piece, rows: np.ndarray, there: bool = True) -> l
     return out
 
 
-def _grouped(groups: dict[int, tuple[int, float]], part: Part, piece: Piece, values: np.ndarray, by: str) -> None:
+def _grouped(groups: dict[int | None, tuple[int, float]], part: Part, piece: Piece, values: np.ndarray, by: str) -> None:
     """Add a piece's terms to the sums by one letter's values."""
-    k = list(part.letters).index(by)
+    letters = list(part.letters)
+    k = letters.index(by) if by in letters else None
     others = tuple(a for a in range(values.ndim) if a != k)
     counts, sums = piece.there.sum(axis=others), values.sum(axis=others)
-    for v, (count, value) in enumerate(zip(counts.tolist(), sums.tolist(), strict=True), piece.start if k == 0 else 0):
-        old = groups.get(v, (0, 0.0))
-        groups[v] = old[0] + count, old[1] + value
+    rows = zip(np.ravel(counts).tolist(), np.ravel(sums).tolist(), strict=True)
+    for v, (count, value) in enumerate(rows, piece.start if k == 0 else 0):
+        at = None if k is None else v
+        old = groups.get(at, (0, 0.0))
+        groups[at] = old[0] + count, old[1] + value
 
 
 def pieces(record: Record, part: Part) -> Iterator[Piece]:

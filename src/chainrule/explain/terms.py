@@ -48,10 +48,10 @@ class Term:
 
 @dataclass(frozen=True)
 class Group:
-    """The terms with one value of a letter."""
+    """The terms with one value of a letter; at=None: those that it does not stand in."""
 
     letter: str
-    at: int
+    at: int | None
     count: int
     value: float
 
@@ -124,7 +124,7 @@ def _sum(record: Record, parts: tuple[Part, ...], most: int, by: str) -> Made:
         found.size,
         found.apart,
         tuple(_term(record, c) for c in found.untaken),
-        tuple(sorted(groups, key=lambda g: -abs(g.value))),
+        tuple(sorted(groups, key=lambda g: (g.at is None, -abs(g.value)))),
     )
 
 
