@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from os import PathLike
 from pathlib import Path
 from typing import TypeVar
 
@@ -189,6 +190,8 @@ class Worksheet:
         """
         from .spreadsheet import write
 
+        if not isinstance(path, (str, PathLike)):
+            raise ArgumentError(f"{path!r:.80}: no path of a file; accepted: a text or a Path")
         write(self, Path(path))
 
 
@@ -215,6 +218,8 @@ def worksheet(
     `dw[0,0]` = `dy[0,0] * x[0,0] + dy[1,0] * x[1,0]` = `1 * 1 + (-1) * 4` = `-3`
     `dw[0,1]` = `dy[0,0] * x[0,1] + dy[1,0] * x[1,1]` = `1 * 2 + (-1) * 5` = `-3`
     """
+    if not isinstance(answers, bool):
+        raise ArgumentError(f"answers={answers!r:.80}: neither yes nor no; accepted: True or False")
     return Worksheet(exercise(op, seed, wrt, sizes, settings), answers)
 
 
@@ -228,7 +233,12 @@ def from_texts(op: Op, texts: Sequence[str], seed: int = 7, wrt: Sequence[str] =
         found = [_number(x) for x in value.split("/")]
         if not name or not equals or None in found:
             raise ArgumentError(f"{text!r:.80}: no number with a name; accepted: NAME=NUMBER, as s=2 or H=5")
-        if name in dict(op.definition.settings) or name in several:
+        is_setting = name in dict(op.definition.settings) or name in several
+        if len(found) > 1 and not is_setting:
+            raise ArgumentError(f"{text!r:.80}: several numbers for a size; accepted: one, as H=5")
+        if name in settings or name in sizes:
+            raise ArgumentError(f"{text!r:.80}: {name} is said twice; accepted: each once")
+        if is_setting:
             settings[name] = found[0] if len(found) == 1 else tuple(found)
         else:
             sizes[name] = found[0]  # type: ignore[assignment]  # what is no size is refused by `exercise`
