@@ -377,6 +377,8 @@ def test_what_is_a_network_says_the_shape_of_its_input(what: object, given: dict
         ("y[i] = x[i] * exp(x[i])", [Rule.PRODUCT, Rule.FUNCTION]),
         ("y[i] = x[i] / (2 * w[i])", [Rule.FACTOR]),
         ("y[i] = w[i] / x[i]", [Rule.QUOTIENT]),
+        ("y[i] = w[i] - x[i]", [Rule.SUM]),
+        ("y[i] = exp(-x[i])", [Rule.FUNCTION, Rule.FACTOR]),
         ("y[i] = x[i] / (1 + x[i])", [Rule.QUOTIENT, Rule.SUM]),
         ("y[i] = prod[k](x[k]) * w[i]", [Rule.FACTOR, Rule.PRODUCT]),
     ],
@@ -432,3 +434,8 @@ def test_a_share_has_a_name_that_means_nothing_else() -> None:
     d = cr.derive("f(x[n,K], w[n]) -> l[n], y[n]\n m[n] = max[k](x[n,k])\n l[n] = log(sum[k](exp(x[n,k]-m[n]))) + m[n]\n y[n] = w[n]*m[n]", "x")
     assert not {x.tensor for x in d.definition.lines} & {"y"}
     assert all(s.formula for s in d.steps) and list(readable(d))
+
+
+def test_a_function_says_its_derivative_without_names_of_the_formula() -> None:
+    d = cr.derive("f(x[n]) -> y[n]\n y[n] = 1 / (1 + exp(-tanh(x[n])))")
+    assert [s.reason for s in d.steps if s.rule is Rule.FUNCTION] == ["chain rule: exp'(a) = exp(a)", "chain rule: tanh'(a) = 1-tanh(a)**2"]
