@@ -16,6 +16,7 @@ from .digits import misfit
 from .functions import COMPARISONS, Kind
 from .index import Poly
 from .program import MOST, Program, Reach
+from .settled import settled
 from .show import header_text, tensor_text
 from .single import plain, reached
 from .tree import Call, Const, Definition, Expr, Index, Line, Read, Reduce, Tensor, direct_reads, reads, rebuild, subs, walk, whole
@@ -158,6 +159,7 @@ def bind(
 def fixed(d: Definition, values: Mapping[str, int | float]) -> Definition:
     """The definition with numbers in place of some settings and sizes. What no sizes could fit is refused."""
     whole = {k: v for k, v in values.items() if not isinstance(v, float)}
+    sizes = {p.letter for axes in d.axes.values() for p in axes if p.letter} - {k for k, _ in d.settings}
 
     def sized(t: Tensor) -> Tensor:
         return Tensor(t.name, tuple(p.subs(whole) for p in t.axes), t.whole and tuple(p.subs(whole) for p in t.whole))
@@ -167,7 +169,7 @@ def fixed(d: Definition, values: Mapping[str, int | float]) -> Definition:
             replace(
                 x,
                 ranges=tuple(p.subs(whole) for p in x.ranges),
-                expr=subs(x.expr, values),
+                expr=settled(subs(x.expr, values), sizes),
                 target=x.target and tuple(p.subs(whole) for p in x.target),
             )
             for x in d.lines
