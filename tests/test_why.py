@@ -122,6 +122,18 @@ def test_native_results_are_those_of_training_bit_for_bit() -> None:
     assert w["0.weight.v.new[1,0,2,1]"].value == pytest.approx(-u.value / 0.1, rel=1e-12)
 
 
+def test_formulas_hold_nothing_that_is_settled_and_updates_nothing_that_cancels() -> None:
+    net, (x, t) = lenet_like(), images()
+    w = cr.why(net, LOSS, x, t, "input.grad", (0, 0, 1, 1))
+    assert w.formula == "input_grad[n,c,r,q] = sum[o,i,j](y0_grad[n,o,i,j] * weight0[o, c, r-i+1, q-j+1])"
+    assert "(0 == 0)" not in str(w.record.program)
+    for opt in (cr.optim.AdamW(0.1, weight_decay=0.3), cr.optim.SGD(0.1, momentum=0.9, weight_decay=0.3), cr.optim.Adam(0.1), cr.optim.NAdam(0.1)):
+        u = cr.why(net, LOSS, x, t, "0.weight.update", (1, 0, 2, 1), opt=opt)
+        new, old = u["0.weight.new[1,0,2,1]"].value, u["0.weight[1,0,2,1]"].value
+        assert u.value == pytest.approx(new - old, rel=1e-9)
+        assert all(f.text != "weight0[1,0,2,1]" or len(t.factors) > 1 for t in u.terms for f in t.factors)
+
+
 def test_a_weight_s_gradient_has_the_products_that_numpy_finds() -> None:
     net, (x, t) = lenet_like(), images()
     w = cr.why(net, LOSS, x, t, "0.weight.grad", (1, 0, 2, 1), terms=5)

@@ -13,12 +13,12 @@ import numpy as np
 from ..errors import ArgumentError, ShapeError
 from .brackets import strong
 from .digits import misfit
-from .functions import COMPARISONS, Kind
+from .functions import ALL, COMPARISONS, Kind
 from .index import Poly
 from .program import MOST, Program, Reach
 from .show import header_text, tensor_text
 from .single import plain, reached
-from .tree import Call, Const, Definition, Expr, Index, Line, Read, Reduce, Tensor, direct_reads, reads, rebuild, subs, walk, whole
+from .tree import ONE, Call, Const, Definition, Expr, Index, Line, Read, Reduce, Tensor, direct_reads, reads, rebuild, subs, walk, whole
 
 Side = tuple[Expr, Mapping[str, tuple[int, int]]]  # of a comparison, with the ranges of the names around it
 
@@ -122,7 +122,7 @@ def bind(
     for line in d.lines:
         try:
             ranges = tuple(p.subs(swap) for p in line.ranges)
-            expr = plain(subs(line.expr, swap), dict(zip(line.letters, ranges, strict=True)), axes, reached)
+            expr = plain(settled(subs(line.expr, swap)), dict(zip(line.letters, ranges, strict=True)), axes, reached)
             expr = strong(with_scalars(expr, d.floats))
         except ZeroDivisionError as e:
             raise ArgumentError(f"{d.name}: {e} with {_listed(values)}; accepted: settings that do not divide by zero") from None
@@ -155,6 +155,21 @@ def bind(
     )
 
 
+def settled(e: Expr) -> Expr:
+    """e without factors that are tests of two numbers and hold: r%1 == 0, once a stride is 1."""
+    if isinstance(e, Call) and e.fn == "*":
+        kept = [settled(a) for a in e.args if not _holds(a)]
+        return Call("*", tuple(kept)) if len(kept) == 2 else kept[0] if kept else ONE
+    return rebuild(e, settled)
+
+
+def _holds(e: Expr) -> bool:
+    match e:
+        case Call(fn, (Const(a), Const(b))) if fn in COMPARISONS:
+            return bool(getattr(np, ALL[fn].numpy)(a, b))
+    return False
+
+
 def fixed(d: Definition, values: Mapping[str, int | float]) -> Definition:
     """The definition with numbers in place of some settings and sizes. What no sizes could fit is refused."""
     whole = {k: v for k, v in values.items() if not isinstance(v, float)}
@@ -167,7 +182,7 @@ def fixed(d: Definition, values: Mapping[str, int | float]) -> Definition:
             replace(
                 x,
                 ranges=tuple(p.subs(whole) for p in x.ranges),
-                expr=subs(x.expr, values),
+                expr=settled(subs(x.expr, values)),
                 target=x.target and tuple(p.subs(whole) for p in x.target),
             )
             for x in d.lines
