@@ -272,6 +272,16 @@ def test_every_factor_can_be_asked_down_to_what_went_in() -> None:
     assert {"the input", "the label", "∂E/∂E", "the weight of layer 5 (Linear)"} <= leaves
 
 
+def test_a_running_state_after_a_step_has_a_name() -> None:
+    net, (x, t) = lenet_like(), images()
+    opt = cr.optim.SGD(0.1)
+    means, variances = (cr.why(net, LOSS, x, t, f"1.{k}.new", (1,), opt=opt) for k in ("running_mean", "running_var"))
+    step = cr.TrainStep(net, LOSS, opt, x, t, 3)
+    step.run(range(3))
+    assert (means.native, variances.native) == (net.state_dict()["1.running_mean"][1], net.state_dict()["1.running_var"][1])
+    assert abs(means.ulps or 0) < 4 and means.about == "the new state of layer 1 (BatchNorm2d)"
+
+
 def test_a_flattened_place_is_found_again() -> None:
     net, (x, t) = lenet_like(), images()
     w = cr.why(net, LOSS, x, t, "4.output", (2, 5))
