@@ -272,6 +272,15 @@ def test_every_factor_can_be_asked_down_to_what_went_in() -> None:
     assert {"the input", "the label", "∂E/∂E", "the weight of layer 5 (Linear)"} <= leaves
 
 
+def test_a_layer_that_does_nothing_puts_out_its_input() -> None:
+    x = np.arange(6, dtype=np.float32).reshape(2, 3)
+    net = cr.nn.Sequential(cr.nn.Dropout(0.5), cr.nn.Linear(3, 3), cr.nn.Identity(), cr.nn.Tanh()).init(0)
+    asked = [cr.why(net, None, x, None, name, (1, 2)) for name in ("0.output", "2.output")]
+    assert [(w.name, w.tensor, w.value) for w in asked] == [("0.output[1,2]", "input", 5.0), ("2.output[1,2]", "1.y", asked[1].value)]
+    t = np.zeros((2, 3), np.float32)
+    assert cr.why(net, cr.nn.MSELoss(), x, t, "2.output.grad", (1, 2)).tensor == cr.why(net, cr.nn.MSELoss(), x, t, "1.output.grad", (1, 2)).tensor
+
+
 def test_a_running_state_after_a_step_has_a_name() -> None:
     net, (x, t) = lenet_like(), images()
     opt = cr.optim.SGD(0.1)

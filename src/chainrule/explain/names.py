@@ -52,6 +52,9 @@ class Names:
 
     def layer(self, path: str) -> str | None:
         """What a layer puts out, the last time that it is used."""
+        end = self.network.ends.get(path)
+        if end in self.graph.shapes:
+            return end
         shape = next((shapes[0] for at, _, shapes in reversed(self.network.seen) if at == path and shapes), None)
         if shape is None:
             return None
