@@ -123,6 +123,8 @@ class _Place:
 
     def read(self, tensor: str, index: tuple[Poly, ...], tensors: Mapping[str, np.ndarray]) -> np.ndarray:
         a = tensors[tensor]
+        if 0 in a.shape:  # a line without places: every read is outside
+            return np.zeros(np.broadcast_shapes(*(np.shape(self.index(p)) for p in index)), a.dtype)
         # Outside places are dropped by the reduction around; any place inside stands in for them here.
         return np.asarray(a[tuple(np.clip(self.index(p), 0, size - 1) for p, size in zip(index, a.shape, strict=True))] if index else a)
 
