@@ -127,6 +127,8 @@ def test_formulas_hold_nothing_that_is_settled_and_updates_nothing_that_cancels(
     w = cr.why(net, LOSS, x, t, "input.grad", (0, 0, 1, 1))
     assert w.formula == "input_grad[n,c,r,q] = sum[o,i,j](y0_grad[n,o,i,j] * weight0[o, c, r-i+1, q-j+1])"
     assert "(0 == 0)" not in str(w.record.program)
+    pooled = cr.nn.Sequential(cr.nn.AvgPool2d(2), cr.nn.Flatten(), cr.nn.Linear(4, 3)).init(0)
+    assert "y0_grad[n,c,i,j] / 4 " in cr.why(pooled, LOSS, x, t, "input.grad", (0, 0, 1, 1)).formula
     for opt in (cr.optim.AdamW(0.1, weight_decay=0.3), cr.optim.SGD(0.1, momentum=0.9, weight_decay=0.3), cr.optim.Adam(0.1), cr.optim.NAdam(0.1)):
         u = cr.why(net, LOSS, x, t, "0.weight.update", (1, 0, 2, 1), opt=opt)
         new, old = u["0.weight.new[1,0,2,1]"].value, u["0.weight[1,0,2,1]"].value

@@ -155,8 +155,14 @@ def bind(
     )
 
 
+LARGEST_POWER = 1 << 8  # every number type holds whole numbers below
+
+
 def settled(e: Expr) -> Expr:
-    """e without factors that are tests of two numbers and hold: r%1 == 0, once a stride is 1."""
+    """e without what numbers for settings settle: factors that are tests of two numbers and hold (r%1 == 0, at a stride of 1), powers (k**2)."""
+    match e:
+        case Call("**", (Const(int(a)), Const(int(b)))) if b >= 0 and abs(a) ** min(b, 32) < LARGEST_POWER and b <= 32:
+            return Const(a**b)
     if isinstance(e, Call) and e.fn == "*":
         kept = [settled(a) for a in e.args if not _holds(a)]
         return Call("*", tuple(kept)) if len(kept) == 2 else kept[0] if kept else ONE
