@@ -142,6 +142,7 @@ REFUSED = [
     (("predict", "/no/model", "/no/image"), "error: /no/model"),
     (("derive", "convolute"), "error: 'convolute': no such operation"),
     (("loops", "relu", "Q=3"), "error: 'Q=3'"),
+    (("loops", "conv", "C=1.5"), "error: 'C=1.5': not a size of conv"),
 ]
 
 

@@ -508,6 +508,16 @@ def test_a_table_names_its_arguments_and_numbers() -> None:
         cr.trace(5, 2.0)  # type: ignore[arg-type]  # what is refused
 
 
+def test_a_table_calls_operations_on_arrays_as_numpy_does() -> None:
+    def f(a: Any) -> Any:
+        return np.sum(np.cumsum(a, axis=1)) + np.std(a) + np.sum(np.var(a, axis=1)) + np.sum(np.stack([a, a])) + np.max(a.reshape(3, 2).T)
+
+    t, turned = cr.trace(f, M[:2, :3]), cr.trace(lambda a: np.sum(np.transpose(a, (1, 2, 0)), axis=(0, 2))[0], np.ones((2, 3, 4)))
+    shown = {r.operation.replace("v₁", "a") for r in t.rows}
+    assert {"cumsum(a)", "std(a)", "var(a, axis=1)", "stack(a, a)", "reshape(a, (3, 2))"} <= shown
+    assert [r.operation for r in turned.rows[1:3]] == ["transpose(v₁, (1, 2, 0))", "sum(v₂, axis=(0, 2))"]
+
+
 def test_a_table_of_arrays() -> None:
     t = cr.trace(lambda w, x: np.sum((w @ x)[1:] ** 2), M, V)
     assert t.rows[2].operation == "matmul(v₁, v₂)" and t.rows[3].operation == "v₃[1:]" and t.rows[4].operation == "v₄**2"

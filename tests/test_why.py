@@ -122,6 +122,20 @@ def test_native_results_are_those_of_training_bit_for_bit() -> None:
     assert w["0.weight.v.new[1,0,2,1]"].value == pytest.approx(-u.value / 0.1, rel=1e-12)
 
 
+def test_formulas_hold_nothing_that_is_settled_and_updates_nothing_that_cancels() -> None:
+    net, (x, t) = lenet_like(), images()
+    w = cr.why(net, LOSS, x, t, "input.grad", (0, 0, 1, 1))
+    assert w.formula == "input_grad[n,c,r,q] = sum[o,i,j](y0_grad[n,o,i,j] * weight0[o, c, r-i+1, q-j+1])"
+    assert "(0 == 0)" not in str(w.record.program)
+    pooled = cr.nn.Sequential(cr.nn.AvgPool2d(2), cr.nn.Flatten(), cr.nn.Linear(4, 3)).init(0)
+    assert "y0_grad[n,c,i,j] / 4 " in cr.why(pooled, LOSS, x, t, "input.grad", (0, 0, 1, 1)).formula
+    for opt in (cr.optim.AdamW(0.1, weight_decay=0.3), cr.optim.SGD(0.1, momentum=0.9, weight_decay=0.3), cr.optim.Adam(0.1), cr.optim.NAdam(0.1)):
+        u = cr.why(net, LOSS, x, t, "0.weight.update", (1, 0, 2, 1), opt=opt)
+        new, old = u["0.weight.new[1,0,2,1]"].value, u["0.weight[1,0,2,1]"].value
+        assert u.value == pytest.approx(new - old, rel=1e-9)
+        assert all(f.text != "weight0[1,0,2,1]" or len(t.factors) > 1 for t in u.terms for f in t.factors)
+
+
 def test_a_weight_s_gradient_has_the_products_that_numpy_finds() -> None:
     net, (x, t) = lenet_like(), images()
     w = cr.why(net, LOSS, x, t, "0.weight.grad", (1, 0, 2, 1), terms=5)
@@ -258,6 +272,25 @@ def test_every_factor_can_be_asked_down_to_what_went_in() -> None:
                 assert behind.value == pytest.approx(f.value, rel=1e-9, abs=1e-300)
                 todo.append(behind)
     assert {"the input", "the label", "∂E/∂E", "the weight of layer 5 (Linear)"} <= leaves
+
+
+def test_a_layer_that_does_nothing_puts_out_its_input() -> None:
+    x = np.arange(6, dtype=np.float32).reshape(2, 3)
+    net = cr.nn.Sequential(cr.nn.Dropout(0.5), cr.nn.Linear(3, 3), cr.nn.Identity(), cr.nn.Tanh()).init(0)
+    asked = [cr.why(net, None, x, None, name, (1, 2)) for name in ("0.output", "2.output")]
+    assert [(w.name, w.tensor, w.value) for w in asked] == [("0.output[1,2]", "input", 5.0), ("2.output[1,2]", "1.y", asked[1].value)]
+    t = np.zeros((2, 3), np.float32)
+    assert cr.why(net, cr.nn.MSELoss(), x, t, "2.output.grad", (1, 2)).tensor == cr.why(net, cr.nn.MSELoss(), x, t, "1.output.grad", (1, 2)).tensor
+
+
+def test_a_running_state_after_a_step_has_a_name() -> None:
+    net, (x, t) = lenet_like(), images()
+    opt = cr.optim.SGD(0.1)
+    means, variances = (cr.why(net, LOSS, x, t, f"1.{k}.new", (1,), opt=opt) for k in ("running_mean", "running_var"))
+    step = cr.TrainStep(net, LOSS, opt, x, t, 3)
+    step.run(range(3))
+    assert (means.native, variances.native) == (net.state_dict()["1.running_mean"][1], net.state_dict()["1.running_var"][1])
+    assert abs(means.ulps or 0) < 4 and means.about == "the new state of layer 1 (BatchNorm2d)"
 
 
 def test_a_flattened_place_is_found_again() -> None:

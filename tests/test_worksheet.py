@@ -172,6 +172,13 @@ def test_a_winner_of_a_cut_window_keeps_its_number() -> None:
     assert r"\operatorname{arg\,max}\left(2: x_{0,0,0,1}, 3: x_{0,0,0,2}\right)" in w.latex()
 
 
+def test_derived_lines_are_those_of_the_settings() -> None:
+    lines = [line for line in cr.worksheet(ops.conv).markdown().splitlines() if line.startswith("dx[n")]
+    assert lines == ["dx[n,c,r,q] = sum[o,i,j](dy[n,o,i,j] * w[o, c, r-i, q-j])"]
+    assert "w[o, c, r-2*i+1, q-2*j+1]" in cr.worksheet(ops.conv, s=2, p=1).markdown()
+    assert "dx[n,c,r,q] = dy[n, c, r//2, q//2] / 4" in cr.worksheet(ops.avg_pool).markdown()
+
+
 def test_what_is_rounded_is_not_said_to_be_equal() -> None:
     text = cr.worksheet(ops.batch_norm_fixed, seed=7).markdown()
     assert "`1 / sqrt(1 + 1e-05)` ≈ `0.999995`" in text and "`2 * ((-2) - (-1)) * 0.999995 + 2` ≈" in text

@@ -138,10 +138,10 @@ class Why:
             return self
         sizes = {x: size for p in parts_of(self.expr) for x, size in p.letters.items()}
         for x, v in letters.items():
-            if x not in sizes or isinstance(v, bool) or not isinstance(v, int) or not 0 <= v < sizes[x]:
+            if x not in sizes or isinstance(v, bool) or not isinstance(v, (int, np.integer)) or not 0 <= v < sizes[x]:
                 accepted = ", ".join(f"{k} from 0 to {size - 1}" for k, size in sizes.items()) or "none: it is no sum over letters"
                 raise ArgumentError(f"{x}={v!r:.40}: no terms of {self.name}; accepted: {accepted}")
-        held = {**self.held, **letters}
+        held = {**self.held, **{x: int(v) for x, v in letters.items()}}
         name = f"{self.name.partition(' for ')[0]} for {spoken(held)}"
         return replace(self, name=name, tensor="", index=(), by="", held=held)
 
@@ -156,7 +156,7 @@ class Why:
 
     def _step(self, k: int) -> Why:
         """The number behind the k-th term."""
-        if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= len(self.terms):
+        if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or not 1 <= k <= len(self.terms):
             accepted = f"1 to {len(self.terms)}" if self.terms else "none: it is given"
             raise ArgumentError(f"{k!r:.80}: {self.name} has no such term; accepted: {accepted}")
         t = self.terms[k - 1]

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..engines.session import by_reference
 from ..errors import ArgumentError, ChainruleError, ElementTypeError, ShapeError
-from ..language.bind import bind
+from ..language.bind import bind, fixed
 from ..language.lazy import cached_property
 from ..language.program import Program
 from ..language.show import header_text, line_text
@@ -281,11 +281,12 @@ def worked(op: Op, seed: int, settings: Mapping[str, int | float], given: dict[s
     inputs, outputs = list(d.inputs), list(d.outputs)
     found: dict[str, str] = {}
     if wrt:
-        g = op.gradient(wrt)
+        whole = {k: v for k, v in settings.items() if isinstance(v, int)}  # as the numbers they are: no r-s*i+p is divided by a d of 1
+        g = (Op.of(fixed(d, whole), op.doc) if whole else op).gradient(wrt)
         rng = np.random.default_rng([seed, 1])
         seeds = {g.seed[t.name]: bound.shapes[t.name] for t in d.outputs}
         given = given | {k: rng.choice([-2, -1, 1, 2, 3], s) if s else np.array(1) for k, s in seeds.items()}
-        back = bind(g.definition, shapes | seeds, settings)
+        back = bind(g.definition, shapes | seeds, {k: v for k, v in settings.items() if k not in whole})
         known = {x.tensor for x in lines}
         saved = {x.tensor for x in g.definition.lines[: g.forward]}
         lines += [x for x in back.closed if x.tensor not in known]

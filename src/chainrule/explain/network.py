@@ -11,7 +11,7 @@ import numpy as np
 from ..engines.native.buffers import aligned
 from ..errors import ArgumentError, ShapeError
 from ..language.index import Poly
-from ..language.tree import ZERO, Call, Expr, Line, Read, add, neg, sub
+from ..language.tree import ZERO, Call, Const, Expr, Line, Read, add, mul, neg, sub
 from ..nn.compiled import runner
 from ..nn.graph import Graph
 from ..nn.inference import type_of
@@ -240,7 +240,7 @@ def changed(run: Run) -> tuple[dict[str, tuple[str, str]], list[Line]]:
 
 def without(e: Expr, old: Read) -> Expr:
     """e less a read, which is left out of a sum that has it."""
-    rows = _added(e)
+    rows = _added(e, old)
     if (1, old) in rows:
         rows.remove((1, old))
     else:
@@ -249,13 +249,15 @@ def without(e: Expr, old: Read) -> Expr:
     return reduce(lambda a, b: add(a, b[1]) if b[0] > 0 else sub(a, b[1]) if a != ZERO else neg(b[1]), rows, start)
 
 
-def _added(e: Expr) -> list[tuple[int, Expr]]:
-    """What is added and subtracted, each with its sign."""
+def _added(e: Expr, old: Read) -> list[tuple[int, Expr]]:
+    """What is added and subtracted, each with its sign; old * (1 - a) is old - a * old."""
     match e:
         case Call("+", (a, b)):
-            return _added(a) + _added(b)
+            return _added(a, old) + _added(b, old)
         case Call("-", (a, b)):
-            return _added(a) + [(-s, x) for s, x in _added(b)]
+            return _added(a, old) + [(-s, x) for s, x in _added(b, old)]
         case Call("neg", (a,)):
-            return [(-s, x) for s, x in _added(a)]
+            return [(-s, x) for s, x in _added(a, old)]
+        case Call("*", (Call("-", (Const(1), a)), b) | (b, Call("-", (Const(1), a)))) if b == old:
+            return [(1, old), (-1, mul(a, old))]
     return [(1, e)]

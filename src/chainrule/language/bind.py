@@ -16,7 +16,7 @@ from .digits import misfit
 from .functions import COMPARISONS, Kind
 from .index import Poly
 from .program import MOST, Program, Reach
-from .settled import settled
+from .settled import settled, without_tests
 from .show import header_text, tensor_text
 from .single import plain, reached
 from .tree import Call, Const, Definition, Expr, Index, Line, Read, Reduce, Tensor, direct_reads, reads, rebuild, subs, walk, whole
@@ -123,7 +123,7 @@ def bind(
     for line in d.lines:
         try:
             ranges = tuple(p.subs(swap) for p in line.ranges)
-            expr = plain(subs(line.expr, swap), dict(zip(line.letters, ranges, strict=True)), axes, reached)
+            expr = plain(without_tests(subs(line.expr, swap)), dict(zip(line.letters, ranges, strict=True)), axes, reached)
             expr = strong(with_scalars(expr, d.floats))
         except ZeroDivisionError as e:
             raise ArgumentError(f"{d.name}: {e} with {_listed(values)}; accepted: settings that do not divide by zero") from None
@@ -154,6 +154,9 @@ def bind(
         (),
         (Reach(d.name, frozenset(t.name for t in d.inputs), below),) if below < MOST else (),
     )
+
+
+LARGEST_POWER = 1 << 8  # every number type holds whole numbers below
 
 
 def fixed(d: Definition, values: Mapping[str, int | float]) -> Definition:

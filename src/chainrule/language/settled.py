@@ -71,3 +71,18 @@ def _of_two(fn: str, a: Expr, b: Expr, x: int | float | None, y: int | float | N
     if fn in ("+", "-") and y == 0:
         return a
     return b if fn == "+" and x == 0 else None
+
+
+def without_tests(e: Expr) -> Expr:
+    """e without factors that are tests of two numbers and hold: r%1 == 0, once a stride is 1."""
+    if isinstance(e, Call) and e.fn == "*":
+        kept = [without_tests(a) for a in e.args if not _holds(a)]
+        return Call("*", tuple(kept)) if len(kept) == 2 else kept[0] if kept else ONE
+    return rebuild(e, without_tests)
+
+
+def _holds(e: Expr) -> bool:
+    match e:
+        case Call(fn, (Const(a), Const(b))) if fn in COMPARISONS:
+            return bool(SIGNS[fn](a, b))
+    return False

@@ -13,13 +13,14 @@ import numpy as np
 
 from ..errors import ArgumentError
 from ..language.show import definition_text, expression
-from ..language.tree import rename_tensors
+from ..language.tree import Call, Definition, Reduce, reads, rename_tensors, walk
 from .functions import Run, checked, filled, named, scalar, seed_of
 from .indexing import READ
 from .places import Places
 from .registry import plain
 from .tape import Step, step, sweep
 
+NUMPY = {"running": "cumsum", "placed": "concatenate", "layer": "stack"}  # what NumPy calls operations that have other names in formulas
 NEEDLESS = re.compile(r"(^|\(|, )\((-[^()]*)\)(?!\*\*)")  # brackets around a negative number, with nothing before it that binds
 LOW = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
@@ -97,7 +98,7 @@ def shown(a: Any) -> str:
 
 def operation(step: Step, names: Sequence[str]) -> str:
     """What a step does, in terms of the names of earlier steps and of numbers."""
-    rule, vals, _, parents = step
+    rule, vals, y, parents = step
     assert rule is not None
     own = dict(parents)
     args = [names[own[k]] if k in own else constant(v) for k, v in enumerate(vals)]
@@ -107,8 +108,37 @@ def operation(step: Step, names: Sequence[str]) -> str:
     if rule.shapes is None and d.lines:
         text = expression(rename_tensors(d.lines[-1].expr, dict(zip(rule.formula.inputs, args, strict=True))), {})
     else:
-        text = f"{d.name.rstrip('_')}({', '.join(args)})"
+        name, details = called(d, np.shape(y))
+        text = f"{name}({', '.join([*args, *details])})"
     return NEEDLESS.sub(r"\1\2", text)
+
+
+def called(d: Definition, shape: tuple[int, ...]) -> tuple[str, list[str]]:
+    """What NumPy calls an operation on arrays, and what is said there beside the arrays: axes or a shape, as its formula has them."""
+    own = d.name.rstrip("_")
+    if not d.lines:
+        return own, []
+    last = d.lines[-1]
+    read = next(reads(d.lines[0].expr))
+    letters = [p.letter for p in read.index]
+    if own == "spread":
+        own = "broadcast_to" if len(d.lines) == 1 else "std" if isinstance(last.expr, Call) and last.expr.fn == "sqrt" else "var"
+    if own in ("reshape", "broadcast_to"):
+        return own, [str(shape)]
+    if own in ("sum", "mean", "max", "min", "prod", "var", "std"):
+        summed = next(e for e in walk(d.lines[0].expr) if isinstance(e, Reduce)).letters
+        return own, _axes([k for k, x in enumerate(letters) if x in summed], list(range(len(letters))), "axis=")
+    if own == "transpose":
+        return own, _axes([letters.index(p.letter) for p in last.index], list(range(len(letters)))[::-1])
+    if own == "triangle":
+        signs = {e.fn for e in walk(last.expr) if isinstance(e, Call)}
+        return ("tril" if "<=" in signs else "triu"), []
+    return NUMPY.get(own, own), []
+
+
+def _axes(axes: list[int], usual: list[int], name: str = "") -> list[str]:
+    """Axes where they are not the usual ones."""
+    return [] if axes == usual else [f"{name}{axes[0] if len(axes) == 1 else tuple(axes)}"]
 
 
 def constant(v: Any) -> str:
