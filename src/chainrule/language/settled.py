@@ -66,6 +66,8 @@ def _of_two(fn: str, a: Expr, b: Expr, x: int | float | None, y: int | float | N
         return Const(int(x / y))
     if fn == "**" and y == 1:
         return a
+    if fn == "**" and (power := _whole_power(a, b)) is not None:
+        return power
     if fn == "**" and y == 0:
         return ONE
     if fn in ("+", "-") and y == 0:
@@ -73,8 +75,17 @@ def _of_two(fn: str, a: Expr, b: Expr, x: int | float | None, y: int | float | N
     return b if fn == "+" and x == 0 else None
 
 
+def _whole_power(a: Expr, b: Expr) -> Const | None:
+    """A whole number to the power of one, as one."""
+    if not (isinstance(a, Const) and isinstance(b, Const) and isinstance(a.value, int) and isinstance(b.value, int) and 0 <= b.value < 32):
+        return None
+    return Const(a.value**b.value) if abs(a.value**b.value) < LARGEST else None
+
+
 def without_tests(e: Expr) -> Expr:
-    """e without factors that are tests of two numbers and hold: r%1 == 0, once a stride is 1."""
+    """e without factors that are tests of two numbers and hold: r%1 == 0, once a stride is 1; powers of whole numbers as one number."""
+    if isinstance(e, Call) and e.fn == "**" and (power := _whole_power(*e.args)) is not None:
+        return power
     if isinstance(e, Call) and e.fn == "*":
         kept = [without_tests(a) for a in e.args if not _holds(a)]
         return Call("*", tuple(kept)) if len(kept) == 2 else kept[0] if kept else ONE
