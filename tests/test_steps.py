@@ -178,6 +178,13 @@ SOFTMAX = "dz[n,k] = y[n,k] * (dy[n,k] - sum[k1](dy[n,k1] * y[n,k1]))"
     ("f(a[H]) -> b[H//3]\n b[i] = (a[3*i+2] + a[3*i] + a[3*i+1])/3", "a", {}, "da[r] = db[r//3] / 3"),
     ("f(x[n,D]) -> y[n,D]\n m[n] = sum[d](x[n,d])/D\n v[n] = sum[d]((x[n,d]-m[n])**2)/D\n y[n,d] = (x[n,d]-m[n])/sqrt(v[n]+1)", "x", {},
      "dx[n,d] = dy[n,d] / sqrt(v[n] + 1) + 2 * dv[n] * (x[n,d] - m[n]) / D + dm[n] / D"),
+    (ops.conv_transpose, "x", {"s": 2, "p": 0, "d": 1}, "dx[n,c,r,g] = sum[o,i,j](dy[n,o,i,j] * w[c, o, i-2*r, j-2*g])"),
+    (ops.conv_transpose, "x", {"s": 1, "p": 0, "d": 1}, "dx[n,c,r,g] = sum[o,i,j](dy[n,o,i,j] * w[c, o, i-r, j-g])"),
+    (ops.conv_transpose, "x", {"s": 2}, "dx[n,c,r,g] = sum[o,u,v](dy[n, o, 2*r-p+d*u, 2*g-p+d*v] * w[c,o,u,v])"),
+    (ops.lp_pool, "x", {"norm": 2, "k": 2, "s": 2, "p": 0, "d": 1},
+     "dx[n,c,r,q] = sum(dy[n, c, r//2, q//2] * sum[u:2,v:2](x[n, c, 2*(r//2)+u, 2*(q//2)+v]**2)**(-1 / 2) * x[n,c,r,q])"),
+    (ops.celu, "x", {"alpha": 1}, "dx[n,a] = where(x[n,a] > 0, dy[n,a], dy[n,a] * (expm1(x[n,a]) + 1))"),
+    (ops.soft_cross_entropy, "t", {"e": 0}, "dt[n,k] = dl[n] * (s[n] - (z[n,k] - m[n])) * w[k]"),
     (ops.layer_norm, "x", {}, "dx[n,d] = dy[n,d] * w[d] / sqrt(v[n] + eps) + 2 * dv[n] * (x[n,d] - m[n]) / D + dm[n] / D"),
 ])  # fmt: skip
 def test_gradients_are_those_of_textbooks(what: object, wrt: str, settings: dict, want: str) -> None:

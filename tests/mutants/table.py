@@ -209,6 +209,8 @@ CALCULUS_MUTANTS = [
     Mutant("laws-remainders-rest", "calculus/terms.py", "if same and alike(other.rest, first.rest):", "if same:", LEFT_OUT, "terms that differ taken for one"),
     Mutant("laws-remainder-step", "calculus/terms.py", "(value + (less.constant or 0)) // q.den.constant", "0 * value", LEFT_OUT, "the block before read"),
     Mutant("laws-brackets", "calculus/terms.py", "terms += [rest.by(q) for q in terms_of(inner)]", "terms += [q for q in terms_of(inner)]", LAWS, "a bracket loses its factor"),
+    Mutant("collapse-multiple", "calculus/collapse.py", "test = Call(\"==\", (number_of(q.num % q.den), ZERO))", "test = next(iter(product_factors(body)))", ("tests/test_random_formulas.py", "tests/test_left_out.py"), "a quotient taken for exact without a test of its remainder"),
+    Mutant("settled-false", "language/settled.py", "return made if next(direct_reads(made), None) else ZERO", "return ZERO", LEFT_OUT, "a place outside that says which terms there are is lost"),
     Mutant("laws-equal-terms", "calculus/totals.py", "if any(x in used for x in e.letters)", "if all(x in used for x in e.letters)", LAWS, "terms that differ counted as equal"),
     Mutant("laws-root", "calculus/factors.py", "for _ in range(abs(k) // 2):", "for _ in range(abs(k)):", LEFT_OUT, "sqrt(a)**2 as a**2"),
     Mutant("laws-like", "calculus/terms.py", "number=terms[k].number + p.number)", "number=terms[k].number)", LAWS, "like terms lost"),

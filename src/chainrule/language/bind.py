@@ -13,12 +13,13 @@ import numpy as np
 from ..errors import ArgumentError, ShapeError
 from .brackets import strong
 from .digits import misfit
-from .functions import ALL, COMPARISONS, Kind
+from .functions import COMPARISONS, Kind
 from .index import Poly
 from .program import MOST, Program, Reach
+from .settled import settled, without_tests
 from .show import header_text, tensor_text
 from .single import plain, reached
-from .tree import ONE, Call, Const, Definition, Expr, Index, Line, Read, Reduce, Tensor, direct_reads, reads, rebuild, subs, walk, whole
+from .tree import Call, Const, Definition, Expr, Index, Line, Read, Reduce, Tensor, direct_reads, reads, rebuild, subs, walk, whole
 
 Side = tuple[Expr, Mapping[str, tuple[int, int]]]  # of a comparison, with the ranges of the names around it
 
@@ -122,7 +123,7 @@ def bind(
     for line in d.lines:
         try:
             ranges = tuple(p.subs(swap) for p in line.ranges)
-            expr = plain(settled(subs(line.expr, swap)), dict(zip(line.letters, ranges, strict=True)), axes, reached)
+            expr = plain(without_tests(subs(line.expr, swap)), dict(zip(line.letters, ranges, strict=True)), axes, reached)
             expr = strong(with_scalars(expr, d.floats))
         except ZeroDivisionError as e:
             raise ArgumentError(f"{d.name}: {e} with {_listed(values)}; accepted: settings that do not divide by zero") from None
@@ -158,27 +159,10 @@ def bind(
 LARGEST_POWER = 1 << 8  # every number type holds whole numbers below
 
 
-def settled(e: Expr) -> Expr:
-    """e without what numbers for settings settle: factors that are tests of two numbers and hold (r%1 == 0, at a stride of 1), powers (k**2)."""
-    match e:
-        case Call("**", (Const(int(a)), Const(int(b)))) if b >= 0 and abs(a) ** min(b, 32) < LARGEST_POWER and b <= 32:
-            return Const(a**b)
-    if isinstance(e, Call) and e.fn == "*":
-        kept = [settled(a) for a in e.args if not _holds(a)]
-        return Call("*", tuple(kept)) if len(kept) == 2 else kept[0] if kept else ONE
-    return rebuild(e, settled)
-
-
-def _holds(e: Expr) -> bool:
-    match e:
-        case Call(fn, (Const(a), Const(b))) if fn in COMPARISONS:
-            return bool(getattr(np, ALL[fn].numpy)(a, b))
-    return False
-
-
 def fixed(d: Definition, values: Mapping[str, int | float]) -> Definition:
     """The definition with numbers in place of some settings and sizes. What no sizes could fit is refused."""
     whole = {k: v for k, v in values.items() if not isinstance(v, float)}
+    sizes = {p.letter for axes in d.axes.values() for p in axes if p.letter} - {k for k, _ in d.settings}
 
     def sized(t: Tensor) -> Tensor:
         return Tensor(t.name, tuple(p.subs(whole) for p in t.axes), t.whole and tuple(p.subs(whole) for p in t.whole))
@@ -188,7 +172,7 @@ def fixed(d: Definition, values: Mapping[str, int | float]) -> Definition:
             replace(
                 x,
                 ranges=tuple(p.subs(whole) for p in x.ranges),
-                expr=settled(subs(x.expr, values)),
+                expr=settled(subs(x.expr, values), sizes),
                 target=x.target and tuple(p.subs(whole) for p in x.target),
             )
             for x in d.lines
