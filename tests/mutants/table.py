@@ -687,7 +687,7 @@ EXPLAIN_MUTANTS = [
     Mutant("explain-nan", "explain/terms.py", "t.value == value or t.value != t.value", "t.value == value", WHY, "NaN is not the one that is chosen"),
     Mutant("explain-zero", "explain/parts.py", "if ZERO in self.above:", "if False:", WHY, "0 * inf is 0 once letters are numbers"),
     Mutant("explain-group", "explain/sums.py", "at = None if k is None else v", "at = v", WHY, "terms without the letter are in the first group"),
-    Mutant("settled-any", "language/bind.py", "return bool(getattr(np, ALL[fn].numpy)(a, b))", "return True", CORNERS, "a test of two numbers that does not hold is dropped"),
+    Mutant("settled-any", "language/settled.py", "return bool(SIGNS[fn](a, b))", "return True", CORNERS, "a test of two numbers that does not hold is dropped"),
     Mutant("worksheet-winner", "explain/dialects.py", "return terms if numbers == [str(k) for k in range(len(terms))] else", "return terms if True else", WORKSHEET, "a winner's number counts what is there"),
     Mutant("explain-winner", "explain/terms.py", "-1 if e.kind is Kind.MIN else 1, most)", "1, most)", WHY, "the largest wins a minimum"),
     Mutant("expand-inside", "explain/expand.py", "if all(map(self.inside, direct_reads(body))):", "if True:", WORKSHEET, "products of what lies in the padding"),

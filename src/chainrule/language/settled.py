@@ -13,6 +13,7 @@ SIGNS: Mapping[str, Callable[[float, float], bool | float]] = {
     "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq, "!=": operator.ne, "delta": operator.eq,
     "+": operator.add, "-": operator.sub, "*": operator.mul,
 }  # fmt: skip
+LARGEST_POWER = 1 << 8  # every number type holds whole numbers up to it
 LARGEST = 2**31  # beyond, a whole number stays as it was written
 
 
@@ -74,7 +75,10 @@ def _of_two(fn: str, a: Expr, b: Expr, x: int | float | None, y: int | float | N
 
 
 def without_tests(e: Expr) -> Expr:
-    """e without factors that are tests of two numbers and hold: r%1 == 0, once a stride is 1."""
+    """e without factors that are tests of two numbers and hold (r%1 == 0, at a stride of 1), and with powers of numbers as numbers (k**2)."""
+    match e:
+        case Call("**", (Const(int(a)), Const(int(b)))) if 0 <= b <= 8 and abs(a) ** b <= LARGEST_POWER:
+            return Const(a**b)
     if isinstance(e, Call) and e.fn == "*":
         kept = [without_tests(a) for a in e.args if not _holds(a)]
         return Call("*", tuple(kept)) if len(kept) == 2 else kept[0] if kept else ONE
