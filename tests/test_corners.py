@@ -105,6 +105,14 @@ def test_the_largest_of_nothing_is_infinite_in_fractions_too() -> None:
         assert f(x, engine="reference").tolist() == [[none, Fraction(-1), Fraction(5, 3), none]]
 
 
+@ENGINES
+def test_what_numbers_for_settings_settle(engine: str) -> None:
+    """A factor that is a test of two numbers is left out where it holds, and only there."""
+    f = cr.op("f(x[D]; p=1, q=2) -> y[D]\n y[i] = x[i] * (p == 1) * (q > p) / q**2 + 10 * x[i] * (p == 2)")
+    assert f(np.ones(2), engine=engine).tolist() == [0.25, 0.25]
+    assert f(np.ones(2), p=2, q=3, engine=engine).tolist() == [10, 10] and f(np.ones(2), p=3, engine=engine).tolist() == [0, 0]
+
+
 # Rounding that all has one sign ------------------------------------------------------------------------------------------
 
 U = 2.0**-24

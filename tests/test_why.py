@@ -149,6 +149,15 @@ def test_a_weight_s_gradient_has_the_products_that_numpy_finds() -> None:
     assert w.terms[0].factors[1].name == "input[{},0,{},{}]".format(*(lambda n, i, j: (n, i + 1, j))(*largest[0][0]))
 
 
+def test_the_number_of_samples_is_said_where_the_formula_has_it() -> None:
+    net, (x, t) = lenet_like(), images()
+    w = cr.why(net, LOSS, x, t, "5.output.grad", (2, 1))
+    assert (
+        w.formula.endswith("/ N") and "\n  at n = 2, k = 1; with N = 3\n" in str(w) and "; with N = 3<" in w.html() and w.data()["sizes"] == {"N": 3}
+    )
+    assert "with" not in str(w["5.bias.grad[1]"])
+
+
 def test_terms_by_sample_are_each_sample_s_own_gradient() -> None:
     net = cr.nn.Sequential(cr.nn.Conv2d(1, 2, 3), cr.nn.Tanh(), cr.nn.Flatten(), cr.nn.Linear(8, 3)).init(0, np.float64)
     x, t = images(4)

@@ -87,6 +87,12 @@ class Why:
         return self.made.groups
 
     @property
+    def sizes(self) -> Mapping[str, int]:
+        """The number of samples, by its name, where the formula says it."""
+        name = self.record.program.sample
+        return {name: self.record.program.samples} if name and re.search(rf"\b{name}\b", self.formula) else {}
+
+    @property
     def sums(self) -> tuple[str, ...]:
         """The letters that it is summed over."""
         return tuple(dict.fromkeys(x for p in parts_of(self.expr) for x in p.letters if x not in self.held))

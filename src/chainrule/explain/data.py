@@ -33,6 +33,7 @@ class _Data:
             "about": w.about,
             "formula": w.formula,
             "letters": dict(w.letters),
+            "sizes": dict(w.sizes),
             "kind": w.kind,
             "value": plain(w.value),
         }

@@ -6,7 +6,7 @@ import html
 from collections.abc import Mapping
 from typing import Any
 
-from .text import group_name, headline, is_number, letters, many, number, results
+from .text import group_name, headline, is_number, letters, many, number, place, results
 
 STYLE = """
 .why { font: 15px/1.5 system-ui, sans-serif; color: #1c2530; max-width: 72em; }
@@ -49,7 +49,7 @@ def inside(d: Mapping[str, Any]) -> str:
     rows = []
     line, name = d["formula"], d["name"]
     if line != name:
-        at = f'<span class="quiet">at {letters(d["letters"])}</span>' if d["letters"] else ""
+        at = f'<span class="quiet">{place(d)}</span>' if place(d) else ""
         rows.append(f'<code class="formula">{html.escape(line)}</code>{at}')
     if d["kind"] == "given":
         return "".join([*rows, '<div class="quiet">given</div>'])

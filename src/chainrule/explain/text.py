@@ -32,10 +32,15 @@ def tree(d: Mapping[str, Any], indent: str = "", path: str = "") -> str:
     line, name = d["formula"], d["name"]
     if line != name:
         rows.append(f"  {line}")
-    if d["letters"]:
-        rows.append("  at " + letters(d["letters"]))
+    if place(d):
+        rows.append(f"  {place(d)}")
     rows += body(d, path)
     return "\n".join(f"{indent}{row}".rstrip() for row in rows)
+
+
+def place(d: Mapping[str, Any]) -> str:
+    """What the letters and names of a formula are."""
+    return "; ".join(f"{word} {letters(d[key])}" for word, key in (("at", "letters"), ("with", "sizes")) if d[key])
 
 
 def letters(found: Mapping[str, int]) -> str:
