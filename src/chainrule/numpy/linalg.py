@@ -79,10 +79,20 @@ def whitened(shape: Shape) -> Near:
     return Near(text("whitened", batch, "II", "II", "ij", body), (shape, shape))
 
 
+@cache
+def turning(shape: Shape) -> Rule:
+    """v x vᵀ"""
+    sizes = [n.upper() for n in batch_of(shape)]
+    b, square = "b," if sizes else "", [*sizes, "I", "I"]
+    head = f"turned_({tensor('v', square)}, {tensor('x', square)}) -> {tensor('s', square)}"
+    return Rule(formula(f"{head}\n  s[{b}k,l] = sum[i](v[{b}k,i] * sum[j](x[{b}i,j] * v[{b}l,j]))"), (shape, shape))
+
+
 def around_factor(b: Any, x: Any) -> Any:
     """b times the factor of b⁻¹ x b⁻ᵀ, which is 1."""
-    s = solve(b, np.swapaxes(solve(b, x), -1, -2))
-    return np.matmul(b, apply(whitened(np.shape(s)), (s,)))
+    shape = np.shape(x)
+    e = apply(whitened(shape), (apply(turning(shape), (inv(b) if isinstance(b, Node) else np.linalg.inv(b), x)),))
+    return np.matmul(b, e)
 
 
 @cache
@@ -172,12 +182,20 @@ def diagonal(shape: Shape) -> Near:
     return Near(text("diagonal", batch, "II", "II", "kj", body), (shape, shape))
 
 
+@cache
+def returning(shape: Shape) -> Rule:
+    """The rows of e v, and behind each the element of s's diagonal."""
+    sizes = [n.upper() for n in batch_of(shape)]
+    b, square = "b," if sizes else "", [*sizes, "I", "I"]
+    head = f"returned_({tensor('e', square)}, {tensor('v', square)}, {tensor('s', square)}) -> {tensor('y', [*sizes, 'I', 'I+1'])}"
+    return Rule(formula(f"{head}\n  y[{b}k,c] = sum[l](e[{b}k,l] * v[{b}l,c]) + (c == I) * s[{b}k,k]"), (shape, shape, shape))
+
+
 def around_vectors(y: Any, x: Any) -> Any:
     """The vectors of v x vᵀ, which is diagonal, times v; its values are that diagonal."""
-    v = y[..., :-1]
-    s = np.matmul(np.matmul(v, x), np.swapaxes(v, -1, -2))
-    w = np.diagonal(s, 0, -2, -1)
-    return np.concatenate([np.matmul(apply(diagonal(np.shape(s)), (s,)), v), np.reshape(w, (*np.shape(w), 1))], -1)
+    v, shape = y[..., :-1], np.shape(x)
+    s = apply(turning(shape), (v, x))
+    return apply(returning(shape), (apply(diagonal(shape), (s,)), v, s))
 
 
 @cache

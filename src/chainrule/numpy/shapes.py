@@ -224,14 +224,18 @@ def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
 FUNCTIONS[np.linalg.diagonal] = lambda x, /, *, offset=0: diagonal(x, offset, -2, -1)
 
 
+@lru_cache(1024)
+def along_diagonal(count: int, k: int) -> Rule:
+    """A vector's elements on a diagonal, and 0 elsewhere."""
+    size = count + abs(k)
+    body = f"(j == i+{k}) * sum(x[i])" if k >= 0 else f"(i == j+{-k}) * sum(x[j])"
+    return Rule(formula(f"diag_(x[{count}]) -> y[{size},{size}]\n  y[i,j] = {body}"), ((count,),), lambda a: np.diag(a, k))
+
+
 @of(np.diag)
 def diag(v: Any, k: int = 0) -> Any:
     x = real(v)
-    if x.ndim != 1:
-        return diagonal(x, k)
-    count = len(x) + abs(k)
-    longer = np.pad(x, (0, abs(k)))
-    return np.where(np.eye(count, k=k, dtype=bool), longer[:, None] if k >= 0 else longer[None, :], 0)
+    return apply(along_diagonal(len(x), int(k)), (x,)) if x.ndim == 1 and x.size else diagonal(x, k) if x.ndim > 1 else np.diag(plain(x), k)
 
 
 @of(np.diagflat)

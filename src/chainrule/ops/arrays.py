@@ -8,7 +8,7 @@ from __future__ import annotations
 
 # sin(x)/x with x = πa; near 0, where the quotient's derivatives are differences of large numbers, by its series.
 _X = "(pi * a)**2"
-SINC = f"where(abs(a) < 0.05, 1 - {_X}/6 * (1 - {_X}/20 * (1 - {_X}/42 * (1 - {_X}/72 * (1 - {_X}/110)))), sin(pi * a) / (pi * a))"
+SINC = f"where(abs(a) < 0.01, 1 - {_X}/6 * (1 - {_X}/20 * (1 - {_X}/42)), sin(pi * a) / (pi * a))"
 
 # y = …, by NumPy's (or SciPy's) name.
 ELEMENTWISE: dict[str, str] = {
