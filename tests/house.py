@@ -45,7 +45,13 @@ IDENTIFIERS = {
     "tanh": {"engines/reference.py", "engines/native/vmath.py"},
     "Softplus": {"engines/native/vmath.py"},
     "Formula": {"calculus/", "language/", "operation/"},  # what a step shows
-    "linear": {"language/index.py", "language/digits.py", "calculus/collapse.py", "engines/native/"},  # an index that is linear in its letters
+    "linear": {
+        "language/index.py",
+        "language/digits.py",
+        "language/windows.py",
+        "calculus/collapse.py",
+        "engines/native/",
+    },  # an index that is linear in its letters
     "flatten": {"engines/native/target.py"},  # llvmlite's name
     "scale": {"engines/native/vmath.py"},  # a power of two
 }

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from chainrule import ChainruleError, Op, ShapeError
+from chainrule.language.index import Poly
+from chainrule.language.lookups import element
 from chainrule.language.ranges import define
 from chainrule.language.show import definition_text
-from chainrule.language.tree import Definition
+from chainrule.language.tree import Definition, Expr, Reduce, rebuild, subs
 from tests.maker import Formula, sizes_of, work
 from tests.plain import evaluate
 from tests.rounding import SLACK, numbers_with_errors
@@ -92,13 +94,25 @@ def agree(
     return known
 
 
+def alike(d: Definition) -> Definition:
+    """The definition with one name for the letter that z[n, t[n]] looks t[n] up with, which its text does not say."""
+
+    def renamed(e: Expr) -> Expr:
+        if isinstance(e, Reduce) and element(e, d.axes):
+            new = {x: Poly.name(f"at{k}") for k, x in enumerate(e.letters)}
+            e = Reduce(e.kind, tuple(map(str, new.values())), e.ranges, subs(e.body, new))
+        return rebuild(e, renamed)
+
+    return d.with_lines(lines=tuple(replace(x, expr=renamed(x.expr)) for x in d.lines))
+
+
 def reads_back(op: Op) -> None:
     text = definition_text(op.definition)
     try:
         again = define(text)
     except ChainruleError as e:
         raise Wrong("round trip", f"{text}\n{e}") from e
-    if again != op.definition:
+    if alike(again) != alike(op.definition):
         raise Wrong("round trip", text)
 
 
@@ -175,13 +189,13 @@ class Judge:
         for name, z in found.items():
             with np.errstate(all="ignore"):
                 got, want = moves.values[name], np.imag(z) / STEP
-                sure = np.isfinite(want) & np.isfinite(got) & (moves.errors[name] < math.inf)
+                sure = np.isfinite(want) & ((moves.errors[name] < math.inf) | np.isnan(got))
                 # Where a complex number went past a NaN of the real ones (the root of -1), nothing follows.
                 sure &= np.isfinite(known.values[name]) & (np.abs(np.real(z) - known.values[name]) <= 1e-9 * np.abs(known.values[name]))
                 bound = (
                     100 * SLACK * 2.0**-53 * moves.errors[name] + 1e-11 * np.abs(want) + 1e-13 * float(np.max(np.abs(want), where=sure, initial=0))
                 )
-                bad = sure & (np.abs(want - got) > bound)
+                bad = sure & ~(np.abs(want - got) <= np.nan_to_num(bound))
             if bad.any():
                 at = tuple(int(k) for k in np.argwhere(bad)[0])
                 raise Wrong("complex step", f"{bad.sum()} of {bad.size} places; {name}{list(at)}: tangent {got[at]!r}, step {want[at]!r}")

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.explain.matrix import matrix_line
-from chainrule.explain.render import in_form
 from chainrule.language.formula import Setter
 from chainrule.language.latex import latex
+from chainrule.language.matrix_form import matrix_line
+from chainrule.language.noted import in_form
 from chainrule.language.plain import plain
 from chainrule.language.tree import Tensor
 from tests.test_latex import katex
@@ -140,15 +140,17 @@ WINDOWS = [
     "f(x[n,H], w[K]) -> y[n,H-K+1]\n y[n,i] = sum[u](w[u]*x[n,i+u])",
     "f(x[n,C,H,W], w[O,C,K,L], b[O]; p=1) -> y[n,O,H+2*p-K+1,W+2*p-L+1]\n y[n,o,i,j] = b[o] + sum[c,u,v](w[o,c,u,v]*x[n,c,i+u-p,j+v-p])",
     "f(x[n,H], w[K]; s=2) -> y[n,(H-K)//s+1]\n y[n,i] = sum[u](w[u]*x[n,s*i+u])",
+    "f(x[n,C,H,W], w[O,C,K,L], b[O]; p=1, d=2) -> y[n,O,H+2*p-d*(K-1),W+2*p-L+1]\n y[n,o,i,j] = b[o] + sum[c,u,v](w[o,c,u,v]*x[n,c,i+d*u-p,j+v-p])",
+    "f(x[n,H], w[K]; d=2) -> y[n,H]\n y[n,i] = sum[u](w[u]*x[n,i-d*u+1])",
 ]  # fmt: skip
 NOTATIONS = [cr.Notation(form="matrix", base=b, convolution=c) for b in (0, 1) for c in ("cross-correlation", "convolution")]
 
 
-def operator(w: np.ndarray, x: np.ndarray, at: tuple[int, ...], sign: int, base: int) -> float:
+def operator(w: np.ndarray, x: np.ndarray, at: tuple[int, ...], sign: int, base: int, steps: tuple[int, ...]) -> float:
     """(w ⋆ x) or (w ∗ x) at a place, as the page on notation says it."""
     total = 0.0
     for u in np.ndindex(w.shape):
-        where = [m + sign * (k + base) - sign * base - base for m, k in zip(at, u, strict=True)]
+        where = [m + sign * step * k - base for m, k, step in zip(at, u, steps, strict=True)]
         if all(0 <= k < size for k, size in zip(where, x.shape, strict=True)):
             total += w[u] * x[tuple(where)]
     return total
@@ -167,29 +169,35 @@ def test_windows_as_operators_have_the_values_of_their_formulas(text: str, notat
     checked = 0
     for line, axes in [(op.definition.lines[-1], op.definition.axes), *((x, d.definition.axes) for x in d.definition.lines)]:
         box = in_form(line, axes, notation, None)
-        found = re.fullmatch(r"(\w+)\[(.*?)\] = (?:(\w)\[o\] \+ )?(?:sum\[(.*?)\]\()?\((.*) ([⋆∗]) (.*)\)\[(.*?)\]\)?", plain(box)) if box else None
-        if found is None:
+        found = (
+            re.fullmatch(r"(\w+)\[(.*?)\] = (?:(\w)\[o\] \+ )?(?:sum\[(.*?)\]\()?\((.*) ([⋆∗])(?:_(\S+))? (.*)\)\[(.*?)\]\)?", plain(box))
+            if box
+            else None
+        )
+        if found is None or "⌊" in found[9] or "*" in found[5] + found[8]:
             continue
-        name, left, bias, over, kernel, sign, data, place = found.groups()
+        name, left, bias, over, kernel, sign, far, data, place = found.groups()
         checked += 1
         assert katex([latex(box)]) == [None]
         letters = left.split(",")
         for at in list(np.ndindex(values[name].shape))[::7]:
             env = {**sizes, **{x: k + notation.base for x, k in zip(letters, at, strict=True)}}
             total = values[bias][env["o"] - notation.base] if bias else 0.0
-            inner = over.split(",") if over else []
+            inner = [x.partition("=")[0].strip() for x in over.split(",")] if over else []
             for more in np.ndindex(*(sizes[x.upper()] for x in inner)):
                 env |= {x: k + notation.base for x, k in zip(inner, more, strict=True)}
                 where = [int(p) for p in eval(f"[{place}]", {}, env)]
+                steps = eval(far or "1", {}, env)
                 total += operator(
                     element(kernel, values, env, notation.base),
                     element(data, values, env, notation.base),
                     tuple(where),
                     1 if sign == "⋆" else -1,
                     notation.base,
+                    steps if isinstance(steps, tuple) else (steps,) * len(where),
                 )
             np.testing.assert_allclose(total, values[name][at], rtol=1e-9, err_msg=plain(box))
-    assert checked >= (3 if "s=2" not in text else 1)
+    assert checked >= (3 if "=2" not in text else 2)
 
 
 def element(text: str, values: dict, env: dict, base: int) -> np.ndarray:

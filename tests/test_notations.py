@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import itertools
+import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,10 +14,16 @@ import pytest
 from click.testing import CliRunner
 
 import chainrule as cr
+from chainrule.calculus.laws import LAWS
+from chainrule.calculus.shifts import SPLITTING
 from chainrule.calculus.steps import ENGLISH, Rule
 from chainrule.cli import main
-from chainrule.explain.words import WORDS
+from chainrule.explain.render import reason
+from chainrule.explain.words import WORDS, phrase
+from chainrule.language.fields import filled, sentence
+from chainrule.language.formula import Setter
 from chainrule.language.functions import Kind
+from chainrule.language.latex import latex_line
 from chainrule.language.notation import ACCEPTED, Notation
 from chainrule.language.shifted import counted_from
 from chainrule.language.tree import Call, Const, Expr, Index, Line, Read, Reduce
@@ -84,6 +91,47 @@ def test_formulas_that_count_from_one_have_the_same_values(text: str) -> None:
     np.testing.assert_array_equal(run(moved, sizes, arrays, 1, line.axes), run(line, sizes, arrays, 0, line.axes))
 
 
+def test_every_law_has_its_name_in_every_language() -> None:
+    for law in (*LAWS, *SPLITTING):
+        names = [phrase(law.name, language) for language in ACCEPTED["language"]]
+        assert names[0] == law.name and len(set(names)) == 4
+    assert phrase("a law of tomorrow", "ru") == "a law of tomorrow"
+
+
+def test_a_reason_speaks_of_formulas_in_the_readers_notation() -> None:
+    d = cr.derive(cr.ops.softmax, "z")
+    said = d.render("markdown", Notation(adjoint="delta", base=1, language="ru"))
+    assert r"подставим выражение для $\delta^{e}$" in said and r"одна дробь: $\frac{a}{b} \cdot 2 \, c = \frac{2 \, a \, c}{b}$" in said
+    assert r"$\delta_{k_{1},k}$ и $\delta_{j,k}$ оставляют в сумме одно слагаемое: $k_{1} = k$ и $j = k$" in said
+    assert "подставим выражение для δe" in d.render("text", Notation(adjoint="delta", language="ru"))
+    assert said.startswith(r"## Вывод: ∂E/∂z для softmax(z\[n,K\])")
+
+
+AGREEING = {
+    "en": ("δ(a, b) leaves one term of the sum: a = b", "δ(a, b) and δ(c, d) leave one term of the sum: a = b and c = d", "x cancels: no output changes with it"),
+    "ru": ("δ(a, b) оставляет в сумме одно слагаемое: a = b", "δ(a, b) и δ(c, d) оставляют в сумме одно слагаемое: a = b и c = d", "x сокращается: выходы от него не зависят"),
+    "fr": ("δ(a, b) ne laisse qu'un terme de la somme : a = b", "δ(a, b) et δ(c, d) ne laissent qu'un terme de la somme : a = b et c = d", "x s'élimine : aucune sortie n'en dépend"),
+    "zh": ("δ(a, b) 使和式只剩一项\uff1aa = b", "δ(a, b) 和 δ(c, d) 使和式只剩一项\uff1aa = b 和 c = d", "x 相消\uff1a输出不随它变化"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("language", AGREEING)
+def test_verbs_agree_with_what_they_speak_of(language: str) -> None:
+    one, several, cancels = AGREEING[language]
+    words = WORDS[language]
+    assert sentence(words[Rule.COLLAPSE], ("δ(a, b)", "a = b"), language) == one
+    assert sentence(words[Rule.COLLAPSE], ("δ(a, b), δ(c, d)", "a = b, c = d"), language) == several
+    assert sentence(words[Rule.CANCELS], ("x",), language) == cancels
+    bare = filled(words[Rule.COLLAPSE], ("δ(a, b), δ(c, d)", "a = b, c = d"), Setter({}, Notation(language=language)))
+    assert "".join(p for p in bare if isinstance(p, str)) == re.sub(r"δ\(\w, \w\)|\w = \w", "", several)
+
+
+def test_places_in_reasons_count_from_where_the_readers_do() -> None:
+    d = cr.derive("f(x[n,H], w[K]; s=2, p=1) -> y[n,(H+2*p-K)//s+1]\n y[n,i] = sum[u](w[u] * x[n,s*i+u-p])", "x")
+    said = [reason(s, Notation(base=1)) for s in d.steps if s.rule is Rule.COLLAPSE]
+    assert said == ["δ(s*i-s+u-p, r) leaves one term of the sum: u = r-s*i+s+p"]
+
+
 def test_every_rule_has_its_words_in_every_language() -> None:
     assert set(WORDS) == set(ACCEPTED["language"])
     for language, words in WORDS.items():
@@ -135,9 +183,52 @@ def test_a_tensor_of_the_formula_is_no_adjoint_whatever_its_name() -> None:
     assert d.latex(Notation(adjoint="partial")) == r"\frac{\partial E}{\partial x_{n}} = \frac{\partial E}{\partial y_{n}} \, \mathrm{dx}_{n}"
 
 
+def test_an_operation_is_shown_in_any_notation() -> None:
+    op = cr.ops.linear_plain
+    assert op.latex(Notation(base=1)) == r"y_{n,o} = \sum_{k=1}^{K} w_{o,k} \, x_{n,k}"
+    assert op.latex(Notation(form="matrix")) == r"\mathbf{Y} = \mathbf{X} \, \mathbf{W}^{\top}"
+    assert "<mo>=</mo><mn>1</mn>" in op.mathml(Notation(base=1)).replace(' lspace="0" rspace="0"', "")
+
+
+def test_elements_that_are_written_out_are_elements_in_every_notation() -> None:
+    d = cr.derive(cr.ops.linear, "w", n=1, K=2, O=1, expand=True)
+    assert d.latex() == "\\mathrm{d}w_{0,0} = \\mathrm{d}y_{0,0} \\, x_{0,0}\n\\mathrm{d}w_{0,1} = \\mathrm{d}y_{0,0} \\, x_{0,1}"
+    assert d.render("text", Notation(adjoint="delta", base=1)).endswith("δw[1,1] = δy[1,1] * x[1,1]\n    δw[1,2] = δy[1,1] * x[1,2]")
+    assert d.steps[-1]._repr_latex_() == "$$ \\mathrm{d}w_{0,1} = \\mathrm{d}y_{0,0} \\, x_{0,1} $$"
+
+
+def test_the_cases_of_a_jacobian_are_shown_in_every_notation() -> None:
+    d = cr.derive(cr.ops.softmax, mode="jacobian")
+    assert (
+        r"J_{n,i,j} = \left\{\substack{y_{n,i} \, \left(1 - y_{n,i}\right) \quad \text{if}\;i = j \\ -y_{n,j} \, y_{n,i} \quad \text{if}\;i \neq j}\right."
+        in d.render("latex")
+    )
+    assert d.render("text", Notation(base=1, language="fr")).endswith("i = j: y[n,i] * (1 - y[n,i])\n    i != j: -y[n,j] * y[n,i]")
+    assert "<mtext>если</mtext>" in d.render("html", Notation(language="ru"))
+
+
 def test_the_command_writes_in_any_notation() -> None:
     said = CliRunner().invoke(main, ["derive", "linear", "w", "--format", "latex", "--notation", "delta", "--base", "1", "--language", "fr"])
-    assert said.exit_code == 0 and r"\delta^{w}_{o,k} = \sum_{n} \delta^{y}_{n,o} \, x_{n,k}" in said.output and "propagation avant" in said.output
+    assert (
+        said.exit_code == 0 and r"\delta^{w}_{o,k} = \sum_{n=1}^{N} \delta^{y}_{n,o} \, x_{n,k}" in said.output and "propagation avant" in said.output
+    )
+
+
+FROM_ONE = {
+    "f(x[n,H], w[K]; s=2, p=1) -> y[n,(H+2*p-K)//s+1]\n y[n,i] = sum[u](w[u] * x[n,s*i+u-p])": r"y_{n,i} = \sum_{u=1}^{K} w_{u} \, x_{n,s\,\left(i-1\right)+u-p}",
+    "f(x[n,H]) -> y[n,H//2]\n y[n,i] = max[u:2](x[n,2*i+u])": r"y_{n,i} = \max_{1 \leq u \leq 2} x_{n,2\,\left(i-1\right)+u}",
+    "f(x[n,A*B], w[A], v[B]) -> y[n,A*B]\n y[n,a*B+b] = x[n,a*B+b] * w[a]": r"y_{n,\left(a-1\right)\,B+b} = x_{n,\left(a-1\right)\,B+b} \, w_{a}",
+    "f(x[n,H]; k=2) -> y[n]\n y[n] = sum[i](x[n,i] * (0 <= i-1 < k))": r"y_{n} = \sum_{i=1}^{H} x_{n,i} \, \left[0 \leq i-2 < k\right]",
+    "f(x[n,H]) -> y[n]\n y[n] = sum[i](x[n,i] * (i < H-1))": r"y_{n} = \sum_{i=1}^{H} x_{n,i} \, \left[i \leq H-1\right]",
+    "f(x[n,H]; a=2.5) -> y[n]\n y[n] = sum[i](x[n,i] * (i < a))": r"y_{n} = \sum_{i=1}^{H} x_{n,i} \, \left[i < a+1\right]",
+    "f(x[n,H]) -> y[n,H]\n y[n,i] = i*x[n,H-1-i]": r"y_{n,i} = \left(i-1\right) \, x_{n,H-i+1}",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", FROM_ONE)
+def test_indices_from_one_are_written_as_people_write_them(text: str) -> None:
+    d = cr.op(text).definition
+    assert latex_line(d.lines[0], d.axes, Notation(base=1)) == FROM_ONE[text]
 
 
 def test_the_page_on_formats_is_true() -> None:

@@ -9,6 +9,7 @@ import pytest
 import chainrule as cr
 from chainrule.language.functions import FUNCTIONS, OPERATORS, REDUCTIONS
 from chainrule.language.latex import latex_line
+from chainrule.language.notation import Notation
 from chainrule.language.ranges import define
 from chainrule.language.show import definition_text
 from tests.cases import CASES, Case
@@ -134,7 +135,7 @@ def group(tokens: list[str], k: int, end: str) -> int:
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c.id)
 def test_every_formula_and_gradient_is_sound_latex(case: Case) -> None:
     for op in (case.op, cr.Op.of(case.op.gradient(case.wrt).definition), cr.Op.of(case.op.tangent(tuple(case.wrt)).definition)):
-        for line in op.latex().split("\\\\\n"):
+        for line in op.latex().splitlines():
             typeset(line.strip())
 
 
@@ -172,7 +173,7 @@ FUNCTION_SIGNS = {
     "sign": r"\operatorname{sign}\left(a_{n,i}\right)", "sin": r"\sin\left(a_{n,i}\right)", "cos": r"\cos\left(a_{n,i}\right)",
     "tan": r"\tan\left(a_{n,i}\right)", "tanh": r"\tanh\left(a_{n,i}\right)", "sigmoid": r"\sigma\left(a_{n,i}\right)",
     "erf": r"\operatorname{erf}\left(a_{n,i}\right)", "maximum": r"\max\left(a_{n,i}, b_{n,i}\right)", "minimum": r"\min\left(a_{n,i}, b_{n,i}\right)",
-    "where": r"\left\{\substack{b_{n,i} \quad \text{if}\;a_{n,i} \neq 0 \\ 0 \quad \text{otherwise}\;}\right.", "delta": r"\delta_{a_{n,i},b_{n,i}}",
+    "where": r"\left\{\substack{b_{n,i} \quad \text{if}\;a_{n,i} \neq 0 \\ 0 \quad \text{otherwise}}\right.", "delta": r"\delta_{a_{n,i},b_{n,i}}",
     "uniform": r"\operatorname{uniform}\left(0, n, i\right)", "floor": r"\left\lfloor a_{n,i} \right\rfloor", "ceil": r"\left\lceil a_{n,i} \right\rceil",
     **{f: rf"\operatorname{{{f}}}\left(a_{{n,i}}\right)" for f in ("round", "log1p", "expm1", "softplus")},
     **{f: rf"\{f}\left(a_{{n,i}}\right)" for f in ("sinh", "cosh")},
@@ -205,3 +206,33 @@ def test_every_word_of_the_language_has_its_own_sign() -> None:
     ):
         d = define(f"f(a[n,D]) -> y[n,D]\n y[n,i] = {right}")
         assert latex_line(d.lines[0], d.axes) == rf"y_{{n,i}} = {tex} \, a_{{n,i}}"
+
+
+LOOKED_UP = {
+    "z[n,t[n]] * w[t[n]]": ("z[n,t[n]] * w[t[n]]", r"z_{n,t_{n}} \, w_{t_{n}}"),
+    "z[n,q[t[n]]]": ("z[n,q[t[n]]]", r"z_{n,q_{t_{n}}}"),
+    "v[t[n],q[0]]": ("v[t[n],q[0]]", r"v_{t_{n},q_{0}}"),
+    "sum[k](where(k == t[n], z[n,k], 0))": ("z[n,t[n]]", r"z_{n,t_{n}}"),
+    "sum[k](where(k == w[0], z[n,k], 0))": ("sum[k](where(k == w[0], z[n,k], 0))", r"z_{n,w_{0}}"),  # w is not declared to hold places
+    "sum[k](where(k == r[n], z[n,k], 0))": ("sum[k](where(k == r[n], z[n,k], 0))", None),  # nor r to lie below K: 0 where it does not
+    "sum[k:2](where(k == b[n], z[n,k], 0))": ("sum[k:2](where(k == b[n], z[n,k], 0))", None),  # not all places of the axis
+    "sum[k](where(k-1 == t[n], z[n,k], 0))": ("sum[k](where(k-1 == t[n], z[n,k], 0))", None),
+    "sum[k](where(k == t[n], z[n,k], 1))": ("sum[k](where(k == t[n], z[n,k], 1))", None),
+    "sum[k](where(k == t[n], v[k,k], 0))": ("sum[k](where(k == t[n], v[k,k], 0))", None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("right", LOOKED_UP)
+def test_elements_at_numbers_of_the_data_are_printed_as_such(right: str) -> None:
+    text, tex = LOOKED_UP[right]
+    op = cr.op(f"f(z[n,K], w[K], v[K,K], t[n]: int < K, q[K]: int < K, r[n]: int, b[n]: int < 2) -> y[n]\n y[n] = {right}")
+    shown = definition_text(op.definition)
+    assert shown.endswith(f"y[n] = {text}") and definition_text(define(shown)) == shown
+    assert tex is None or op.latex() == f"y_{{n}} = {tex}"
+
+
+def test_numbers_of_the_data_count_from_0_in_every_notation() -> None:
+    d = cr.derive("f(z[n,K], t[n]: int) -> y[n]\n y[n] = z[n,t[n]]*z[n,0]", "z")
+    said = d.render("text", Notation(base=1))
+    assert "y[n] = z[n,t[n]+1] * z[n,1]" in said and "(v-1 == t[n])" in said
+    assert "z_{n,t_{n}+1}" in d.render("latex", Notation(base=1))

@@ -11,6 +11,7 @@ import pytest
 import chainrule as cr
 from chainrule import ops
 from chainrule.calculus.steps import ENGLISH, Rule, Step
+from chainrule.language.fields import sentence
 from chainrule.language.show import definition_text
 from chainrule.language.tree import Definition, Line, Tensor, needed
 from tests.cases import CASES, Case
@@ -66,7 +67,7 @@ def test_every_step_of_every_operation_reads_back_and_computes_the_gradient(case
         for step, whole in readable(d):
             again = cr.op(definition_text(whole))
             assert [t.name for t in again.definition.outputs] == [step.line.tensor]
-            assert step.reason == ENGLISH[step.rule].format(*step.about)
+            assert step.reason == sentence(ENGLISH[step.rule], step.about)
             if computed:
                 given = {t.name: np.asarray((arrays | seeds)[t.name]) for t in again.definition.inputs}
                 numbers = {k: v for k, v in case.numbers.items() if k in dict(again.definition.settings)}
@@ -226,7 +227,7 @@ def test_a_network_is_a_chain_through_its_layers() -> None:
 def test_small_sizes_are_written_out() -> None:
     d = cr.derive(ops.linear, "w", n=2, K=2, O=1, expand=True)
     assert d.formula.split("\n") == ["dw_0_0 = dy[0,0] * x[0,0] + dy[1,0] * x[1,0]", "dw_0_1 = dy[0,0] * x[0,1] + dy[1,0] * x[1,1]"]
-    assert [s.formula for s in d.steps[-2:]] == d.formula.split("\n") and d.steps[-1].reason == "what each index is, put in"
+    assert [s.formula for s in d.steps[-2:]] == d.formula.split("\n") and d.steps[-1].rule is Rule.WRITTEN_OUT
     assert len(cr.op(str(d.op))(np.ones((2, 2)), np.ones((1, 2)), np.ones(1), np.ones((2, 1)))) == 2
     conv = cr.derive("c(x[4], w[2]) -> y[3]\n y[i] = sum[u](w[u] * x[i+u])", "x", expand=True)
     assert conv.formula.split("\n")[1] == "dx_1 = dy[0] * w[1] + dy[1] * w[0]"
@@ -347,3 +348,56 @@ def test_targets_of_a_network_are_like_its_outputs_or_their_classes() -> None:
 def test_what_is_a_network_says_the_shape_of_its_input(what: object, given: dict, message: str) -> None:
     with pytest.raises(cr.ArgumentError, match=message):
         cr.derive(what, "w", **given)
+
+
+@pytest.mark.parametrize(
+    ("formula", "rules"),
+    [
+        ("y[i] = x[i] * w[i] * 3", [Rule.FACTOR]),
+        ("y[i] = x[i] * exp(x[i])", [Rule.PRODUCT, Rule.FUNCTION]),
+        ("y[i] = x[i] / (2 * w[i])", [Rule.FACTOR]),
+        ("y[i] = w[i] / x[i]", [Rule.QUOTIENT]),
+        ("y[i] = x[i] / (1 + x[i])", [Rule.QUOTIENT, Rule.SUM]),
+        ("y[i] = prod[k](x[k]) * w[i]", [Rule.FACTOR, Rule.PRODUCT]),
+    ],
+)
+def test_a_rule_has_the_name_of_what_was_done(formula: str, rules: list[Rule]) -> None:
+    d = cr.derive(f"f(x[D], w[D]) -> y[D]\n    {formula}", "x")
+    assert [s.rule for s in d.steps if s.rule in (Rule.FACTOR, Rule.PRODUCT, Rule.QUOTIENT, Rule.FUNCTION, Rule.SUM)] == rules
+
+
+def test_conditions_on_the_way_are_factors() -> None:
+    formulas = [s.formula for s in cr.derive([ops.softmax, ops.cross_entropy_of_classes], "z").steps]
+    assert "de[n,k] = sum[k1](dy[n,k1] * diff(y[n,k1], e[n,k]) * (k1 == t[n]))" in formulas
+    assert not any("where" in f for f in formulas if "diff(where" not in f)
+    hinge = cr.derive("f(x[K]) -> y[K]\n y[k] = where(x[k] < 1, x[k]**2, 0)", "x")
+    assert hinge.steps[-1].formula == hinge.formula and "where(x[k] < 1, " in hinge.steps[0].formula
+
+
+def test_letters_of_one_part_are_no_settings_of_another() -> None:
+    d = cr.derive(["f(x[n,D]; k=2) -> y[n,D]\n y[n,i] = k*x[n,i]", "g(y[n,K]) -> z[n,K]\n z[n,k] = (k+1)*y[n,k]**2"])
+    x = np.array([[1.0, 2, 3]])
+    for op in (d.op, cr.op(str(d.op))):
+        np.testing.assert_allclose(op(x, np.ones((1, 3))), [[8, 32, 72]])
+    for op in (ops.max_pool, ops.avg_pool):
+        both = cr.derive([op, ops.softmax]).of
+        assert cr.op(str(both)).definition == both.definition
+
+
+def test_a_network_with_its_loss_is_derived_as_it_is_trained() -> None:
+    net = cr.nn.Sequential(cr.nn.Linear(3, 2, bias=False), cr.nn.BatchNorm1d(2)).init(0, "float64")
+    rng = np.random.default_rng(0)
+    x, t = rng.normal(size=(5, 3)), rng.normal(size=(5, 2))
+    d = cr.derive(net, "0.weight", input=(3,), loss=cr.nn.MSELoss())
+    given = {"x": x, "t": t, "weight0": net.values["0.weight"], "weight1": net.values["1.weight"], "bias1": net.values["1.bias"]}
+    assert set(d.op.inputs) == given.keys()
+    want = cr.value_and_grad(net, cr.nn.MSELoss())(x, t)[1]["0.weight"]
+    np.testing.assert_allclose(d.op.evaluate(given, {})["dweight0"], want, rtol=1e-10)
+
+
+def test_a_second_derivative_keeps_letters_apart() -> None:
+    text = "f(x[K], w[O,K]) -> y[O]\n c[j] = exp(sum[k](x[k]*w[j,k]))\n y[u] = c[u]"
+    d = cr.derive(text, "x", order=2)
+    rng = np.random.default_rng(0)
+    x, w = rng.normal(size=3), rng.normal(size=(2, 3))
+    np.testing.assert_allclose(d.op(x, w), np.einsum("u,uj,uk->ujk", np.exp(w @ x), w, w), rtol=1e-10)

@@ -52,11 +52,28 @@ def why(model: Path, tensor: str, index: str, depth: int | None, kind: str, out:
 @click.option(
     "--form", type=click.Choice(["index", "matrix"]), default="index", show_default=True, help="matrix: where a formula is a matrix product"
 )
+@click.option(
+    "--cases",
+    type=click.Choice(["stacked", "environment"]),
+    default="stacked",
+    show_default=True,
+    help="a brace in LaTeX: as mathtext reads it, too, or \\begin{cases}",
+)
 @click.option("--convolution", type=click.Choice(["cross-correlation", "convolution"]), default="cross-correlation", show_default=True)
 @click.option("--language", type=click.Choice(["en", "ru", "fr", "zh"]), default="en", show_default=True, help="of the words between the formulas")
 @click.option("-o", "--out", default=None, type=click.Path(path_type=Path), help="a file to write to")
 def derive(
-    what: str, words: tuple[str, ...], kind: str, adjoint: str, base: str, form: str, convolution: str, language: str, out: Path | None, **asked: Any
+    what: str,
+    words: tuple[str, ...],
+    kind: str,
+    adjoint: str,
+    base: str,
+    form: str,
+    cases: str,
+    convolution: str,
+    language: str,
+    out: Path | None,
+    **asked: Any,
 ) -> None:
     """Derive the gradient of WHAT for its inputs WRT [all], step by step.
 
@@ -66,7 +83,7 @@ def derive(
     from .explain import Notation
     from .explain.named import derivation
 
-    said(derivation(what, words, **asked).render(kind, Notation(adjoint, int(base), language, convolution, form)), out)
+    said(derivation(what, words, **asked).render(kind, Notation(adjoint, int(base), language, convolution, form, cases)), out)
 
 
 @click.command()

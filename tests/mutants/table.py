@@ -42,6 +42,7 @@ WHY, WORKSHEET = ("tests/test_why.py",), ("tests/test_worksheet.py",)
 DOCUMENTS = ("tests/test_document_networks.py",)
 CALCULUS, RANDOM = ("tests/test_calculus.py",), ("tests/test_random_formulas.py",)
 LAWS = ("tests/test_laws.py",)
+LEFT_OUT = ("tests/test_left_out.py",)
 
 
 def native(*cases: str, samples: int = 17) -> tuple[str, ...]:
@@ -129,6 +130,9 @@ LANGUAGE_MUTANTS = [
            "(a**b)**c is printed as a**b**c"),
     Mutant("show-chain", "language/show.py", "if a.args[1] == b.args[0]:", "if a.args[0] != b.args[1]:", PRINTING,
            "(a < b) * (c < d) is printed as a chain"),
+    Mutant("show-element-limit", "language/lookups.py", " and size in places.below", "", PRINTING, "z[n,t[n]] is printed where t may lie outside"),
+    Mutant("show-element-range", "language/lookups.py", " or sizes[k] != r", "", PRINTING, "z[n,t[n]] is printed of a sum over fewer places"),
+    Mutant("show-element-base", "language/formula.py", "row(self.box(places[str(p)]), *more)", "row(self.box(places[str(p)]))", PRINTING, "the class of a reader who counts from 1 is one off"),
     Mutant("latex-fraction", "language/formula.py", "return Frac(self.box(a), self.box(b))", "return Frac(self.box(b), self.box(a))", PRINTING, "a fraction upside down"),
     Mutant("latex-minus", "language/formula.py", 'BINDS["neg"] + 1 if negative(a) else BINDS["*"]', "0", PRINTING, "-(a + b) is printed as -a + b"),
     Mutant("latex-index", "language/formula.py", 'Sign("-" if c < 0 else "+", True)', 'Sign("+", True)', PRINTING, "x[D-i] is printed as x[D+i]"),
@@ -190,14 +194,21 @@ CALCULUS_MUTANTS = [
     Mutant("record-around", "calculus/record.py", "e = only(test, holds, e)", "pass", CALCULUS, "what stands behind a decision counts always"),
     Mutant("record-last", "calculus/record.py", "if e != self.last:", "if True:", LAWS, "a step is printed twice"),
     Mutant("partial-place", "calculus/partial.py", 'Call("delta", (number_of(p), number_of(r)))', "ONE", ("tests/test_steps.py",), "every element is the one that is asked for"),
-    Mutant("laws-share", "calculus/laws.py", "number=-product_of(share).number)])", "number=product_of(share).number)])", LAWS, "u/(c+u) as 1 + c/(c+u)"),
-    Mutant("laws-share-number", "calculus/laws.py", "return whole if number == 1 else", "return whole if number else", LAWS, "2u/(c+2u) twice too much"),
-    Mutant("laws-tame", "calculus/laws.py", "not all(_tame(x) for x in walk(total_of(rest)))", "False", LAWS, "inf/inf where both terms are exponentials"),
-    Mutant("laws-strict", "calculus/laws.py", "(constant or not strict)", "True", LAWS, "a factor leaves a sum that may have no term"),
-    Mutant("laws-equal-terms", "calculus/laws.py", "if any(x in used for x in e.letters)", "if all(x in used for x in e.letters)", LAWS, "terms that differ counted as equal"),
-    Mutant("laws-root", "calculus/laws.py", "for _ in range(abs(k) // 2):", "for _ in range(abs(k)):", LAWS, "sqrt(a)**2 as a**2"),
-    Mutant("laws-like", "calculus/laws.py", "number=terms[k].number + p.number)", "number=terms[k].number)", LAWS, "like terms lost"),
-    Mutant("laws-branches", "calculus/laws.py", "(test, sub(a, c), sub(b, d))", "(test, add(a, c), add(b, d))", LAWS, "a choice that is subtracted added"),
+    Mutant("laws-share", "calculus/factors.py", "number=-product_of(share).number)])", "number=product_of(share).number)])", LAWS, "u/(c+u) as 1 + c/(c+u)"),
+    Mutant("laws-share-number", "calculus/factors.py", "return whole if number == 1 else", "return whole if number else", LAWS, "2u/(c+2u) twice too much"),
+    Mutant("laws-tame", "calculus/factors.py", "not all(_tame(x) for x in walk(total_of(rest)))", "False", LAWS, "inf/inf where both terms are exponentials"),
+    Mutant("laws-strict", "calculus/totals.py", "not (strict or (empty and (k < 0 or singular(base))))", "True", LAWS, "a factor leaves a sum that may have no term"),
+    Mutant("laws-empty", "calculus/totals.py", "(strict or (empty and (k < 0 or singular(base))))", "strict", LEFT_OUT, "a factor 1/0 leaves a sum of no terms"),
+    Mutant("laws-no-terms", "calculus/totals.py", "if not some and (", "if False and (", LEFT_OUT, "n * (c / n) as c where n is 0"),
+    Mutant("laws-class-outside", "calculus/totals.py", "scope.within(e).sure(e.body) else None", "scope.sure(rest) else None", LEFT_OUT, "a class read outside counted"),
+    Mutant("laws-common-tests", "calculus/terms.py", "if tested and not", "if False and not", LEFT_OUT, "an infinite factor leaves terms that are left out"),
+    Mutant("laws-above-zero", "calculus/factors.py", "_above_zero(bottom, scope) and ", "", LEFT_OUT, "the logarithm of a negative number read"),
+    Mutant("rewrite-outside", "calculus/rewrite.py", " or scope.outside(found) != scope.outside(new)", "", LEFT_OUT, "a law loses what says that a term is left out"),
+    Mutant("tidy-outside", "calculus/tidy.py", " or not self.scope.inside(line).always_inside(line.expr, name)", "", LEFT_OUT, "a line put in for places outside"),
+    Mutant("laws-equal-terms", "calculus/totals.py", "if any(x in used for x in e.letters)", "if all(x in used for x in e.letters)", LAWS, "terms that differ counted as equal"),
+    Mutant("laws-root", "calculus/factors.py", "for _ in range(abs(k) // 2):", "for _ in range(abs(k)):", LAWS, "sqrt(a)**2 as a**2"),
+    Mutant("laws-like", "calculus/terms.py", "number=terms[k].number + p.number)", "number=terms[k].number)", LAWS, "like terms lost"),
+    Mutant("laws-branches", "calculus/terms.py", "(test, sub(a, c), sub(b, d))", "(test, add(a, c), add(b, d))", LAWS, "a choice that is subtracted added"),
     Mutant("products-test", "calculus/normal.py", "if is_test(b) and exponent > 0:", "if is_test(b):", LAWS, "a test that all terms share stays in each"),
     Mutant("match-capture", "calculus/match.py", "body2 = subs(body2, dict(zip(letters2, names, strict=True)))", "pass", LAWS, "bound letters of two sums taken for different ones"),
     Mutant("tidy-wide", "calculus/tidy.py", "wide = all(len(r.index) >= len(line.letters) for r in at)", "wide = True", LAWS, "one number for a channel computed at each place"),
@@ -666,7 +677,7 @@ EXPLAIN_MUTANTS = [
     Mutant("explain-change", "explain/network.py", "        rows.remove((1, old))\n", "        pass\n", WHY, "what a step adds has the old value in it"),
     Mutant("explain-kept", "explain/network.py", "arrays = {k: a.copy() for k, a in own_arrays", "arrays = {k: a for k, a in own_arrays", WHY, "an explained run sees what is trained later"),
     Mutant("explain-winner", "explain/terms.py", "-1 if e.kind is Kind.MIN else 1, most)", "1, most)", WHY, "the largest wins a minimum"),
-    Mutant("expand-inside", "explain/expand.py", "if all(_inside(r, shapes) for r in direct_reads(body)):", "if True:", WORKSHEET, "products of what lies in the padding"),
+    Mutant("expand-inside", "explain/expand.py", "if all(map(self.inside, direct_reads(body))):", "if True:", WORKSHEET, "products of what lies in the padding"),
     Mutant("expand-mean", "explain/expand.py", "return div(made, Const(math.prod(sizes))) if e.kind is Kind.MEAN else made", "return div(made, Const(len(kept))) if e.kind is Kind.MEAN else made", WORKSHEET, "a mean over what is there"),
     Mutant("dialects-brackets", "explain/dialects.py", "if binds < needed or", "if", WORKSHEET, "sums as factors without brackets"),
     Mutant("dialects-minus", "explain/dialects.py", "            less, a = not less, a.args[0]", "            a = a.args[0]", WORKSHEET, "minus is plus"),

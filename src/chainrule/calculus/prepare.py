@@ -17,6 +17,7 @@ from ..language.tree import (
     children,
     free_names,
     fresh_name,
+    letters_of,
     product,
     product_factors,
     reads,
@@ -42,7 +43,8 @@ def unique_letters(d: Definition) -> Definition:
 
 def distinct(e: Expr, taken: set[str], names: Collection[str]) -> Expr:
     """e with every bound letter one that is not taken, and bound once; `taken` grows. New letters are none of the names."""
-    return rename_bound(e, taken, lambda x: fresh_name(x, taken.union(names)))
+    inside = letters_of(e)  # a new letter must not be caught further in
+    return rename_bound(e, taken, lambda x: fresh_name(x, taken.union(names, inside)))
 
 
 def short_products(d: Definition) -> Definition:

@@ -155,9 +155,16 @@ class _Writer:
         for turn in use.rounds:
             items = tuple(filter(self.matters, turn.items))
             if items != before:
-                out.append(replace(turn, items=items))
+                out.append(replace(turn, items=items, rule=Rule.FACTOR if self.only_factors(turn.rule, before, items) else turn.rule))
             before = items
         return out
+
+    def only_factors(self, rule: Rule, before: Sequence[Item], after: Sequence[Item]) -> bool:
+        """Whether in these products, or above these fraction bars, one factor alone has to do with the tensor."""
+        if rule not in (Rule.PRODUCT, Rule.QUOTIENT) or len(before) != len(after):
+            return False
+        apart = [x.part for x, y in zip(before, after, strict=True) if x is not y]
+        return all(isinstance(e, Call) and (rule is Rule.PRODUCT or not self.reads_it(e.args[1])) for e in apart)
 
     def collapsed(self) -> None:
         """From the places at which a tensor is read to the place that is asked for: plain letters at once, what has to be solved one by one."""
@@ -218,7 +225,10 @@ class _Writer:
         return p.letter is not None and own.get(p.letter) == self.r.target.index[k]
 
     def matters(self, item: Item) -> bool:
-        return any(r.tensor == self.r.tensor for r in reads(item.part))
+        return self.reads_it(item.part)
+
+    def reads_it(self, e: Expr) -> bool:
+        return any(r.tensor == self.r.tensor for r in reads(e))
 
     def whole(self, use: Use, items: Sequence[Item]) -> Expr:
         """The sum of all items of a line."""
@@ -276,7 +286,7 @@ def rule_of(e: Expr) -> tuple[Rule, tuple[str, ...]]:
     """The rule that takes the derivative of e apart, and what it is about."""
     if isinstance(e, Reduce):
         kind = {"mean": Rule.MEAN, "prod": Rule.PRODUCT, "max": Rule.WON, "min": Rule.WON}.get(e.kind.value, Rule.SUM)
-        return kind, ()
+        return kind, ("prod",) if kind is Rule.PRODUCT else ()  # a product over letters is not taken apart with one of factors
     assert isinstance(e, Call)
     simple = {"+": Rule.SUM, "-": Rule.SUM, "neg": Rule.SUM, "*": Rule.PRODUCT, "/": Rule.QUOTIENT, "**": Rule.POWER}
     if e.fn in simple:

@@ -107,6 +107,7 @@ class _Reverse(Parts):
                 own = Contribution(line.letters, line.ranges, line.index, Read(seeds[line.tensor], line.index))
                 if pending.contributions:
                     pending.contributions.insert(0, own)
+                    pending.zero = set()  # the seed comes whatever the conditions of others are
                     pending.uses.insert(0, Use(None, Item(own.body, line.read, Around(own.spans))))
                     backward.append(self.finish(line.tensor, records))
                 else:

@@ -41,9 +41,12 @@ class Rewriting:
             return e
         inner = scope.within(e) if isinstance(e, Reduce) else scope
         new = remade(e, tuple(self.applied(a, number, rule, inner) for a in children(e)))
+        if new is not e and scope.outside(new) != scope.outside(e):  # a part that became 0 said which terms there are
+            self.settled[key] = e
+            return e
         as_written = signature(new) in scope.written and rule.changes  # the forward formula's own words stay
         found = rule.there(new, scope) if rule.fits(new) and not as_written else None
-        if found is None or found == new:
+        if found is None or found == new or scope.outside(found) != scope.outside(new):  # what may lie outside says which terms there are
             self.settled[number, id(new)] = new  # kept alive by the table
             return new
         return found

@@ -6,10 +6,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..language.brackets import is_test
-from ..language.digits import Facts, equal, fits
+from ..language.digits import Facts, equal, fits, ratio
 from ..language.functions import FUNCTIONS
 from ..language.index import Poly
-from ..language.tree import Call, Definition, Expr, Index, Line, Read, Reduce, direct_reads, reads, subs, walk
+from ..language.tree import Call, Definition, Expr, Index, Line, Read, Reduce, children, direct_reads, reads, subs, walk
 from .match import match, signature
 from .normal import Product, expr_of, product_of
 from .prepare import distinct
@@ -35,7 +35,7 @@ class Held:
 class Scope:
     """axes, facts: of the definition. lines: those that come before, by tensor. held: those of them that are worth reading. letters: those
     around this place with their ranges. looked: (tensor, size) of whole numbers that are
-    known to be below a size: something is looked up at them. floats: settings that are no whole numbers. written: what the lines say, by signature."""
+    known to be below a size: something is looked up at them. settings: all that may be 0, floats: those that are no whole numbers. inputs: of the definition. written: what the lines say, by signature."""
 
     axes: Mapping[str, tuple[Poly, ...]]
     facts: Facts = ()
@@ -44,6 +44,8 @@ class Scope:
     letters: Mapping[str, Poly] = field(default_factory=dict)
     looked: frozenset[tuple[str, Poly]] = frozenset()
     floats: Collection[str] = ()
+    settings: Collection[str] = ()
+    inputs: Collection[str] = ()
     written: frozenset[int] = frozenset()
 
     @classmethod
@@ -52,7 +54,18 @@ class Scope:
         held = [h for h in (Held.of(x) for x in lines if _costly(x.expr)) if not any(is_test(b) for b, _ in h.product.powers)]  # those stay factors
         written = frozenset(signature(e) for x in lines for e in walk(x.expr) if isinstance(e, Call))
         looked = frozenset((t.name, s) for t in d.inputs for s in t.whole or ())
-        return cls(dict(d.axes), d.facts, {x.tensor: x for x in lines}, tuple(held), {}, looked, d.floats, written)
+        return cls(
+            dict(d.axes),
+            d.facts,
+            {x.tensor: x for x in lines},
+            tuple(held),
+            {},
+            looked,
+            d.floats,
+            [k for k, _ in d.settings],
+            [t.name for t in d.inputs],
+            written,
+        )
 
     def inside(self, line: Line) -> Scope:
         return replace(self, letters=dict(zip(line.letters, line.ranges, strict=True)))
@@ -62,11 +75,39 @@ class Scope:
 
     def sure(self, e: Expr) -> bool:
         """Whether nothing that e reads directly can lie outside its axis."""
-        return all(
-            fits(p, s, self.letters, self.facts) or _number_inside(p, s)
+        return not self.outside(e)
+
+    def outside(self, e: Expr) -> frozenset[tuple[Poly, Poly]]:
+        """(place, axis) of what e reads directly and may lie outside: where it does, the term that e stands in is left out."""
+        return frozenset(
+            (p, s)
             for r in direct_reads(e)
             for p, s in zip(r.index, self.axes[r.tensor], strict=True)
+            if not (fits(p, s, self.letters, self.facts) or _number_inside(p, s))
         )
+
+    def always_inside(self, e: Expr, tensor: str) -> bool:
+        """Whether nothing of a tensor that e reads, in sums too, can lie outside."""
+        if isinstance(e, Read):
+            return e.tensor != tensor or self.sure(e)
+        inner = self.within(e) if isinstance(e, Reduce) else self
+        return all(inner.always_inside(a, tensor) for a in children(e))
+
+    def some(self, size: Poly) -> bool:
+        """Whether a size surely is above 0: those that are named are, what letters around count in, and what one of those is tiled by."""
+        if any(equal(size, r, self.facts) for r in self.letters.values()):
+            return True
+        if any(_positive(axis, self.settings, self.letters) and ratio(product, size) is not None for product, axis in self.facts):
+            return True
+        return _positive(size, self.settings, self.letters)
+
+    def finite(self, base: Expr, power: int) -> bool:
+        """Whether a factor that says nothing of data is a number, whatever the letters are."""
+        return isinstance(base, Index) and (power > 0 or _positive(base.expr, (), self.letters) or self.some(base.expr))
+
+    def given(self, base: Expr, power: int) -> bool:
+        """Whether a factor is a number that the user gave."""
+        return power > 0 and isinstance(base, Read) and base.tensor in self.inputs
 
     def meets(self, p: Poly, size: Poly) -> bool:
         """Whether a place is one of so many."""
@@ -75,7 +116,7 @@ class Scope:
     def value(self, r: Read) -> Expr | None:
         """What the line of a tensor says for one of its elements."""
         line = self.lines.get(r.tensor)
-        if line is None or line.target is not None:
+        if line is None or line.target is not None or not self._covers(line, dict(zip(line.letters, r.index, strict=True))):
             return None
         around = set(self.letters) | set(line.letters) | set().union(*(p.names for p in r.index))
         value = distinct(line.expr, around, self.axes)  # no sum in it binds a letter that stands in the place
@@ -126,6 +167,8 @@ class Scope:
                 return None
         if found is None or not self._covers(held.line, found):
             return None
+        if not held.product.number or not held.product.powers:
+            return None
         number = p.number / held.product.number
         if held.product.number not in (1, -1) and number.denominator > p.number.denominator:
             return None
@@ -174,6 +217,12 @@ def _costly(e: Expr) -> bool:
         isinstance(x, Call) and ((x.fn in FUNCTIONS and x.fn not in ("where", "delta")) or (x.fn == "/" and next(reads(x.args[1]), None) is not None))
         for x in walk(e)
     )
+
+
+def _positive(size: Poly, *but: Collection[str]) -> bool:
+    """Whether a size is a sum of products of names, none of these."""
+    names = [a for m in size.terms for a in m]
+    return bool(size.terms) and all(c > 0 for c in size.terms.values()) and all(isinstance(a, str) and not any(a in b for b in but) for a in names)
 
 
 def _number_inside(p: Poly, size: Poly) -> bool:

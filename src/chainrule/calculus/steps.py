@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from ..language.display import Displayed, Item, Move
+from ..language.fields import filled, sentence
 from ..language.formula import Setter
 from ..language.index import Poly
 from ..language.lazy import cached_property
@@ -23,6 +24,7 @@ class Rule(StrEnum):
     SUBSTITUTE = "substitute"  # what a name stands for is put in; about: the name
     SUM = "sum"  # of terms, or over letters
     MEAN = "mean"
+    FACTOR = "factor"  # what does not change stands in front, or below the bar
     PRODUCT = "product"  # of factors, or over letters
     QUOTIENT = "quotient"
     POWER = "power"
@@ -37,7 +39,7 @@ class Rule(StrEnum):
     PARTS = "parts"  # a long formula, each of its parts by the same laws
     CANCELS = "cancels"  # a tensor on which no output depends; about: its name
     NAME = "name"  # a value that is read several times, or that has a name of its own; about: its name
-    SAVED = "saved"  # a value that the forward pass has; about: its name
+    WRITTEN_OUT = "written out"  # an element for itself, its sums term by term; about: the tensor, a place on each axis
     GATHER = "gather"  # the contributions of several uses add up
     NOTHING = "nothing"  # nothing depends on it
 
@@ -46,24 +48,25 @@ ENGLISH: Mapping[Rule, str] = {
     Rule.GIVEN: "the forward formula",
     Rule.LOSS: "∂E/∂E = 1",
     Rule.CHAIN: "chain rule, through every {0}",
-    Rule.SUBSTITUTE: "what {0} is, put in",
+    Rule.SUBSTITUTE: "what {0} {is|are}, put in",
     Rule.SUM: "the derivative of a sum is the sum of the derivatives",
     Rule.MEAN: "the derivative of a mean is the mean of the derivatives",
+    Rule.FACTOR: "constant factors stay: (c * f)' = c * f'",
     Rule.PRODUCT: "product rule",
     Rule.QUOTIENT: "quotient rule",
     Rule.POWER: "power rule",
     Rule.FUNCTION: "chain rule: {0}'(a) = {1}",
     Rule.CHOICE: "the derivative of the branch that is taken",
     Rule.WINNER: "{0} says which term is the largest, the first of equal ones",
-    Rule.WON: "only the term that {0} names changes with x",
+    Rule.WON: "only the term that {0} names counts",
     Rule.PLACE: "∂x[k]/∂x[r] = δ(k, r)",
-    Rule.COLLAPSE: "{0} leaves one term of the sum: {1}",
+    Rule.COLLAPSE: "{0} {leaves|leave} one term of the sum: {1}",
     Rule.BOUNDS: "bounds that hold anyway are left out",
     Rule.SIMPLIFY: "{0}: {1} = {2}",
     Rule.PARTS: "each part simplified",
-    Rule.CANCELS: "{0} cancels: no output changes with it",
+    Rule.CANCELS: "{0} {cancels|cancel}: no output changes with {it|them}",
     Rule.NAME: "{0} stands for this",
-    Rule.SAVED: "{0} is known from the forward pass",
+    Rule.WRITTEN_OUT: "each element for itself, its sums written out",
     Rule.GATHER: "what comes from all uses adds up",
     Rule.NOTHING: "nothing depends on it",
 }
@@ -82,6 +85,14 @@ class Step(Displayed):
     def line(self) -> Line:
         return self.make()
 
+    @property
+    def placed(self) -> Line:
+        """The line as one reads it: one that was written out for an element is that of dw[0,1], not of dw_0_1."""
+        if self.rule is not Rule.WRITTEN_OUT:
+            return self.line
+        tensor, *place = self.about
+        return replace(self.line, tensor=tensor, target=tuple(Poly.of(int(k)) for k in place))
+
     @cached_property
     def formula(self) -> str:
         """The line as text of the language."""
@@ -89,10 +100,11 @@ class Step(Displayed):
 
     @property
     def reason(self) -> str:
-        return ENGLISH[self.rule].format(*self.about)
+        return sentence(ENGLISH[self.rule], self.about)
 
     def __str__(self) -> str:
         return f"{self.formula}\n        ({self.reason})"
 
     def _items(self) -> Iterator[Item]:
-        yield Move(Setter(self.axes).line(self.line), self.reason)
+        setter = Setter(self.axes)
+        yield Move(setter.line(self.placed), filled(ENGLISH[self.rule], self.about, setter))

@@ -132,7 +132,7 @@ class _Tidy:
         while name := next((r.tensor for r in reads(line.expr) if r.tensor not in seen), None):
             seen.add(name)
             source = next((x for x in self.lines if x.tensor == name and x.target is None), None)
-            if source is None or (name in self.outputs and source.expr != ZERO):
+            if source is None or (name in self.outputs and source.expr != ZERO) or not self.scope.inside(line).always_inside(line.expr, name):
                 continue
             short_enough = size(line.expr) + size(source.expr) <= LARGEST // 2
             if not short_enough and not isinstance(source.expr, (Read, Const)):

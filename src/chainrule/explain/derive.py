@@ -10,11 +10,12 @@ from ..calculus.reverse import Gradient, reverse
 from ..calculus.steps import Rule, Step
 from ..calculus.tidy import Moves, rewriting, tidied
 from ..errors import ArgumentError
+from ..language.branches import with_brackets
 from ..language.display import Displayed, Item
 from ..language.latex import latex
 from ..language.mathml import document
 from ..language.notation import USUAL, Notation
-from ..language.show import header_text, line_text
+from ..language.show import expression, header_text, line_text
 from ..language.tree import ONE, Call, Const, Definition, Expr, Line, Read, mul, needed, neg, rebuild
 from ..nn.module import Module
 from ..operation.derivative import named, with_numbers
@@ -22,7 +23,7 @@ from ..operation.op import Op
 from .jacobian import Cases, cases, jacobian
 from .naming import with_shares
 from .put_together import Shapes, chain, network
-from .render import adjoints, box, items, rendered
+from .render import boxes, items, rendered
 from .written_out import written_out
 
 LOSS = "E"  # a scalar output of this name is what is made small: dE/dE = 1
@@ -33,7 +34,7 @@ class Derivation(Displayed):
     """How a derivative comes about.
 
     of: the operation. wrt: by which inputs. steps: the moves, each a formula of the language and the rule that led to it. op: the whole derived
-    operation. results: its lines that were asked for; cases: of a Jacobian, what it is where indices are equal and where they are not.
+    operation. results: its lines that were asked for; branches: of a Jacobian, what it is where indices are equal and where they are not.
     """
 
     of: Op
@@ -42,7 +43,7 @@ class Derivation(Displayed):
     op: Op
     results: tuple[Line, ...]
     title: str
-    cases: Mapping[str, str]
+    branches: Mapping[str, Expr]
 
     @property
     def definition(self) -> Definition:
@@ -53,13 +54,18 @@ class Derivation(Displayed):
         """What was asked for, a line each; lines that it reads (saved decisions, intermediates) are in `op`."""
         return "\n".join(line_text(line, self.definition.axes) for line in self.results)
 
+    @property
+    def cases(self) -> dict[str, str]:
+        """The branches of a Jacobian as text, "i = j" and "i != j"."""
+        return {case: expression(e, self.definition.axes) for case, e in self.branches.items()}
+
     def latex(self, notation: Notation = USUAL) -> str:
-        """The same in LaTeX."""
-        return " \\\\\n".join(latex(box(line, self.definition.axes, notation, adjoints(self))) for line in self.results)
+        """The same in LaTeX, a line each."""
+        return "\n".join(map(latex, boxes(self, self.results, notation)))
 
     def mathml(self, notation: Notation = USUAL) -> str:
         """The same in MathML."""
-        return "\n".join(document(box(line, self.definition.axes, notation, adjoints(self))) for line in self.results)
+        return "\n".join(map(document, boxes(self, self.results, notation)))
 
     def render(self, format: str = "text", notation: Notation = USUAL) -> str:
         """The whole derivation with its reasons, as "text", "latex" or "markdown" (parts of documents) or "html" (a page), in the reader's notation."""
@@ -137,6 +143,7 @@ def derive(
         first = made if mode != "reverse" or _is_loss(op.definition) else _jacobian(op, names)
         made = _forward(first.op, names) if mode == "forward" else _jacobian(first.op, names)
         made = replace(made, steps=tuple(_distinct([*first.steps, *made.steps])), title=f"second derivative: {first.title}", of=op)
+    made = replace(made, steps=tuple(_distinct(_with_brackets(made.steps))))
     made = replace(made, wrt=wrt if isinstance(wrt, str) else tuple(public_name(public, n) for n in names))
     return _written_out(made) if expand else made
 
@@ -253,7 +260,18 @@ def _loss_step(seed: str, steps: Sequence[Step]) -> Step:
     return Step(Rule.LOSS, lambda: Line(seed, (), (), ONE), {**(steps[0].axes if steps else {}), seed: ()})
 
 
-def _distinct(steps: Sequence[Step]) -> list[Step]:
+def _with_brackets(steps: Sequence[Step]) -> Iterator[Step]:
+    """The steps with brackets for conditions on the way; what a tensor is in the end stays as it is computed."""
+    last = {s.line.tensor: k for k, s in enumerate(steps)}
+    for k, s in enumerate(steps):
+        yield s if s.rule is Rule.GIVEN or last[s.line.tensor] == k else replace(s, make=partial(_bracketed, s))
+
+
+def _bracketed(s: Step) -> Line:
+    return replace(s.line, expr=with_brackets(s.line.expr, s.axes))
+
+
+def _distinct(steps: Iterable[Step]) -> list[Step]:
     """The steps without those whose formula was there before."""
     seen: set[str] = set()
     out = []
@@ -298,8 +316,9 @@ def _reverse_plain(op: Op, names: tuple[str, ...]) -> Gradient:
 
 def _written_out(made: Derivation) -> Derivation:
     d, lines = written_out(made.definition, [x.tensor for x in made.results])
-    steps = [Step(Rule.SUBSTITUTE, partial(_itself, x), d.axes, ("each index",)) for x in lines]
-    return replace(made, op=made.of.derived(d), results=tuple(lines), steps=tuple(_distinct([*made.steps, *steps])))
+    axes = {**made.definition.axes, **d.axes}
+    steps = [Step(Rule.WRITTEN_OUT, partial(_itself, x), axes, element) for x, element in lines]
+    return replace(made, op=made.of.derived(d), results=tuple(x for x, _ in lines), steps=tuple(_distinct([*made.steps, *steps])))
 
 
 def _itself(line: Line) -> Line:

@@ -15,7 +15,6 @@ from ..calculus.scope import Scope
 from ..calculus.steps import Rule, Step
 from ..calculus.tidy import neat
 from ..language.index import Poly
-from ..language.show import expression
 from ..language.tree import (
     ONE,
     ZERO,
@@ -36,7 +35,7 @@ from ..language.tree import (
     walk,
 )
 
-Cases = dict[str, str]
+Cases = dict[str, Expr]
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,9 @@ def jacobian(d: Definition, g: Gradient, wrt: str) -> Jacobian:
     scope = Scope.of(g.definition, forward).inside(line)
     done = Line(name, letters, spans, neat(rewritten(put, LAWS, scope), fixed | set(letters), d.floats))
     axes = {**g.definition.axes, name: spans}
-    steps = [Step(Rule.PLACE, lambda: line, axes), Step(Rule.COLLAPSE, lambda: done, axes, (_deltas(put), "its one place"))]
+    deltas = _deltas(put, _bound(line))
+    said = (Rule.COLLAPSE, (", ".join(deltas), ", ".join(deltas.values()))) if deltas else (Rule.PARTS, ())
+    steps = [Step(Rule.PLACE, lambda: line, axes), Step(said[0], lambda: done, axes, said[1])]
     inputs = tuple(t for t in g.definition.inputs if t.name != seed)
     definition = Definition(f"{d.name}_jacobian", inputs, d.settings, (Tensor(name, spans),), needed((*forward, done), {name}), d.sample_size)
     return Jacobian(done, definition, steps)
@@ -120,9 +121,22 @@ def _put(e: Expr, seed: str, place: tuple[str, ...], sampled: bool) -> Expr:
     return remade(e, tuple(_put(a, seed, place, sampled) for a in children(e)))
 
 
-def _deltas(e: Expr) -> str:
-    found = dict.fromkeys(f"δ({expression(x.args[0], {})}, {expression(x.args[1], {})})" for x in walk(e) if isinstance(x, Call) and x.fn == "delta")
-    return ", ".join(found) or "1"
+def _deltas(e: Expr, bound: set[str]) -> dict[str, str]:
+    """The deltas that leave one term of a sum, and what the letter of the sum is then."""
+    found: dict[str, str] = {}
+    for x in walk(e):
+        if isinstance(x, Call) and x.fn == "delta":
+            place, p = (a.expr if isinstance(a, Index) else Poly.of(0) for a in x.args)
+            for letter in sorted(bound & p.names):
+                step = p.linear_in(letter)
+                if step is not None and step[0].terms:
+                    found.setdefault(f"δ({place}, {p})", f"{letter} = {_solved(place, *step)}")
+    return found
+
+
+def _solved(place: Poly, factor: Poly, rest: Poly) -> Poly:
+    """u where place = factor*u + rest."""
+    return (place - rest) * int(factor.constant) if factor.constant in (1, -1) else (place - rest) // factor
 
 
 def cases(line: Line, d: Definition) -> Cases:
@@ -136,9 +150,7 @@ def cases(line: Line, d: Definition) -> Cases:
     for equal in (True, False):
         e = _decided(line.expr, tests[0], equal)
         e = subs(e, {b: Poly.name(a)}) if equal else e
-        found[f"{a} = {b}" if equal else f"{a} != {b}"] = expression(
-            neat(rewritten(e, LAWS, scope), set(d.axes) | set(line.letters), d.floats), d.axes
-        )
+        found[f"{a} = {b}" if equal else f"{a} != {b}"] = neat(rewritten(e, LAWS, scope), set(d.axes) | set(line.letters), d.floats)
     return found
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from ..calculus.match import match
 from ..calculus.normal import Product, expr_of, is_product, product_of
 from ..calculus.steps import Rule, Step
 from ..language.functions import Kind
-from ..language.index import Poly
 from ..language.tree import Call, Definition, Expr, Line, Read, Reduce, free_names, fresh_name, rebuild, walk
 
+KNOWN = ("a known value", "exp(a[k]) / sum[j](exp(a[j]))")
 NAMES = ("y", "p", "s")
 
 
@@ -27,13 +29,16 @@ def with_shares(d: Definition, forward: int) -> tuple[Definition, list[Step]]:
             lines.append(new)
             line = Line(line.tensor, line.letters, line.ranges, _named(line.expr, share, new.read))
             axes = {**d.axes, name: new.ranges}
-            steps += [_step(new, axes, name), _step(line, axes, name)]
+            steps += [
+                Step(Rule.NAME, partial(_itself, new), axes, (name,)),
+                Step(Rule.SIMPLIFY, partial(_itself, line), axes, (*KNOWN, f"{name}[k]")),
+            ]
         lines.append(line)
     return d.with_lines(lines=tuple(lines)), steps
 
 
-def _step(line: Line, axes: dict[str, tuple[Poly, ...]], name: str) -> Step:
-    return Step(Rule.NAME, lambda: line, axes, (name,))
+def _itself(line: Line) -> Line:
+    return line
 
 
 def _around(d: Definition, line: Line) -> set[str]:

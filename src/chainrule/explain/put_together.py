@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from ..errors import ArgumentError, ShapeError
 from ..language.index import Poly
-from ..language.tree import Definition, Line, Tensor, fresh_name, rename_tensors, subs
+from ..language.tree import Definition, Line, Tensor, fresh_name, letters_of, reads, rename_bound, rename_tensors, subs
+from ..nn import inference
 from ..nn.losses import as_loss
 from ..nn.module import Module
 from ..operation.derivative import named
@@ -49,10 +50,23 @@ def _after(a: Definition, b: Definition) -> Definition:
     mine = {s: Poly.name(swap[s]) for s, _ in b.settings if s in swap}
     letters = {p.letter for t in b.inputs for p in t.axes if p.letter} - sizes.keys()
     mine |= {x: Poly.name(fresh_name(x, taken)) for x in letters if x in taken} | sizes
-    b = renamed(b, swap, mine)
+    b = renamed(_apart(b, {x for p in mine.values() for x in p.names} | {s for s, _ in a.settings}), swap, mine)
     inputs = a.inputs + b.inputs[len(a.outputs) :]
     settings = a.settings + tuple((swap.get(s, s), v) for s, v in b.settings)
     return Definition(f"{a.name}_{b.name}", inputs, settings, b.outputs, a.lines + b.lines, a.sample_size)
+
+
+def _apart(d: Definition, names: Collection[str]) -> Definition:
+    """A definition none of whose letters has one of these names, which come to mean something else in it."""
+
+    def line(x: Line) -> Line:
+        avoid = set(names) | d.names
+        swap = {a: Poly.name(fresh_name(a, avoid)) if a in names else Poly.name(a) for a in x.letters}
+        expr = subs(rename_bound(x.expr, set(names), lambda a: fresh_name(a, avoid)), swap)
+        target = None if x.target is None else tuple(p.subs(swap) for p in x.target)
+        return Line(x.tensor, tuple(map(str, swap.values())), x.ranges, expr, target)
+
+    return d.with_lines(lines=tuple(map(line, d.lines)))
 
 
 def renamed(d: Definition, tensors: Mapping[str, str], sizes: Mapping[str, Poly] | None = None) -> Definition:
@@ -86,13 +100,18 @@ def network(net: Module, shapes: Shapes, loss: object = None, targets: Shapes | 
     last: Exception | None = None
     for guess in [targets] if targets is not None else _targets(outputs):
         try:
-            program = whole.program(*((samples, *s) for s in shapes), *((samples, *s) for s in guess))
+            program = inference.program(whole, [(samples, *s) for s in (*shapes, *guess)], training=True)
             break
         except (ShapeError, ArgumentError) as e:
             last = last or e
     else:
         raise last or ArgumentError(f"loss={loss!r:.60}: no targets fit; accepted: targets=[(…), …], their shapes without samples")
-    return _readable(program.definition, program.names, len(shapes))
+    d, public = program.definition, dict(program.names)
+    given = {public[k] for k in public if k.startswith("input")}
+    read = {r.tensor for line in d.lines for r in reads(line.expr)}
+    unread = {t.name for t in d.inputs} - read - given  # what training only renews
+    d = d.with_lines(inputs=tuple(t for t in d.inputs if t.name not in unread))
+    return _readable(d, {k: v for k, v in public.items() if v not in unread}, len(shapes))
 
 
 def _targets(outputs: Sequence[Tensor]) -> list[Shapes]:
@@ -118,7 +137,7 @@ class _WithLoss(Module):
 
 def _readable(d: Definition, public: Mapping[str, str], inputs: int) -> tuple[Op, dict[str, str]]:
     """A network with its loss under the names of papers: x and t, weight0 and y0 of layer 0, E."""
-    taken: set[str] = set()
+    taken = {x for line in d.lines for x in (*line.letters, *letters_of(line.expr))}
     swap: dict[str, str] = {}
     names: dict[str, str] = {}
     for name, tensor in public.items():
@@ -133,4 +152,4 @@ def _readable(d: Definition, public: Mapping[str, str], inputs: int) -> tuple[Op
         swap[tensor] = fresh_name(plain if plain.isidentifier() else tensor, taken)
         taken.add(swap[tensor])
         names[known] = swap[tensor]
-    return Op.of(renamed(d, swap)), names
+    return Op.of(renamed(d, swap).with_lines(name="network")), names

@@ -3,56 +3,39 @@
 from __future__ import annotations
 
 import itertools
-import operator
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection
+from functools import reduce
 from math import prod
 
 from ..errors import ArgumentError
-from ..language.functions import COMPARISONS, Kind
+from ..language.functions import Kind
 from ..language.index import Poly
-from ..language.tree import (
-    ONE,
-    ZERO,
-    Call,
-    Const,
-    Definition,
-    Expr,
-    Index,
-    Line,
-    Reduce,
-    Tensor,
-    add,
-    direct_reads,
-    div,
-    mul,
-    needed,
-    neg,
-    sub,
-    subs,
-)
+from ..language.tree import Call, Definition, Expr, Line, Reduce, Tensor, add, needed, rebuild, subs, walk
+from .expand import Shapes, expanded
 
 MOST = 400  # elements and terms of what is written out
 
-MAKERS: dict[str, Callable[..., Expr]] = {"+": add, "-": sub, "*": mul, "/": div, "neg": neg}
-TESTS: dict[str, Callable[[int, int], bool]] = {
-    "==": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "delta": operator.eq,
-}  # fmt: skip
+SUMS = (Kind.SUM, Kind.MEAN)
 
 
-def written_out(d: Definition, tensors: Collection[str]) -> tuple[Definition, list[Line]]:
-    """The definition with a line for each element of some tensors, and these lines: dw_0_1 is dw[0,1]."""
+Element = tuple[str, ...]  # a tensor, and a place on each of its axes
+
+
+def written_out(d: Definition, tensors: Collection[str]) -> tuple[Definition, list[tuple[Line, Element]]]:
+    """The definition with a line for each element of some tensors, and these lines with what they are: dw_0_1 is dw[0,1]."""
     lines: list[Line] = []
-    made: list[Line] = []
+    made: list[tuple[Line, Element]] = []
+    shapes: Shapes = {k: tuple(None if p.constant is None else int(p.constant) for p in axes) for k, axes in d.axes.items()}
     for line in d.lines:
         if line.tensor not in tensors:
             lines.append(line)
             continue
         for at in _places(line.tensor, line.ranges):
             values = {x: Poly.of(k) for x, k in zip(line.letters, at, strict=True)}
-            name = "_".join([line.tensor, *(str(p.subs(values)) for p in line.index)])
-            made.append(Line(name, (), (), _out(subs(line.expr, values), d.axes)))
-        lines += made
-    outputs = tuple(Tensor(x.tensor, ()) for x in made)
+            element = (line.tensor, *(str(p.subs(values)) for p in line.index))
+            made.append((Line("_".join(element), (), (), _out(subs(line.expr, values), shapes)), element))
+        lines += [x for x, _ in made]
+    outputs = tuple(Tensor(x.tensor, ()) for x, _ in made)
     kept = needed(tuple(lines), {t.name for t in outputs})
     return d.with_lines(lines=kept, outputs=outputs, name=f"{d.name}_written_out"), made
 
@@ -67,37 +50,16 @@ def _places(what: str, ranges: tuple[Poly, ...]) -> list[tuple[int, ...]]:
     return list(itertools.product(*(range(int(s or 0)) for s in sizes)))
 
 
-def _out(e: Expr, axes: Mapping[str, tuple[Poly, ...]]) -> Expr:
-    """e with its sums written out, and tests of numbers decided."""
-    if isinstance(e, Reduce) and e.kind in (Kind.SUM, Kind.MEAN):
-        places = _places("a sum", e.ranges)
-        total: Expr = ZERO
-        for at in places:
-            body = subs(e.body, {x: Poly.of(k) for x, k in zip(e.letters, at, strict=True)})
-            if _inside(body, axes):
-                total = add(total, _out(body, axes))
-        return div(total, Const(len(places))) if e.kind is Kind.MEAN else total
-    if isinstance(e, Reduce):
-        return e
-    if not isinstance(e, Call):
-        return e
-    args = tuple(_out(a, axes) for a in e.args)
-    if e.fn in COMPARISONS:
-        a, b = map(_number, args)
-        if a is not None and b is not None:
-            return ONE if TESTS[e.fn](a, b) else ZERO
-    if e.fn == "where" and args[0] in (ONE, ZERO):
-        return args[1] if args[0] == ONE else args[2]
-    return MAKERS[e.fn](*args) if e.fn in MAKERS else Call(e.fn, args)
+def _out(e: Expr, shapes: Shapes) -> Expr:
+    """e with its sums written out, as a formula of the language."""
+    for x in walk(e):
+        if isinstance(x, Reduce) and x.kind in SUMS:
+            _places("a sum", x.ranges)
+    return _in_pairs(expanded(e, shapes, {}, kinds=SUMS))
 
 
-def _number(e: Expr) -> int | None:
-    if isinstance(e, Const) and isinstance(e.value, int):
-        return e.value
-    return int(e.expr.constant) if isinstance(e, Index) and e.expr.constant is not None else None
-
-
-def _inside(e: Expr, axes: Mapping[str, tuple[Poly, ...]]) -> bool:
-    """Whether all that a term reads is inside: else it is dropped."""
-    pairs = [(p.constant, s.constant) for r in direct_reads(e) for p, s in zip(r.index, axes[r.tensor], strict=True)]
-    return all(p is None or s is None or 0 <= p < s for p, s in pairs)
+def _in_pairs(e: Expr) -> Expr:
+    """e with sums of two in place of sums of many."""
+    if isinstance(e, Call) and e.fn == str(Kind.SUM):
+        return reduce(add, map(_in_pairs, e.args))
+    return rebuild(e, _in_pairs)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from html import escape
 
+from .fields import Inline
 from .latex import latex
 from .layout import Box
 from .mathml import document
@@ -21,10 +22,10 @@ class Title:
 
 @dataclass(frozen=True)
 class Move:
-    """One numbered formula, and why it is true."""
+    """One numbered formula, and why it is true: words, and formulas among them."""
 
     formula: Box
-    reason: str
+    reason: Inline
 
 
 Item = Title | Move | Box  # a box alone is a formula without number
@@ -34,7 +35,25 @@ TOLD = {
     "\\": r"\textbackslash{}", "_": r"\_", "#": r"\#", "%": r"\%", "&": r"\&", "{": r"\{", "}": r"\}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "$": r"\$",
     "∂": r"$\partial$", "δ": r"$\delta$", "<": "$<$", ">": "$>$",
 }  # fmt: skip
-STYLE = "section.chainrule ol{padding-left:2em} section.chainrule li{margin:.6em 0} section.chainrule .why{color:#666} section.chainrule math{text-align:left}"
+# Formulas stand below their words; fonts with signs that grow come first, wherever one of them is there.
+STYLE = """
+section.chainrule{font:16px/1.5 Georgia,"Times New Roman",serif;max-width:75em;margin:1em auto;padding:0 1em}
+section.chainrule h2{font-size:1.3em;overflow-wrap:anywhere} section.chainrule h3{font-size:1.1em}
+section.chainrule ol{padding-left:2.5em} section.chainrule li{margin:1em 0}
+section.chainrule .why{color:#555} section.chainrule .formula{overflow-x:auto;padding:.35em 0 .35em 1.5em}
+section.chainrule math{font-family:"STIX Two Math","Latin Modern Math","Cambria Math","Libertinus Math","DejaVu Math TeX Gyre","Noto Sans Math",math}
+section.chainrule .formula math{display:inline math;font-size:1.15em}
+""".strip()
+
+
+def inline(parts: Inline, words: Callable[[str], str]) -> str:
+    """A sentence with formulas between dollar signs."""
+    return "".join(words(p) if isinstance(p, str) else f"${latex(p)}$" for p in parts)
+
+
+def inside(parts: Inline) -> str:
+    """A sentence of a page."""
+    return "".join(escape(p) if isinstance(p, str) else document(p, False) for p in parts)
 
 
 def in_latex(items: Iterable[Item]) -> str:
@@ -50,7 +69,7 @@ def in_latex(items: Iterable[Item]) -> str:
             case Title(text, level):
                 rows.append(rf"\{'sub' * min(level, 2)}section*{{{told(text)}}}")
             case Move(formula, reason):
-                rows.append(f"\\item {told(reason)}\n\\[ {latex(formula)} \\]")
+                rows.append(f"\\item {inline(reason, told)}\n\\[ {latex(formula)} \\]")
             case _:
                 rows.append(f"\\[ {latex(item)} \\]")
     return "\n".join([*rows, r"\end{enumerate}"] if listed else rows)
@@ -70,7 +89,8 @@ def in_markdown(items: Iterable[Item]) -> str:
                 k = 0
             case Move(formula, reason):
                 k += 1
-                rows.append(f"{k}. {marked(reason)}\n\n   $$\n   {latex(formula)}\n   $$")
+                room = " " * len(f"{k}. ")  # what belongs to the number stands below its words
+                rows.append(f"{k}. {inline(reason, marked)}\n\n{room}$$\n{room}{latex(formula)}\n{room}$$")
             case _:
                 rows.append(f"$$\n{latex(item)}\n$$")
     return "\n\n".join(rows)
@@ -91,9 +111,9 @@ def in_html(items: Iterable[Item]) -> str:
             case Title(text, level):
                 rows.append(f"<h{level + 2}>{escape(text)}</h{level + 2}>")
             case Move(formula, reason):
-                rows.append(f'<li><div class="why">{escape(reason)}</div>{document(formula)}</li>')
+                rows.append(f'<li><div class="why">{inside(reason)}</div><div class="formula">{document(formula)}</div></li>')
             case _:
-                rows.append(f"<div>{document(item)}</div>")
+                rows.append(f'<div class="formula">{document(item)}</div>')
     rows += ["</ol>"] if listed else []
     return "\n".join(['<section class="chainrule">', f"<style>{STYLE}</style>", *rows, "</section>"])
 

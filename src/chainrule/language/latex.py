@@ -4,43 +4,42 @@ from __future__ import annotations
 
 from .formula import Setter
 from .functions import FUNCTIONS
-from .layout import GREEK, SIGNS, Box, Cases, Fence, Frac, Limits, Name, Number, Root, Row, Scripts, Sign, Words
+from .layout import SIGNS, Box, Cases, Fence, Frac, Limits, Name, Number, Root, Row, Scripts, Sign, Words
+from .letters import spelled
 from .notation import USUAL, Notation
 from .show import Axes
 from .tree import Expr, Line
 
-LETTERS = {sign: "\\" + word for word, sign in GREEK.items() if len(word) > 3 or word in ("eta", "phi", "chi", "psi", "rho", "tau", "mu", "nu", "xi")} | {
-    "ε": r"\varepsilon", "λ": r"\lambda", "π": r"\pi", "∞": r"\infty", "δ": r"\delta", "β": r"\beta",
-}  # fmt: skip
 COMMANDS = frozenset(f.latex[1:] for f in FUNCTIONS.values() if f.latex[1:].isalpha()) - {"sqrt"}  # which covers what it is the root of
 LARGE = {"sum": r"\sum", "prod": r"\prod", "max": r"\max", "min": r"\min", "mean": r"\operatorname{mean}", "argmax": r"\operatorname{arg\,max}"}
 OPENS = {"(": "(", "[": "[", "|": "|", "⌊": r"\lfloor ", "⌈": r"\lceil "}
 CLOSES = {"(": ")", "[": "]", "|": "|", "⌊": r" \right\rfloor", "⌈": r" \right\rceil"}
-ESCAPED = str.maketrans({"_": r"\_"})
 
 
 def latex(box: Box) -> str:
     """The LaTeX of boxes."""
     match box:
-        case Name(text, bold=True):
-            return rf"\boldsymbol{{{LETTERS[text]}}}" if text in LETTERS else rf"\mathbf{{{text.translate(ESCAPED)}}}"
-        case Name(text, upright, function):
-            return name(text, upright, function)
+        case Name(text, function=True):
+            return f"\\{text}" if text in COMMANDS else rf"\operatorname{{{text}}}"
+        case Name(text, upright, _, bold):
+            return spelled(text, upright, bold)
         case Number(text):
             return text
         case Sign(text, tight):
             found = SIGNS[text][0]
             return found.strip() if tight and found != " " else found
         case Words(text):
-            return rf"\text{{{text}}}\;"
+            return rf"\text{{{text}}}"
         case Row(parts):
-            return "".join(map(latex, spaced(parts)))
+            return spaced(parts)
         case Frac(above, below):
             return rf"\frac{{{latex(above)}}}{{{latex(below)}}}"
+        case Scripts(Sign() as sign, sub, None) if sub:
+            return f"{latex(sign).rstrip()}_{{{latex(sub)}}} "
         case Scripts(base, sub, sup):
             return latex(base) + (f"^{{{latex(sup)}}}" if sup else "") + (f"_{{{latex(sub)}}}" if sub else "")
-        case Limits(sign, below):
-            return LARGE[sign] + (f"_{{{latex(below)}}}" if below else "")
+        case Limits(sign, below, above):
+            return LARGE[sign] + (f"_{{{latex(below)}}}" if below else "") + (f"^{{{latex(above)}}}" if above else "")
         case Fence("(", Number(text)):
             return f"({text})"
         case Fence(opens, body):
@@ -48,24 +47,19 @@ def latex(box: Box) -> str:
             return rf"\left{OPENS[opens]}{latex(body)}" + (closes if len(closes) > 1 else rf"\right{closes}")
         case Root(body):
             return rf"\sqrt{{{latex(body)}}}"
+        case Cases(rows, True):
+            return r"\begin{cases}" + r" \\ ".join(rf"{latex(value)} & {latex(test)}" for value, test in rows) + r"\end{cases}"
         case Cases(rows):
             return r"\left\{\substack{" + r" \\ ".join(rf"{latex(value)} \quad {latex(test)}" for value, test in rows) + r"}\right."
 
 
-def name(text: str, upright: bool, function: bool) -> str:
-    if function:
-        return f"\\{text}" if text in COMMANDS else rf"\operatorname{{{text}}}"
-    return LETTERS.get(text) or (rf"\mathrm{{{text.translate(ESCAPED)}}}" if upright else text.translate(ESCAPED))
-
-
-def spaced(parts: tuple[Box, ...]) -> tuple[Box, ...]:
-    r"""A command of letters does not grow into the letter behind it: \alpha x, not \alphax."""
-    out: list[Box] = []
-    for k, part in enumerate(parts):
-        out.append(part)
-        if k + 1 < len(parts) and latex(part)[-1:].isalpha() and "\\" in latex(part) and isinstance(parts[k + 1], (Name, Scripts)):
-            out.append(Sign(" "))
-    return tuple(out)
+def spaced(parts: tuple[Box, ...]) -> str:
+    r"""Boxes side by side. A command of letters does not grow into the letter behind it: \alpha x, not \alphax."""
+    texts = [latex(part) for part in parts]
+    for k, part in enumerate(parts[1:]):
+        if texts[k][-1:].isalpha() and "\\" in texts[k] and isinstance(part, (Name, Scripts)):
+            texts[k] += " "
+    return "".join(texts)
 
 
 def latex_expression(e: Expr, axes: Axes) -> str:

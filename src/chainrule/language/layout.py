@@ -63,10 +63,11 @@ class Scripts:
 
 @dataclass(frozen=True)
 class Limits:
-    """A large operator with what stands beneath it."""
+    """A large operator with what stands beneath and above it."""
 
     sign: str
     below: Box | None
+    above: Box | None = None
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,7 @@ class Cases:
     """One brace, and values with the conditions under which they hold, one below the other."""
 
     rows: tuple[tuple[Box, Box], ...]
+    environment: bool = False  # as LaTeX's own cases, which not every reader of formulas knows
 
 
 Box = Name | Number | Sign | Words | Row | Frac | Scripts | Limits | Fence | Root | Cases
@@ -100,14 +102,8 @@ GAP = Sign(" ")
 SIGNS = {
     "+": (" + ", "+"), "-": (" - ", "−"), "·": (r" \, ", "\u2062"), "⋅": (r" \cdot ", "⋅"), "=": (" = ", "="), "≠": (r" \neq ", "≠"), "<": (" < ", "<"),
     "≤": (r" \leq ", "≤"), ">": (" > ", ">"), "≥": (r" \geq ", "≥"), ",": (", ", ","), "∘": (r" \circ ", "∘"), "⋆": (r" \star ", "⋆"), "∗": (r" \ast ", "∗"),
-    "∂": (r"\partial ", "∂"), "mod": (r" \;\mathrm{mod}\; ", "mod"), " ": (" ", ""), ";": (r",\; ", ","), "quad": (r",\quad ", ","), "+=": (r" \mathrel{+}= ", "+="),
-    "ᵀ": (r"\top", "⊤"),
-}  # fmt: skip
-
-GREEK = {
-    "alpha": "α", "beta": "β", "gamma": "γ", "epsilon": "ε", "eps": "ε", "zeta": "ζ", "eta": "η", "theta": "θ", "iota": "ι", "kappa": "κ", "lam": "λ", "lamda": "λ",
-    "mu": "μ", "nu": "ν", "xi": "ξ", "rho": "ρ", "sigma": "σ", "tau": "τ", "phi": "φ", "chi": "χ", "psi": "ψ", "omega": "ω", "Gamma": "Γ", "Delta": "Δ",
-    "Theta": "Θ", "Lambda": "Λ", "Xi": "Ξ", "Sigma": "Σ", "Phi": "Φ", "Psi": "Ψ", "Omega": "Ω",
+    "∂": (r"\partial ", "∂"), "′": (r"\prime", "′"), "mod": (r" \;\mathrm{mod}\; ", "mod"), " ": (" ", ""), ";": (r",\; ", ","), "quad": (r",\quad ", ","), "+=": (r" \mathrel{+}= ", "+="),
+    "ᵀ": (r"\top", "⊤"), "~": (r"\;", "\u00a0"),
 }  # fmt: skip
 
 

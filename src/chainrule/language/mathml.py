@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from html import escape
 
 from .formula import Setter
@@ -12,6 +13,7 @@ from .tree import Line
 
 LARGE = {"sum": "∑", "prod": "∏"}
 WORDS = {"argmax": "arg max"}
+APPLIED = "\u2061"  # a function to what follows
 NAMESPACE = "http://www.w3.org/1998/Math/MathML"
 
 
@@ -27,25 +29,29 @@ def mathml(box: Box) -> str:
             return element("mi", escape(text), style="font-weight:bold;font-style:normal")
         case Name(text, upright, function):
             shown = element("mi", escape(text), **({"mathvariant": "normal"} if upright and len(text) == 1 else {}))
-            return shown + element("mo", "\u2061") if function else shown
+            return shown + element("mo", APPLIED) if function else shown
         case Number(text):
             return element("mn", text)
         case Sign(text, tight):
             return sign(text, tight)
         case Words(text):
-            return element("mtext", escape(text) + "\u00a0")
+            return element("mtext", escape(text))
         case Row(parts):
             return element("mrow", *map(mathml, parts))
         case Frac(above, below):
             return element("mfrac", mathml(above), mathml(below))
+        case Scripts(Name(function=True) as base, sub, sup):  # what it is applied to follows the signs at its corners
+            return mathml(Scripts(replace(base, function=False), sub, sup)) + element("mo", APPLIED)
         case Scripts(base, None, sup) if sup:
             return element("msup", mathml(base), mathml(sup))
         case Scripts(base, sub, None) if sub:
             return element("msub", mathml(base), mathml(sub))
         case Scripts(base, sub, sup) if sub and sup:
             return element("msubsup", mathml(base), mathml(sub), mathml(sup))
-        case Limits(word, below):
-            shown = element("mo", LARGE[word]) if word in LARGE else element("mi", WORDS.get(word, word))
+        case Limits(word, below, above):
+            shown = element("mo", LARGE[word], movablelimits="false") if word in LARGE else element("mi", WORDS.get(word, word))
+            if below and above:
+                return element("munderover", shown, mathml(below), mathml(above))
             return element("munder", shown, mathml(below)) if below else shown
         case Fence(opens, body):
             return element("mrow", fence(opens), mathml(body), fence(CLOSES[opens]))
@@ -60,6 +66,12 @@ def sign(text: str, tight: bool) -> str:
     shown = SIGNS[text][1]
     if not shown:
         return ""
+    if text == "·":
+        return element("mo", shown) + element("mspace", width="0.08em" if tight else "0.17em")
+    if text == " ":
+        return element("mspace", width="0.17em")
+    if text == "~":
+        return element("mtext", shown)
     if text == "quad":
         return element("mo", shown) + element("mspace", width="1em")
     return element("mo", escape(shown), **({"lspace": "0", "rspace": "0"} if tight or text == "∂" else {}))

@@ -12,6 +12,7 @@ ACCEPTED: dict[str, tuple[str | int, ...]] = {
     "language": ("en", "ru", "fr", "zh"),
     "convolution": ("cross-correlation", "convolution"),
     "form": ("index", "matrix"),
+    "cases": ("stacked", "environment"),
 }
 
 
@@ -21,7 +22,8 @@ class Notation:
 
     adjoint: the derivative of E by y is dy ("d"), δ with a y above it ("delta"), or ∂E/∂y ("partial"). base: what indices count from, 0 or 1.
     language: of the words between formulas, en, ru, fr or zh. convolution: a sum over a window as ⋆ ("cross-correlation") or as ∗ with the
-    kernel turned round ("convolution"); read in the matrix form. form: "index", or "matrix" where a formula is a matrix product.
+    kernel turned round ("convolution"); read in the matrix form. form: "index", or "matrix" where a formula is a matrix product. cases: the rows of a brace in LaTeX as
+    matplotlib reads them, too ("stacked"), or as \\begin{cases} ("environment"), which is larger and which it does not read.
 
     Raises ArgumentError for any other value.
 
@@ -34,6 +36,7 @@ class Notation:
     language: str = "en"
     convolution: str = "cross-correlation"
     form: str = "index"
+    cases: str = "stacked"
 
     def __post_init__(self) -> None:
         for f in fields(self):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from .functions import DERIVATIVE, FUNCTIONS, Kind
 from .index import Poly, related
+from .lookups import element
 from .raw import UNKNOWN
 from .single import in_blocks
 from .tree import Call, Const, Definition, Expr, Index, Line, Read, Reduce, Tensor
@@ -32,42 +34,80 @@ def poly_binds(p: Poly) -> int:
     return BINDS["neg"] if c == -1 and len(m) == 1 else BINDS["*"]
 
 
-def expression(e: Expr, axes: Axes, needed: int = 0) -> str:
-    """The text of an expression; `needed` is how tightly the place around it binds."""
-    text, binds = _expression(e, axes)
-    return f"({text})" if binds < needed else text
+def expression(e: Expr, axes: Axes, needed: int = 0, base: int = 0) -> str:
+    """The text of an expression; `needed` is how tightly the place around it binds. base: where its indices count from; sums say it if it is not 0."""
+    return Writer(axes, base).text(e, needed)
 
 
-def _expression(e: Expr, axes: Axes) -> tuple[str, int]:
-    match e:
-        case Const(value):
-            text = "pi" if abs(value) == math.pi else repr(abs(value))
-            return (text, ATOM) if value >= 0 else (f"-{text}", BINDS["neg"])
-        case Index(expr):
-            return str(expr), poly_binds(expr)
-        case Read(tensor, index):
-            return (f"{tensor}[{_indices(index)}]" if index else tensor), ATOM
-        case Reduce(kind, letters, ranges, body):
-            found = alone(body, axes)
-            names = ",".join(x if r == UNKNOWN or said(x, r, found) else f"{x}:{r}" for x, r in zip(letters, ranges, strict=True))
-            head = f"{kind}[{names}]" if letters else kind
-            return f"{head}({expression(body, axes)})", ATOM
-        case Call(fn, args) if fn in FUNCTIONS:
-            return f"{fn}({', '.join(expression(a, axes) for a in args)})", ATOM
-        case Call("diff", (a, b)):
-            return f"{DERIVATIVE}({expression(a, axes)}, {expression(b, axes)})", ATOM
-        case Call("neg", (a,)):
-            return f"-{expression(a, axes, BINDS['neg'])}", BINDS["neg"]
-        case Call(fn, (a, b)):
-            binds = BINDS[fn]
-            left = binds + (fn in ("**",) or binds == 1)
-            right = binds + (fn != "**")
-            bracket = _bracket(e, axes)
-            if bracket:
-                return bracket, ATOM
-            gap = " " if binds <= 3 else ""
-            return f"{expression(a, axes, left)}{gap}{fn}{gap}{expression(b, axes, right)}", binds
-    raise TypeError(e)
+@dataclass(frozen=True)
+class Writer:
+    """What writes expressions as text."""
+
+    axes: Axes
+    base: int = 0
+
+    def text(self, e: Expr, needed: int = 0) -> str:
+        text, binds = self.bound(e)
+        return f"({text})" if binds < needed else text
+
+    def bound(self, e: Expr) -> tuple[str, int]:
+        """(text, how tightly it holds together)."""
+        match e:
+            case Const(value):
+                text = "pi" if abs(value) == math.pi else repr(abs(value))
+                return (text, ATOM) if value >= 0 else (f"-{text}", BINDS["neg"])
+            case Index(expr):
+                return str(expr), poly_binds(expr)
+            case Read(tensor, index):
+                return (f"{tensor}[{_indices(index)}]" if index else tensor), ATOM
+            case Reduce():
+                return self.element(e) or f"{self.head(e)}({self.text(e.body)})", ATOM
+            case Call(fn, args) if fn in FUNCTIONS:
+                return f"{fn}({', '.join(map(self.text, args))})", ATOM
+            case Call("diff", (a, b)):
+                return f"{DERIVATIVE}({self.text(a)}, {self.text(b)})", ATOM
+            case Call("neg", (a,)):
+                return f"-{self.text(a, BINDS['neg'])}", BINDS["neg"]
+            case Call(fn, (a, b)):
+                binds = BINDS[fn]
+                left = binds + (fn in ("**",) or binds == 1)
+                right = binds + (fn != "**")
+                bracket = self.bracket(e)
+                if bracket:
+                    return bracket, ATOM
+                gap = " " if binds <= 3 else ""
+                return f"{self.text(a, left)}{gap}{fn}{gap}{self.text(b, right)}", binds
+        raise TypeError(e)
+
+    def head(self, e: Reduce) -> str:
+        """A reduction and its letters, each with its range where no axis says it."""
+        if not e.letters:
+            return str(e.kind)
+        found = alone(e.body, self.axes)
+        pairs = zip(e.letters, e.ranges, strict=True)
+        if self.base:
+            names = [x if r == UNKNOWN else f"{x}={self.base}..{r}" for x, r in pairs]
+        else:
+            names = [x if r == UNKNOWN or said(x, r, found) else f"{x}:{r}" for x, r in pairs]
+        return f"{e.kind}[{','.join(names)}]"
+
+    def element(self, e: Reduce) -> str | None:
+        """z[n,t[n]], where a sum says that."""
+        found = element(e, self.axes, self.base)
+        if found is None:
+            return None
+        read, places = found
+        more = f"+{self.base}" if self.base else ""
+        index = [self.text(places[str(p)]) + more if str(p) in places else str(p) for p in read.index]
+        short = all(str(p) in places or p.letter is not None or p.constant is not None for p in read.index)
+        return f"{read.tensor}[{(',' if short else ', ').join(index)}]"
+
+    def bracket(self, e: Call) -> str | None:
+        found = conjoined(e)
+        if found is None:
+            return None
+        (a, one, x), (other, b) = found
+        return f"({self.text(a, 2)} {one} {self.text(x, 2)} {other} {self.text(b, 2)})"
 
 
 def conjoined(e: Expr) -> tuple[tuple[Expr, str, Expr], tuple[str, Expr]] | None:
@@ -78,14 +118,6 @@ def conjoined(e: Expr) -> tuple[tuple[Expr, str, Expr], tuple[str, Expr]] | None
         if a.args[1] == b.args[0]:
             return (a.args[0], a.fn, b.args[0]), (b.fn, b.args[1])
     return None
-
-
-def _bracket(e: Call, axes: Axes) -> str | None:
-    found = conjoined(e)
-    if found is None:
-        return None
-    (a, one, x), (other, b) = found
-    return f"({expression(a, axes, 2)} {one} {expression(x, axes, 2)} {other} {expression(b, axes, 2)})"
 
 
 def alone(e: Expr, axes: Axes) -> set[tuple[str, Poly]]:
@@ -104,8 +136,8 @@ def said(letter: str, size: Poly, found: set[tuple[str, Poly]]) -> bool:
     return {s for x, s in found if x == letter} == {size}
 
 
-def line_text(line: Line, axes: Axes, declared: bool = True) -> str:
-    """One line; `declared` says that the header gives the axes of its tensor."""
+def line_text(line: Line, axes: Axes, declared: bool = True, base: int = 0) -> str:
+    """One line; `declared` says that the header gives the axes of its tensor. base: where its indices count from."""
     found = alone(line.expr, axes)
     ranges = dict(zip(line.letters, line.ranges, strict=True))
 
@@ -117,9 +149,9 @@ def line_text(line: Line, axes: Axes, declared: bool = True) -> str:
         plain = all(s == size or related(s, size) for s in sizes) if declared else sizes == {size}
         return p.letter if plain else f"{p.letter}:{size}"
 
-    gap = "," if line.target is None else ", "
+    gap = "," if all(p.letter or p.constant is not None for p in line.index) else ", "
     left = f"{line.tensor}[{gap.join(map(shown, line.index, line.axes))}]" if line.index else line.tensor
-    return f"{left} = {expression(without_blocks(line, axes), axes)}"
+    return f"{left} = {expression(without_blocks(line, axes), axes, base=base)}"
 
 
 def without_blocks(line: Line, axes: Axes) -> Expr:

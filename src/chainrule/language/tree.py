@@ -66,6 +66,20 @@ class Tensor:
     whole: tuple[Poly, ...] | None = None
 
 
+class Places(tuple[Poly, ...]):
+    """The axes of an input of whole numbers, at which others may be looked up; below: the sizes below which these numbers lie."""
+
+    below: tuple[Poly, ...]
+
+    def __new__(cls, axes: tuple[Poly, ...], below: tuple[Poly, ...]) -> Places:
+        made = super().__new__(cls, axes)
+        made.below = below
+        return made
+
+    def __getnewargs__(self) -> tuple[tuple[Poly, ...], tuple[Poly, ...]]:
+        return tuple(self), self.below
+
+
 @dataclass(frozen=True)
 class Line:
     """tensor[letters] = expr, with the range of each letter; or tensor[target] = expr, where indices of several letters tile an axis."""
@@ -111,7 +125,7 @@ class Definition:
     def axes(self) -> dict[str, tuple[Poly, ...]]:
         """Sizes of every tensor's axes, by name."""
         known = {line.tensor: line.axes for line in self.lines}
-        return known | {t.name: t.axes for t in self.inputs + self.outputs}
+        return known | {t.name: t.axes if t.whole is None else Places(t.axes, t.whole) for t in self.inputs + self.outputs}
 
     @cached_property
     def facts(self) -> frozenset[tuple[Poly, Poly]]:

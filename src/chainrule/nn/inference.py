@@ -209,9 +209,9 @@ def _native(net: Module, shapes: Sequence[Shape]) -> Native:
     return ready.runs
 
 
-def program(net: Module, shapes: Sequence[Shape]) -> Program:
-    """The inference form at these full shapes."""
-    network = written(net, _shapes(shapes, True), False, None)
+def program(net: Module, shapes: Sequence[Shape], training: bool = False) -> Program:
+    """The inference form at these full shapes, or the training form without what it renews."""
+    network = written(net, _shapes(shapes, True), training, None)
     g = network.graph(network.outputs)
     used = {n for c in network.calls for n in c.inputs}
     given = [*network.inputs, *(n for n in network.states if n in used), *network.constants]

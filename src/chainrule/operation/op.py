@@ -23,10 +23,12 @@ from ..errors import ArgumentError, ShapeError
 from ..language.bind import bind, settings_of
 from ..language.display import Displayed, Item, Title
 from ..language.families import Form
-from ..language.formula import Setter
-from ..language.latex import latex_line
+from ..language.latex import latex
+from ..language.layout import Box
 from ..language.lazy import cached_property
-from ..language.mathml import mathml_line
+from ..language.mathml import document
+from ..language.notation import USUAL, Notation
+from ..language.noted import noted
 from ..language.program import MOST, Program
 from ..language.ranges import define, outline
 from ..language.show import definition_text, header_text
@@ -162,17 +164,21 @@ class Op(Displayed):
         op = self.form(form)
         return op, *op.arguments((), inputs | settings)
 
-    def latex(self) -> str:
-        """The formulas in LaTeX, a line each."""
-        return " \\\\\n".join(latex_line(line, self.definition.axes) for line in self.definition.lines)
+    def latex(self, notation: Notation = USUAL) -> str:
+        """The formulas in LaTeX, a line each, in the reader's notation."""
+        return "\n".join(map(latex, self.boxes(notation)))
 
-    def mathml(self) -> str:
-        """The formulas in MathML, a line each."""
-        return "\n".join(mathml_line(line, self.definition.axes) for line in self.definition.lines)
+    def mathml(self, notation: Notation = USUAL) -> str:
+        """The same in MathML."""
+        return "\n".join(map(document, self.boxes(notation)))
+
+    def boxes(self, notation: Notation = USUAL) -> list[Box]:
+        """The formulas as they stand on paper."""
+        return [noted(line, self.definition.axes, notation) for line in self.definition.lines]
 
     def _items(self) -> Iterator[Item]:
         yield Title(self.header)
-        yield from (Setter(self.definition.axes).line(line) for line in self.definition.lines)
+        yield from self.boxes()
 
     @cached_property
     def floats(self) -> frozenset[str]:

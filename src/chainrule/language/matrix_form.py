@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..language.formula import RELATIONS, Setter, called, letter, numbered
-from ..language.functions import FUNCTIONS, Kind
-from ..language.index import Poly
-from ..language.layout import Box, Fence, Frac, Name, Number, Scripts, Sign, bracketed, first, joined, row
-from ..language.show import BINDS
-from ..language.tree import Call, Const, Expr, Line, Read, Reduce, free_names, letters_of, number_of, walk
+from .formula import RELATIONS, Setter, called, letter, numbered
+from .functions import FUNCTIONS, Kind
+from .index import Poly
+from .layout import Box, Fence, Frac, Name, Number, Scripts, Sign, bracketed, first, joined, row
+from .show import BINDS
+from .tree import Call, Const, Expr, Line, Read, Reduce, free_names, letters_of, number_of, walk
 
 Letter = str | None
 EACH = frozenset(FUNCTIONS) - {"where", "delta", "uniform"}  # applied to each element
