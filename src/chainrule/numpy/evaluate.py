@@ -238,8 +238,10 @@ class _Line:
         self, body: Expr, ranges: dict[str, int], guards: list[Poly], equal: list[Poly], sizes: Mapping[str, int]
     ) -> tuple[Expr, dict[str, int], list[Poly], list[Poly]]:
         """The body with each letter that an equation gives put in: (body, letters left, conditions, equations left)."""
-        left = []
-        for p in equal:
+        left: list[Poly] = []
+        waiting = list(equal)
+        while waiting:
+            p = waiting.pop(0)
             found = next((x for x in ranges if (ab := p.linear_in(x)) and ab[0].constant in (1, -1)), None)
             if found is None:
                 left.append(p)
@@ -250,7 +252,7 @@ class _Line:
             size = ranges.pop(found)
             body = subs(body, swap)
             guards = [g.subs(swap) for g in guards]
-            left = [q.subs(swap) for q in left]
+            left, waiting = [q.subs(swap) for q in left], [q.subs(swap) for q in waiting]
             if not (at.letter in sizes and sizes[str(at)] <= size):
                 guards += [at, -at + (size - 1)]
         return body, ranges, guards, left

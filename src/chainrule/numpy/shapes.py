@@ -228,14 +228,17 @@ FUNCTIONS[np.linalg.diagonal] = lambda x, /, *, offset=0: diagonal(x, offset, -2
 def along_diagonal(count: int, k: int) -> Rule:
     """A vector's elements on a diagonal, and 0 elsewhere."""
     size = count + abs(k)
-    body = f"(j == i+{k}) * sum(x[i])" if k >= 0 else f"(i == j+{-k}) * sum(x[j])"
-    return Rule(formula(f"diag_(x[{count}]) -> y[{size},{size}]\n  y[i,j] = {body}"), ((count,),), lambda a: np.diag(a, k))
+    i, j = (f"n + {-k}", "n") if k < 0 else ("n", f"n + {k}")
+    head = f"diag_(x[{count}]) -> y[{size},{size}]"
+    return Rule(formula(f"{head}\n  y[i,j] = sum[n]((i == {i}) * (j == {j}) * x[n])"), ((count,),), lambda a: np.diag(a, k))
 
 
 @of(np.diag)
 def diag(v: Any, k: int = 0) -> Any:
     x = real(v)
-    return apply(along_diagonal(len(x), int(k)), (x,)) if x.ndim == 1 and x.size else diagonal(x, k) if x.ndim > 1 else np.diag(plain(x), k)
+    if x.ndim == 1 and x.size:
+        return apply(along_diagonal(len(x), int(k)), (x,))
+    return diagonal(x, k) if x.ndim == 2 else np.diag(plain(x), k)
 
 
 @of(np.diagflat)
