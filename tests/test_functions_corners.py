@@ -17,3 +17,20 @@ def test_two_equations_for_one_letter_of_a_sum() -> None:
         y, pullback = cr.vjp(lambda x, k=k: np.diag(x, k), V)
         np.testing.assert_array_equal(y, np.diag(V, k))
         np.testing.assert_array_equal(pullback(np.arange(float(y.size)).reshape(y.shape))[0], np.diagonal(np.arange(y.size).reshape(y.shape), k))
+
+
+def test_what_a_choice_of_indices_leaves_out_of_a_sum_may_be_infinite() -> None:
+    w = np.arange(1.0, 10.0).reshape(3, 3)
+    for body in ("where(i == k, 0, x[k] * w[k,i])", "(k < i) * x[k] * w[k,i] * w[i,k]", "(i != k) * x[k] * w[k,i]"):
+        own = cr.op(f"chosen(x[K], w[K,K]) -> y[K]\n  y[i] = sum[k]({body})")
+        for x in (np.array([1.0, np.inf, 2.0]), np.array([1.0, 2.0, np.nan])):
+            np.testing.assert_array_equal(cr.vjp(lambda x, own=own: own(x, w), x)[0], own(x, w))
+
+
+def test_matrices_of_a_size_at_which_every_element_cannot_be_an_unknown() -> None:
+    """Eigenvalues of a sum of the matrix and its transposed move as vᵀ dx v says; the same for singular values."""
+    x = np.random.default_rng(0).normal(size=(60, 60))
+    v = np.linalg.eigh(x + x.T)[1]
+    c = np.arange(60.0)
+    g = cr.grad(lambda x: np.sum(np.linalg.eigh(x + x.T)[0] * c))(x)
+    np.testing.assert_allclose(g, 2 * (v * c) @ v.T, atol=1e-10)

@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 
 from ..calculus.normal import fraction
-from ..language.brackets import conditions, is_test
+from ..language.brackets import conditions, is_test, of_indices
 from ..language.functions import ALL, SINGULAR, Kind
 from ..language.index import Poly
 from ..language.program import Program
-from ..language.tree import Call, Const, Expr, Index, Line, Read, Reduce, free_names, lookup, needed, subs, walk
-from .contract import Run, Term, aligned, fixed, many, ordered, viewed
+from ..language.tree import ZERO, Call, Const, Expr, Index, Line, Read, Reduce, free_names, lookup, needed, subs, walk
+from .contract import Run, Term, aligned, fixed, many, ordered, strongly, viewed
 from .places import grid, places_of, reading
 
 _erf = np.frompyfunc(math.erf, 1, 1)
@@ -202,22 +202,34 @@ class _Line:
         body = conditions(e.body, guards, equal)
         body, ranges, guards, left = self.solved(body, ranges, guards, equal, sizes)
         inner = {**sizes, **ranges}
+        body = self.chosen_terms(body, inner)
         tops, bottoms = fraction(body)
-        moving = [b for b in bottoms if free_names(b) & ranges.keys()]
-        if moving:
+        if any(free_names(b) & ranges.keys() for b in bottoms):
             tops, bottoms = [body], []
         terms = [t for t in (counted(self.of(x, inner), x) for x in tops) if not (t.static is not None and np.ndim(t.static) == 0 and t.static == 1)]
         running, guards = self.running(guards, ranges, terms, inner)
         masks = [*self.inside, *(comparison(p, ">=", inner) for p in guards), *(comparison(p, "==", inner) for p in left)]
         self.inside = outside
-        factors = masked([t for t in terms if t.letters or t.static is None], masks)
+        moving = [t for t in terms if t.letters or t.static is None]
+        factors = masked(moving, masks)
         plain = [t.static for t in terms if not t.letters and t.static is not None]
         value = self.reduced(factors, ranges, inner, running)
+        if running is None and len(factors) > 1:
+            value = strongly(value, moving, masks, ranges, inner)
         for number in plain:
             value = multiplied_by(value, number)
         for b in bottoms:
             value = self.divided(value, self.of(b, sizes), sizes)
         return value
+
+    def chosen_terms(self, body: Expr, inner: Mapping[str, int]) -> Expr:
+        """The body of a sum without the choices of indices that leave terms out; adds them to what is inside."""
+        while isinstance(body, Call) and body.fn == "where" and ZERO in body.args[1:] and of_indices(body.args[0]):
+            test, kept, other = body.args
+            found = self.of(test, inner)
+            self.inside.append(found if other == ZERO else fixed(np.logical_not(found.static), found.letters))
+            body = kept if other == ZERO else other
+        return body
 
     def reduced(self, factors: list[Term], ranges: Mapping[str, int], inner: Mapping[str, int], running: tuple[str, str, int] | None) -> Term:
         """The sum of a product over letters; running: (letter, the letter up to which, from which side)."""

@@ -80,18 +80,20 @@ def whitened(shape: Shape) -> Near:
 
 
 @cache
-def turning(shape: Shape) -> Rule:
-    """v x vᵀ"""
+def turning(shape: Shape, s: Shape) -> Rule:
+    """v x vᵀ, which is known: the diagonal matrix of s, or 1 times the number s."""
     sizes = [n.upper() for n in batch_of(shape)]
     b, square = "b," if sizes else "", [*sizes, "I", "I"]
-    head = f"turned_({tensor('v', square)}, {tensor('x', square)}) -> {tensor('s', square)}"
-    return Rule(formula(f"{head}\n  s[{b}k,l] = sum[i](v[{b}k,i] * sum[j](x[{b}i,j] * v[{b}l,j]))"), (shape, shape))
+    head = f"turned_({tensor('v', square)}, {tensor('x', square)}, {tensor('s', [*sizes, 'I'] if s else [])}) -> {tensor('y', square)}"
+    one = np.eye(shape[-1])
+    f = formula(f"{head}\n  y[{b}k,l] = sum[i](v[{b}k,i] * sum[j](x[{b}i,j] * v[{b}l,j]))")
+    return Rule(f, (shape, shape, s), lambda v, x, s: np.multiply(s[..., None] if np.ndim(s) else s, one, dtype=x.dtype))
 
 
 def around_factor(b: Any, x: Any) -> Any:
     """b times the factor of b⁻¹ x b⁻ᵀ, which is 1."""
     shape = np.shape(x)
-    e = apply(whitened(shape), (apply(turning(shape), (inv(b) if isinstance(b, Node) else np.linalg.inv(b), x)),))
+    e = apply(whitened(shape), (apply(turning(shape, ()), (inv(b) if isinstance(b, Node) else np.linalg.inv(b), x, 1.0)),))
     return np.matmul(b, e)
 
 
@@ -184,17 +186,21 @@ def diagonal(shape: Shape) -> Near:
 
 @cache
 def returning(shape: Shape) -> Rule:
-    """The rows of e v, and behind each the element of s's diagonal."""
+    """The rows of e v, where e is 0, and behind each the element of s's diagonal."""
     sizes = [n.upper() for n in batch_of(shape)]
     b, square = "b," if sizes else "", [*sizes, "I", "I"]
     head = f"returned_({tensor('e', square)}, {tensor('v', square)}, {tensor('s', square)}) -> {tensor('y', [*sizes, 'I', 'I+1'])}"
-    return Rule(formula(f"{head}\n  y[{b}k,c] = sum[l](e[{b}k,l] * v[{b}l,c]) + (c == I) * s[{b}k,k]"), (shape, shape, shape))
+
+    def value(e: np.ndarray, v: np.ndarray, s: np.ndarray) -> np.ndarray:
+        return np.concatenate([np.zeros_like(e), np.diagonal(s, 0, -2, -1)[..., None]], -1)
+
+    return Rule(formula(f"{head}\n  y[{b}k,c] = sum[l](e[{b}k,l] * v[{b}l,c]) + (c == I) * s[{b}k,k]"), (shape, shape, shape), value)
 
 
 def around_vectors(y: Any, x: Any) -> Any:
     """The vectors of v x vᵀ, which is diagonal, times v; its values are that diagonal."""
     v, shape = y[..., :-1], np.shape(x)
-    s = apply(turning(shape), (v, x))
+    s = apply(turning(shape, shape[:-1]), (v, x, y[..., -1]))
     return apply(returning(shape), (apply(diagonal(shape), (s,)), v, s))
 
 
