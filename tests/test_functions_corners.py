@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 import chainrule as cr
 
@@ -34,3 +35,15 @@ def test_matrices_of_a_size_at_which_every_element_cannot_be_an_unknown() -> Non
     c = np.arange(60.0)
     g = cr.grad(lambda x: np.sum(np.linalg.eigh(x + x.T)[0] * c))(x)
     np.testing.assert_allclose(g, 2 * (v * c) @ v.T, atol=1e-10)
+    u, _, v = np.linalg.svd(x, full_matrices=False)
+    g = cr.grad(lambda x: np.sum(np.linalg.svd(x, full_matrices=False)[1] * c))(x)
+    np.testing.assert_allclose(g, (u * c) @ v, atol=1e-10)
+    f = lambda x: np.sum(np.linalg.svd(x, full_matrices=False)[2] ** 4)  # noqa: E731
+    d, h = np.random.default_rng(1).normal(size=x.shape), 1e-6
+    np.testing.assert_allclose(np.sum(cr.grad(f)(x) * d), (f(x + h * d) - f(x - h * d)) / (2 * h), rtol=1e-4)
+
+
+def test_singular_vectors_of_equal_values_are_refused_and_their_values_move() -> None:
+    with pytest.raises(cr.ArgumentError, match=r"np.linalg.svd: its vectors do not move smoothly .* accepted there: the values alone"):
+        cr.grad(lambda x: np.sum(np.linalg.svd(x)[0] ** 3))(np.eye(3))
+    np.testing.assert_allclose(cr.grad(lambda x: np.linalg.norm(x, "nuc"))(np.eye(3)), np.eye(3))

@@ -176,117 +176,6 @@ def slogdet(a: Any) -> Any:
 
 
 @cache
-def diagonal(shape: Shape) -> Near:
-    """(1 + e) s = w (1 + e) for the rows of 1 + e, each of length 1, where s is diagonal."""
-    batch = batch_of(shape)
-    component = "x[{b}j,k] + sum[l](x[{b}j,l] * y[{b}k,l]) - x[{b}k,k] * y[{b}k,j]"
-    body = f"where(j == k, 2 * y[{{b}}k,k] + sum[l](y[{{b}}k,l] ** 2), {component})"
-    return Near(text("diagonal", batch, "II", "II", "kj", body), (shape, shape))
-
-
-@cache
-def returning(shape: Shape) -> Rule:
-    """The rows of e v, where e is 0, and behind each the element of s's diagonal."""
-    sizes = [n.upper() for n in batch_of(shape)]
-    b, square = "b," if sizes else "", [*sizes, "I", "I"]
-    head = f"returned_({tensor('e', square)}, {tensor('v', square)}, {tensor('s', square)}) -> {tensor('y', [*sizes, 'I', 'I+1'])}"
-
-    def value(e: np.ndarray, v: np.ndarray, s: np.ndarray) -> np.ndarray:
-        return np.concatenate([np.zeros_like(e), np.diagonal(s, 0, -2, -1)[..., None]], -1)
-
-    return Rule(formula(f"{head}\n  y[{b}k,c] = sum[l](e[{b}k,l] * v[{b}l,c]) + (c == I) * s[{b}k,k]"), (shape, shape, shape), value)
-
-
-def around_vectors(y: Any, x: Any) -> Any:
-    """The vectors of v x vᵀ, which is diagonal, times v; its values are that diagonal."""
-    v, shape = y[..., :-1], np.shape(x)
-    s = apply(turning(shape, shape[:-1]), (v, x, y[..., -1]))
-    return apply(returning(shape), (apply(diagonal(shape), (s,)), v, s))
-
-
-@cache
-def diagonalizing(shape: Shape, lower: bool) -> Rule:
-    """Row k: an eigenvector of length 1, and behind it its value."""
-    batch, n = batch_of(shape), shape[-1]
-    body = f"where(e < {n}, sum[j:I](x[{{b}}e,j] * y[{{b}}k,j]) - y[{{b}}k,{n}] * y[{{b}}k,e], sum[j:I](y[{{b}}k,j] ** 2) - 1)"
-    e = equation(text("eigh", batch, "II", ("I", "I+1"), "ke", body), len(batch) + 1)
-
-    def value(a: np.ndarray) -> np.ndarray:
-        w, v = np.linalg.eigh(a, "L" if lower else "U")
-        return np.concatenate([np.swapaxes(v, -1, -2), w[..., None]], -1)
-
-    return Local(e, shape, (*shape[:-1], n + 1), value, around_vectors)
-
-
-@cache
-def mirroring(shape: Shape, lower: bool) -> Rule:
-    """A symmetric matrix from one of its triangles."""
-    batch = batch_of(shape)
-    body = f"where({'j <= i' if lower else 'i <= j'}, x[{{b}}i,j], x[{{b}}j,i])"
-    return Rule(
-        formula(text("mirror", batch, "II", "II", "ij", body).replace(", " + tensor("y", [*(s.upper() for s in batch), "I", "I"]), "")), (shape,)
-    )
-
-
-@of(np.linalg.eigh)
-def eigh(a: Any, UPLO: str = "L") -> Any:
-    """Of the matrix that the triangle says, as NumPy reads it."""
-    x, lower = square(a, "eigh"), UPLO.upper() == "L"
-    y = in_batches(x, lambda m: apply(diagonalizing(np.shape(m), lower), (apply(mirroring(np.shape(m), lower), (m,)),)))
-    return type(np.linalg.eigh(np.eye(1)))(y[..., -1], np.swapaxes(y[..., :-1], -1, -2))
-
-
-@of(np.linalg.eigvalsh)
-def eigvalsh(a: Any, UPLO: str = "L") -> Any:
-    return eigh(a, UPLO)[0]
-
-
-@cache
-def decomposing(shape: Shape) -> Rule:
-    """Row k: a left and a right singular vector, and behind them their value."""
-    batch, (m, n) = batch_of(shape), shape[-2:]
-    k, last = min(m, n), m + n
-    right = f"sum[j:J](x[{{b}}e,j] * y[{{b}}k,j+{m}]) - y[{{b}}k,{last}] * y[{{b}}k,e]"
-    left = f"sum[i:I](x[{{b}}i,e-{m}] * y[{{b}}k,i]) - y[{{b}}k,{last}] * y[{{b}}k,e]"
-    body = f"where(e < {m}, {right}, where(e < {last}, {left}, sum[i:I](y[{{b}}k,i] ** 2) - 1))"
-    e = equation(text("svd", batch, "IJ", (str(k), "I+J+1"), "ke", body), len(batch) + 1)
-
-    def value(a: np.ndarray) -> np.ndarray:
-        u, s, v = np.linalg.svd(a, full_matrices=False)
-        return np.concatenate([np.swapaxes(u, -1, -2), v, s[..., None]], -1)
-
-    return Singular(e, (shape,), (*shape[:-2], k, m + n + 1), value)
-
-
-class Singular(Solved):
-    """Singular vectors and values. Values move where vectors cannot be followed, as several have the same value: s = uᵀ x v."""
-
-    __slots__ = ()
-
-    def gradient(self, k: int, v: Sequence[Any]) -> Any:
-        x, y, dy = v
-        if any(isinstance(a, Node) for a in v) or np.any(dy[..., :-1]):
-            try:
-                return super().gradient(k, v)
-            except np.linalg.LinAlgError:
-                raise ArgumentError(
-                    "np.linalg.svd: its vectors do not move smoothly where values are equal; accepted there: the values alone"
-                ) from None
-        back = between(np.shape(x), np.shape(y)).back(0)
-        assert back is not None
-        return apply(back, (x, y, y[..., -1], dy[..., -1]))
-
-
-@cache
-def between(x: Shape, y: Shape) -> Rule:
-    batch, m = batch_of(x), x[-2]
-    b = "".join(f"{n}," for n in batch)
-    sizes = [s.upper() for s in batch]
-    head = f"between_({tensor('x', [*sizes, 'I', 'J'])}, {tensor('y', [*sizes, 'K', 'I+J+1'])}) -> {tensor('s', [*sizes, 'K'])}"
-    return Rule(formula(f"{head}\n  s[{b}k] = sum[i:I,j:J](y[{b}k,i] * x[{b}i,j] * y[{b}k,j+{m}])"), (x, y))
-
-
-@cache
 def inverting_any(shape: Shape) -> Rule:
     """xᵀ x y = xᵀ, of a matrix whose columns are independent."""
     body = "sum[k:I](x[{b}k,i] * sum[l:J](x[{b}k,l] * y[{b}l,j])) - x[{b}j,i]"
@@ -309,23 +198,6 @@ def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = None
     if np.shape(x)[-2] < np.shape(x)[-1]:
         return np.swapaxes(pinv(np.swapaxes(x, -1, -2)), -1, -2)
     return in_batches(x, lambda m: apply(inverting_any(np.shape(m)), (m,)))
-
-
-@of(np.linalg.svd)
-def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False) -> Any:
-    x = real(a)
-    m, n = np.shape(x)[-2:]
-    if compute_uv and full_matrices and m != n:
-        raise ArgumentError(f"np.linalg.svd of shape {np.shape(x)} with full_matrices: some vectors are arbitrary; accepted: full_matrices=False")
-    y = in_batches(x, lambda a: apply(decomposing(np.shape(a)), (a,)))
-    if not compute_uv:
-        return y[..., -1]
-    return type(np.linalg.svd(np.eye(1)))(np.swapaxes(y[..., :m], -1, -2), y[..., -1], y[..., m:-1])
-
-
-@of(np.linalg.svdvals)
-def svdvals(x: Any, /) -> Any:
-    return svd(x, compute_uv=False)
 
 
 @of(np.linalg.matrix_power)
@@ -368,7 +240,7 @@ def vector_norm(a: Any, ord: Any, axis: int, keepdims: bool) -> Any:
 def matrix_norm(a: Any, ord: Any, axes: Sequence[int], keepdims: bool) -> Any:
     row, column = (k % np.ndim(a) for k in axes)
     if ord in (2, -2, "nuc"):
-        s = svd(np.moveaxis(a, (row, column), (-2, -1)), compute_uv=False)
+        s = np.linalg.svd(np.moveaxis(a, (row, column), (-2, -1)), compute_uv=False)
         y = np.sum(s, axis=-1) if ord == "nuc" else np.max(s, axis=-1) if ord == 2 else np.min(s, axis=-1)
     elif ord in (1, -1, np.inf, -np.inf):
         inner, outer = (row, column) if abs(ord) == 1 else (column, row)
