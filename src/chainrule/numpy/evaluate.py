@@ -21,6 +21,7 @@ from ..language.functions import ALL, SINGULAR, Kind
 from ..language.index import Poly
 from ..language.program import Program
 from ..language.tree import ZERO, Call, Const, Expr, Index, Line, Read, Reduce, free_names, lookup, needed, subs, walk
+from .choosing import choice
 from .contract import Run, Term, aligned, fixed, many, ordered, strongly, viewed
 from .places import grid, places_of, reading
 
@@ -40,14 +41,10 @@ def _error(a: Any) -> Any:
     return found[()]
 
 
-def _choice(test: Any, a: Any, b: Any) -> Any:
-    return np.where(test, a, b)[()]
-
-
 OPERATORS: dict[str, Callable[..., Any]] = {
     "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv, "**": operator.pow, "neg": operator.neg,
     "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq, "!=": operator.ne, "delta": operator.eq,
-    "where": _choice, "sigmoid": _logistic, "softplus": _plus, "erf": _error,
+    "where": choice, "sigmoid": _logistic, "softplus": _plus, "erf": _error,
 }  # fmt: skip
 
 
@@ -153,6 +150,7 @@ class _Line:
         return viewed(whole, found.view, found.letters)
 
     def call(self, e: Call, sizes: Mapping[str, int]) -> Term:
+        e = one_choice(e)
         f = function(e.fn)
         terms = [self.of(a, sizes) for a in e.args]
         if e.fn in ("+", "-", "neg"):
@@ -325,6 +323,14 @@ class _Line:
                 made = Term(lambda v: others(_spread(run(v), full).reshape(rows)).reshape(full), (*free, *own))
                 return ordered(made, tuple(x for x in sizes if x in made.letters))
         return None
+
+
+def one_choice(e: Call) -> Call:
+    """where(s, where(t, x, 0), 0) with both tests as one."""
+    match e:
+        case Call("where", (s, Call("where", (t, x, Const(0))), Const(0))) if is_test(s) and is_test(t):
+            return one_choice(Call("where", (Call("*", (s, t)), x, ZERO)))
+    return e
 
 
 def _coefficient(p: Poly, letter: str) -> int:

@@ -218,7 +218,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
         raise ShapeError(f"np.linalg.norm of shape {np.shape(a)} with ord={ord!r}; accepted: an axis, or two")
     axes: tuple[Any, ...] = tuple(range(np.ndim(a))) if axis is None else (axis,) if isinstance(axis, (int, np.integer)) else tuple(axis)
     if ord is None or (ord == "fro" and len(axes) == 2) or (ord == 2 and len(axes) == 1):
-        return np.sqrt(np.sum(a * a, axis=axes, keepdims=keepdims))
+        return np.sqrt(np.sum(np.square(a), axis=axes, keepdims=keepdims))
     if len(axes) == 1:
         return vector_norm(a, ord, axes[0], keepdims)
     return matrix_norm(a, ord, axes, keepdims)
