@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule.numpy.choosing import choice
 
 V = np.array([0.7, -1.2, 0.4, 2.1])
 
@@ -47,3 +48,34 @@ def test_singular_vectors_of_equal_values_are_refused_and_their_values_move() ->
     with pytest.raises(cr.ArgumentError, match=r"np.linalg.svd: its vectors do not move smoothly .* accepted there: the values alone"):
         cr.grad(lambda x: np.sum(np.linalg.svd(x)[0] ** 3))(np.eye(3))
     np.testing.assert_allclose(cr.grad(lambda x: np.linalg.norm(x, "nuc"))(np.eye(3)), np.eye(3))
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_large_choices_are_numpys_to_the_bit(dtype: type) -> None:
+    rng = np.random.default_rng(2)
+    a, b = rng.normal(size=(2, 50, 400)).astype(dtype)
+    a[3, 5], b[4, 7] = np.nan, -0.0
+    for x, y in ((a, b), (a, 0), (0, b), (a, -0.0), (a, dtype(3)), (2.5, b), (a, b[0]), (a.T.copy().T, b), (a, np.arange(20000).reshape(50, 400))):
+        mine, numpys = choice(b > 0, x, y), np.where(b > 0, x, y)
+        assert mine.dtype == numpys.dtype and mine.tobytes() == numpys.tobytes()
+
+
+def test_large_sorts_leave_equal_elements_in_their_order() -> None:
+    x = np.tile(np.array([2.0, 1.0, 3.0]), 4000)
+    w = np.arange(12000.0)
+    np.testing.assert_array_equal(cr.grad(lambda x: np.sum(np.sort(x) * w))(x)[[1, 4, 0, 2]], [0, 1, 4000, 8000])
+    np.testing.assert_array_equal(cr.grad(lambda x: np.sum(np.sort(x) * w))(-w), w[::-1])
+
+
+def test_rolls_and_turns_are_their_own_transposes() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(3, 4, 5))
+    moves = [
+        lambda x, s=s, a=a: np.roll(x, s, a) for s, a in ((-7, None), (5, 2), ((1, 2), 1), (2, (0, 1)), ((1, -1), (0, 0)), (13, -1), ((1, 2), None))
+    ]
+    moves += [lambda x, k=k, a=a: np.rot90(x, k, a) for k in range(-1, 5) for a in ((0, 1), (2, 0))]
+    for f in [*moves, lambda x: np.fft.fftshift(x, (0, 2)), np.fft.ifftshift, lambda x: np.roll(x[:0], 1, 0)]:
+        y, pullback = cr.vjp(f, x)
+        np.testing.assert_array_equal(y, f(x))
+        t, dy = rng.normal(size=x.shape), rng.normal(size=y.shape)
+        np.testing.assert_allclose(np.sum(pullback(dy)[0] * t), np.sum(f(t) * dy), atol=1e-12)

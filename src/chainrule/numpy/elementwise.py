@@ -68,6 +68,7 @@ WHERE, CLIP, SINC, FINITE = (
     rule("sinc", np.sinc),
     rule("nan_to_num", lambda a: np.where(np.isfinite(a), a, 0)),
 )
+CLIP.ufunc = np.clip
 _POWERS: dict[tuple[type, float], Rule] = {}
 
 

@@ -413,7 +413,11 @@ def accumulated(a: np.ndarray, axis: int, side: int) -> np.ndarray:
 
 
 def others(a: np.ndarray) -> np.ndarray:
-    """Along the last axis, the product of all elements but each one."""
+    """Along the last axis, the product of all elements but each one: the quotient, where the whole product has all its digits."""
+    whole = np.multiply.reduce(a, -1, keepdims=True)
+    size = np.abs(whole)
+    if a.dtype.kind == "f" and np.min(size, initial=np.inf) > np.finfo(a.dtype).tiny and np.max(size, initial=0) < np.inf:
+        return np.asarray(whole / a)
     before, behind = np.ones_like(a), np.ones_like(a)
     np.multiply.accumulate(a[..., :-1], -1, out=before[..., 1:])
     behind[..., :-1] = np.multiply.accumulate(a[..., :0:-1], -1)[..., ::-1]

@@ -92,7 +92,7 @@ class Rule:
         self.formula = formula
         self.shapes = None if shapes is None else tuple(shapes)
         self._run: Run | None = None
-        self.ufunc: np.ufunc | None = None  # that which computes the value, where it is one
+        self.ufunc: Callable[..., Any] | None = None  # what computes the value and can be told where to put it
         self.compose: Run | None = None  # of a derivative that is put together of other rules' values
         self.value: Callable[..., Any] = value or self.computed
         self._backs: dict[int, Rule | None] = {}

@@ -192,28 +192,43 @@ FUNCTIONS[np.flipud] = lambda m: flip(m, 0)
 FUNCTIONS[np.fliplr] = lambda m: flip(m, 1)
 
 
-def hashed(a: Any) -> Any:
-    return tuple(map(hashed, a)) if isinstance(a, (list, tuple, np.ndarray)) else a
-
-
 @of(np.roll)
 def roll(a: Any, shift: Any, axis: Any = None) -> Any:
-    return rearranged(a, lambda t: np.roll(t, shift, axis), ("roll", hashed(shift), hashed(axis)))
+    """What is behind the last place comes in at the first, along one axis after the other."""
+    x = real(a)
+    if axis is None:
+        return reshape(roll(ravel(x), np.sum(shift, dtype=int), 0), x.shape)
+    shifts, axes = np.broadcast_arrays(np.atleast_1d(shift), np.atleast_1d(axis))
+    for by, k in zip(shifts.tolist(), np.lib.array_utils.normalize_axis_tuple(axes.tolist(), x.ndim, allow_duplicate=True), strict=True):
+        at = -by % x.shape[k] if x.shape[k] else 0
+        before = (slice(None),) * k
+        x = np.concatenate([read(x, (*before, slice(at, None))), read(x, (*before, slice(at)))], k) if at else x
+    return x
 
 
-@of(np.fft.fftshift)
-def fftshift(x: Any, axes: Any = None) -> Any:
-    return rearranged(x, lambda t: np.fft.fftshift(t, axes), ("fftshift", hashed(axes)))
+def half(sign: int) -> Callable[..., Any]:
+    """Every axis rolled by half its size."""
+
+    def f(x: Any, axes: Any = None) -> Any:
+        a = real(x)
+        which = tuple(range(a.ndim)) if axes is None else (axes,) if isinstance(axes, (int, np.integer)) else tuple(axes)
+        return roll(a, [sign * (a.shape[k] // 2) for k in which], which) if which else a
+
+    return f
 
 
-@of(np.fft.ifftshift)
-def ifftshift(x: Any, axes: Any = None) -> Any:
-    return rearranged(x, lambda t: np.fft.ifftshift(t, axes), ("ifftshift", hashed(axes)))
+FUNCTIONS[np.fft.fftshift], FUNCTIONS[np.fft.ifftshift] = half(1), half(-1)
 
 
 @of(np.rot90)
 def rot90(m: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
-    return rearranged(m, lambda t: np.rot90(t, k, axes), ("rot90", k, tuple(axes)))
+    x = real(m)
+    i, j = np.lib.array_utils.normalize_axis_tuple(axes, x.ndim)
+    if k % 4 == 2:
+        return flip(x, (i, j))
+    turned = flip(x, j) if k % 4 == 1 else x
+    turned = np.swapaxes(turned, i, j) if k % 2 else turned
+    return flip(turned, j) if k % 4 == 3 else turned
 
 
 @of(np.diagonal)
