@@ -87,7 +87,7 @@ def turning(shape: Shape, s: Shape) -> Rule:
     head = f"turned_({tensor('v', square)}, {tensor('x', square)}, {tensor('s', [*sizes, 'I'] if s else [])}) -> {tensor('y', square)}"
     one = np.eye(shape[-1])
     f = formula(f"{head}\n  y[{b}k,l] = sum[i](v[{b}k,i] * sum[j](x[{b}i,j] * v[{b}l,j]))")
-    return Rule(f, (shape, shape, s), lambda v, x, s: np.multiply(s[..., None] if np.ndim(s) else s, one, dtype=x.dtype))
+    return Rule(f, (shape, shape, s), lambda v, x, s: np.multiply(np.broadcast_to(s, x.shape[:-1])[..., None], one, dtype=x.dtype))
 
 
 def around_factor(b: Any, x: Any) -> Any:
