@@ -45,7 +45,7 @@ def test_matrices_of_a_size_at_which_every_element_cannot_be_an_unknown() -> Non
 
 
 def test_singular_vectors_of_equal_values_are_refused_and_their_values_move() -> None:
-    with pytest.raises(cr.ArgumentError, match=r"np.linalg.svd: its vectors do not move smoothly .* accepted there: the values alone"):
+    with pytest.raises(cr.ArgumentError, match=r"np.linalg.svd: its vectors do not move smoothly .* accepted there: .* values alone"):
         cr.grad(lambda x: np.sum(np.linalg.svd(x)[0] ** 3))(np.eye(3))
     np.testing.assert_allclose(cr.grad(lambda x: np.linalg.norm(x, "nuc"))(np.eye(3)), np.eye(3))
 
@@ -79,3 +79,49 @@ def test_rolls_and_turns_are_their_own_transposes() -> None:
         np.testing.assert_array_equal(y, f(x))
         t, dy = rng.normal(size=x.shape), rng.normal(size=y.shape)
         np.testing.assert_allclose(np.sum(pullback(dy)[0] * t), np.sum(f(t) * dy), atol=1e-12)
+
+
+def test_vectors_of_equal_eigenvalues_are_refused_and_the_values_move() -> None:
+    one = np.eye(3)
+    for f in (lambda x: np.sum(np.linalg.eigh(x)[1] ** 3), lambda x: np.sum(cr.grad(lambda x: np.sum(np.linalg.eigvalsh(x) ** 3))(x))):
+        with pytest.raises(cr.ArgumentError, match=r"np.linalg.eigh: its vectors do not move smoothly"):
+            cr.grad(f)(one)
+    np.testing.assert_allclose(cr.grad(lambda x: np.sum(np.linalg.eigvalsh(x) ** 3))(one), 3 * one)
+    assert cr.jvp(lambda x: np.sum(np.linalg.eigvalsh(x)), (one,), (np.diag([1.0, 2.0, 4.0]),))[1] == pytest.approx(7)
+
+
+def test_factors_of_batches_of_matrices() -> None:
+    a = np.random.default_rng(3).normal(size=(2, 2, 3, 3))
+    spd = a @ np.swapaxes(a, -1, -2) + np.eye(3)
+    for f in (np.linalg.cholesky, lambda x: np.linalg.eigh(x)[1] ** 2, lambda x: np.linalg.svd(x)[2] ** 2, np.linalg.inv, np.linalg.det):
+        whole = cr.vjp(f, spd)[1](np.ones(np.shape(f(spd))))[0]
+        for at in np.ndindex(2, 2):
+            np.testing.assert_allclose(whole[at], cr.vjp(f, spd[at])[1](np.ones(np.shape(f(spd[at]))))[0], atol=1e-10)
+
+
+REFUSED = [
+    (lambda x: x + np.ones(3), cr.ShapeError, r"x \+ np.ones.*could not be broadcast together .*; accepted: shapes"),
+    (lambda x: np.concatenate([x, np.ones((2, 2))]), cr.ShapeError, "np.concatenate.*same number of dimensions.*accepted: shapes"),
+    (lambda x: x[5], IndexError, r"x\[5\].*index 5 is out of bounds.*accepted: places"),
+    (lambda x: np.sum(x, axis=3), IndexError, r"np.sum\(x, axis=3\).*axis 3 is out of bounds.*accepted: places"),
+    (lambda x: np.linalg.inv(np.outer(x, x)), np.linalg.LinAlgError, "np.linalg.inv.*Singular matrix; accepted: a matrix"),
+    (lambda x: np.interp(x, [0, 1], [0, 1, 2]), cr.ShapeError, r"np.interp of points of shapes \(2,\) and \(3,\); accepted: two vectors"),
+]
+
+
+@pytest.mark.parametrize("number", range(len(REFUSED)))
+def test_what_numpy_refuses_is_refused_by_the_line_that_was_written(number: int) -> None:
+    f, kind, said = REFUSED[number]
+    with pytest.raises(cr.ChainruleError, match=said) as e:
+        cr.grad(lambda x: np.sum(f(x)))(np.ones(2))
+    assert isinstance(e.value, kind)
+
+
+def test_the_users_own_errors_are_left_alone() -> None:
+    def f(x: float) -> float:
+        raise ValueError("mine")
+
+    with pytest.raises(ValueError, match=r"^mine$"):
+        cr.grad(f)(1.0)
+    with pytest.raises(np.linalg.LinAlgError, match=r"^Singular matrix$"):
+        cr.grad(lambda x: np.linalg.inv(np.zeros((2, 2)))[0, 0] * x)(1.0)

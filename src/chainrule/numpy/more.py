@@ -87,6 +87,8 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     if period is not None:
         raise ArgumentError("np.interp(period=…): not taken where a derivative is; accepted: np.interp(x, xp, fp, left, right)")
     x, xp, fp = real(x), real(xp), real(fp)
+    if np.ndim(xp) != 1 or np.shape(xp) != np.shape(fp) or not np.size(xp):
+        raise ShapeError(f"np.interp of points of shapes {np.shape(xp)} and {np.shape(fp)}; accepted: two vectors of one size")
     at, last = plain(x), np.shape(xp)[0] - 1
     k = np.clip(np.searchsorted(plain(xp), at, "right") - 1, 0, max(last - 1, 0))
     y = fp[k] + (x - xp[k]) * (fp[k + 1] - fp[k]) / (xp[k + 1] - xp[k]) if last else fp[k] + 0 * x

@@ -47,6 +47,36 @@ def around_vectors(y: Any, x: Any) -> Any:
     return apply(returning(shape), (apply(diagonal(shape), (s,)), v, s))
 
 
+class Symmetric(Local):
+    """Vectors and, in the last column, their values: these move where vectors cannot be followed, as several have the same value."""
+
+    __slots__ = ()
+    called = "np.linalg.eigh"
+
+    def gradient(self, v: Sequence[Any]) -> Any:
+        if any(isinstance(a, Node) for a in v) or np.any(v[-1][..., :-1]):
+            self.apart(plain(v[1])[..., -1])
+            return super().gradient(v)
+        return self.of_values(*v)
+
+    def of_values(self, x: Any, y: Any, dy: Any) -> Any:
+        return super().gradient((x, y, dy))
+
+    def tangent(self, v: Sequence[Any]) -> Any:
+        if any(isinstance(a, Node) for a in v):
+            self.apart(plain(v[1])[..., -1])
+        with np.errstate(all="ignore"):  # of vectors that cannot be followed infinite, as they are
+            return super().tangent(v)
+
+    def apart(self, w: Any) -> None:
+        """Refuse values that are equal as far as their digits say."""
+        most = np.max(np.abs(w), axis=-1, keepdims=True, initial=0)
+        if np.any(np.abs(np.diff(w)) <= 4 * np.finfo(w.dtype).eps * most):
+            raise ArgumentError(
+                f"{self.called}: its vectors do not move smoothly where values are equal; accepted there: the gradient of the values alone"
+            )
+
+
 @cache
 def diagonalizing(shape: Shape, lower: bool) -> Rule:
     """Row k: an eigenvector of length 1, and behind it its value."""
@@ -58,7 +88,7 @@ def diagonalizing(shape: Shape, lower: bool) -> Rule:
         w, v = np.linalg.eigh(a, "L" if lower else "U")
         return np.concatenate([np.swapaxes(v, -1, -2), w[..., None]], -1)
 
-    return Local(e, shape, (*shape[:-1], n + 1), value, around_vectors)
+    return Symmetric(e, shape, (*shape[:-1], n + 1), value, around_vectors)
 
 
 @cache
@@ -123,29 +153,16 @@ def around_both(y: Any, x: Any) -> Any:
     return np.concatenate([short, long, value] if m <= n else [long, short, value], -1)
 
 
-class Singular(Local):
-    """Singular vectors and values. Values move where vectors cannot be followed, as several have the same value: s = uᵀ x v."""
+class Singular(Symmetric):
+    """The same for a left and a right vector; s = uᵀ x v."""
 
     __slots__ = ()
+    called = "np.linalg.svd"
 
-    def gradient(self, v: Sequence[Any]) -> Any:
-        x, y, dy = v
-        if any(isinstance(a, Node) for a in v) or np.any(dy[..., :-1]):
-            apart(plain(y)[..., -1])
-            return super().gradient(v)
+    def of_values(self, x: Any, y: Any, dy: Any) -> Any:
         back = between(np.shape(x), np.shape(y)).back(0)
         assert back is not None
         return apply(back, (x, y, y[..., -1], dy[..., -1]))
-
-    def tangent(self, v: Sequence[Any]) -> Any:
-        apart(plain(v[1])[..., -1])
-        return super().tangent(v)
-
-
-def apart(s: Any) -> None:
-    """Refuse values that are equal as far as their digits say."""
-    if np.any(s[..., :-1] - s[..., 1:] <= 4 * np.finfo(s.dtype).eps * s[..., :1]):
-        raise ArgumentError("np.linalg.svd: its vectors do not move smoothly where values are equal; accepted there: the values alone")
 
 
 @cache
