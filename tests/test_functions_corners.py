@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -125,3 +127,27 @@ def test_the_users_own_errors_are_left_alone() -> None:
         cr.grad(f)(1.0)
     with pytest.raises(np.linalg.LinAlgError, match=r"^Singular matrix$"):
         cr.grad(lambda x: np.linalg.inv(np.zeros((2, 2)))[0, 0] * x)(1.0)
+
+
+def test_parts_of_a_large_array_add_up_whatever_else_reads_it() -> None:
+    x = np.random.default_rng(4).normal(size=(100, 120))
+    w = np.random.default_rng(5).normal(size=(100, 120))
+
+    def f(x: Any) -> Any:
+        z = x * 1  # its adjoint is handed on as it is
+        y = z + 0.0
+        rows = sum(np.sum(y[i] ** 2) for i in range(0, 100, 7)) + np.sum(y[[3, 3, 5]] * w[:3]) + y[4, 4] ** 3
+        return rows + np.sum(y * w) + np.sum(z[y > 1]) + z[2, 2] * y[2, 2] + np.sum(y[::-1].T[5])
+
+    g = cr.grad(f)(x)
+    by_hand = np.array(w)
+    by_hand[::7] += 2 * x[::7]
+    np.add.at(by_hand, [3, 3, 5], w[:3])
+    by_hand[4, 4] += 3 * x[4, 4] ** 2
+    by_hand += x > 1
+    by_hand[2, 2] += 2 * x[2, 2]
+    by_hand[:, 5] += 1
+    np.testing.assert_allclose(g, by_hand, atol=1e-12)
+    y, pullback = cr.vjp(f, x)
+    for seed in (1.0, 2.0, 1.0):
+        np.testing.assert_allclose(pullback(seed)[0], seed * by_hand, atol=1e-12)

@@ -24,6 +24,7 @@ READ = Rule(
     ((2,), (2,)),  # of no consequence: the places bring the sizes
     lambda x, t: t.read(x),
 )
+READ.adds = lambda out, v: v[1].gather_into(out, v[-1])
 BASIC = (int, slice, EllipsisType, type(None), np.integer)
 
 

@@ -123,6 +123,13 @@ class Places:
             np.add.at(out, self.key, a)
         return out
 
+    def gather_into(self, out: np.ndarray, a: Any) -> None:
+        """The same, added to what is there: no more is touched than what was read."""
+        if self.once:
+            out[self.key] += a
+        else:
+            np.add.at(out, self.key, a)
+
 
 def places_of(t: Any, x: tuple[int, ...]) -> Places:
     """A whole-number tensor as places of an array of shape x."""

@@ -8,14 +8,15 @@ remembered on one tape; what it holds may be remembered on an older one: that is
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import count
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from .broadcast import gathering, spreading
-from .memory import LARGE, MEMORY, computed
+from .memory import LARGE, MEMORY, computed, zeros
 from .rule import Rule
 
 _order = count(1)
@@ -137,8 +138,12 @@ def sweep(tape: Tape, seeds: Sequence[tuple[Any, Any]], inputs: int | None = Non
                 pull = rule.pull(k)
             if pull is None:
                 continue
-            d = pull(v)
             x = vals[k]
+            if rule.adds is not None and prod(x.shape) > LARGE:
+                adjoints[at] = added_to(rule.adds, v, x, adjoints[at], at in owned)
+                owned.add(at)
+                continue
+            d = pull(v)
             if d.shape != x.shape:
                 d = gathering(d.shape, x.shape).value(d)
             if d.dtype != x.dtype:
@@ -153,6 +158,10 @@ def widely(rule: Rule, v: Sequence[Any], parents: Sequence[tuple[int, int]], adj
     """The same for one step on large arrays: element by element in strips, and over the memory of dy where nobody else reads it (`mine`)."""
     dy = v[-1]
     for n, (k, at) in enumerate(parents):
+        if rule.adds is not None:
+            adjoints[at] = added_to(rule.adds, v, v[k], adjoints[at], at in owned)
+            owned.add(at)
+            continue
         x, into = v[k], rule.into(k)
         last = n == len(parents) - 1
         if into is not None and x.shape == dy.shape and x.dtype == dy.dtype:
@@ -174,6 +183,13 @@ def widely(rule: Rule, v: Sequence[Any], parents: Sequence[tuple[int, int]], adj
         if old is not None or alone:
             owned.add(at)
         mine = mine and not same  # another adjoint is dy now
+
+
+def added_to(adds: Callable[[Any, Sequence[Any]], None], v: Sequence[Any], x: Any, old: Any, mine: bool) -> Any:
+    """The adjoint of a large array of which little was read, with what comes from there: over its memory where nobody else reads it."""
+    out = zeros(x.shape, x.dtype) if old is None else old if mine else MEMORY.copy(np.asarray(old))
+    adds(out, v)
+    return out
 
 
 def added(a: Any, b: Any, mine: bool, yours: bool) -> Any:
