@@ -151,3 +151,25 @@ def test_parts_of_a_large_array_add_up_whatever_else_reads_it() -> None:
     _, pullback = cr.vjp(f, x)
     for seed in (1.0, 2.0, 1.0):
         np.testing.assert_allclose(pullback(seed)[0], seed * by_hand, atol=1e-12)
+
+
+def test_pseudoinverses_keep_their_digits_and_move_while_the_rank_stays() -> None:
+    rng = np.random.default_rng(6)
+    a, b, v = rng.normal(size=(5, 2)), rng.normal(size=(2, 4)), rng.normal(size=(5, 2))
+    w = rng.normal(size=(4, 5))
+
+    def f(a: Any) -> Any:
+        return np.sum(w * np.linalg.pinv(a @ b))
+
+    h = 1e-6
+    assert np.sum(cr.grad(f)(a) * v) == pytest.approx((f(a + h * v) - f(a - h * v)) / (2 * h), rel=1e-6)
+    u, _, q = np.linalg.svd(rng.normal(size=(4, 4)))
+    x, t = (u * np.geomspace(1, 1e-6, 4)) @ q, w[:, :4]
+    y = (q.T * np.geomspace(1, 1e6, 4)) @ u.T
+    np.testing.assert_allclose(cr.grad(lambda x: np.sum(t * np.linalg.pinv(x)))(x), -y.T @ t @ y.T, rtol=1e-7, atol=1e-3)
+    tall = rng.normal(size=(2, 6, 3))
+    direct = cr.grad(lambda x: np.sum(np.sin(np.linalg.inv(np.swapaxes(x, -1, -2) @ x) @ np.swapaxes(x, -1, -2))))
+    np.testing.assert_allclose(cr.grad(lambda x: np.sum(np.sin(np.linalg.pinv(x))))(tall), direct(tall), atol=1e-11)
+    np.testing.assert_allclose(
+        cr.jvp(cr.grad(lambda x: np.sum(np.sin(np.linalg.pinv(x)))), (tall,), (tall,))[1], cr.jvp(direct, (tall,), (tall,))[1], atol=1e-10
+    )

@@ -177,17 +177,27 @@ def slogdet(a: Any) -> Any:
 
 @cache
 def inverting_any(shape: Shape) -> Rule:
-    """xᵀ x y = xᵀ, of a matrix whose columns are independent."""
-    body = "sum[k:I](x[{b}k,i] * sum[l:J](x[{b}k,l] * y[{b}l,j])) - x[{b}j,i]"
+    """xᵀ x y = xᵀ, and y of the least size, as long as the rank stays."""
     batch = batch_of(shape)
-
-    def value(a: np.ndarray) -> np.ndarray:
-        if np.any(np.linalg.matrix_rank(a) < a.shape[-1]):
-            raise ArgumentError("np.linalg.pinv of a matrix that is not of full rank: it does not move smoothly there; accepted: full rank")
-        return np.linalg.pinv(a)
-
+    body = "sum[k:I](x[{b}k,i] * sum[l:J](x[{b}k,l] * y[{b}l,j])) - x[{b}j,i]"
     e = equation(text("pinv", batch, "IJ", "JI", "ij", body), len(batch), 1)
-    return Solved(e, (shape,), (*shape[:-2], shape[-1], shape[-2]), value)
+    return Local(e, shape, (*shape[:-2], shape[-1], shape[-2]), np.linalg.pinv, around_inverse)
+
+
+def around_inverse(y: Any, x: Any) -> Any:
+    """Of x = X z + n, where X is x as it stands, n what X does not reach, n' what it does not read: z⁻¹ y + y yᵀ nᵀ + n'ᵀ yᵀ y."""
+    known: Any = x.value
+    m, n = np.shape(x)[-2:]
+    least = np.min(np.rint(np.einsum("...ij,...ji->...", plain(known), plain(y))), initial=min(m, n))  # the rank: X y is 1 on so many axes
+    z = np.eye(n) + np.matmul(y, x - known)
+    found, turned = solve(z, y), np.swapaxes(x, -1, -2)
+    if least < m:
+        unreached = np.eye(m) - np.matmul(known, y)
+        found = found + np.matmul(y, np.matmul(np.swapaxes(y, -1, -2), np.matmul(turned, unreached)))
+    if least < n:
+        unread = np.eye(n) - np.matmul(y, known)
+        found = found + np.matmul(np.matmul(np.matmul(unread, turned), np.swapaxes(y, -1, -2)), y)
+    return found
 
 
 @of(np.linalg.pinv)
@@ -195,8 +205,6 @@ def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = None
     x = real(a)
     if not (absent(rcond) and absent(rtol)):
         raise ArgumentError("np.linalg.pinv(rcond, rtol): not taken where a derivative is; accepted: np.linalg.pinv(x)")
-    if np.shape(x)[-2] < np.shape(x)[-1]:
-        return np.swapaxes(pinv(np.swapaxes(x, -1, -2)), -1, -2)
     return in_batches(x, lambda m: apply(inverting_any(np.shape(m)), (m,)))
 
 
