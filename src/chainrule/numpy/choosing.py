@@ -42,9 +42,14 @@ def by_bits(test: np.ndarray, a: Any, b: Any, out: np.ndarray) -> None:
     mask = np.empty(min(STRIP, test.size), whole)
     for start in range(0, test.size, STRIP):
         part = slice(start, start + STRIP)
-        o, m = out[part].view(whole), mask[: min(STRIP, test.size - start)]
-        m[...] = -test[part].view(np.int8)  # all bits or none
+        t, o = test[part], out[part].view(whole)
         p, q = (np.asarray(x if np.ndim(x) == 0 else x[part], out.dtype).view(whole) for x in (a, b))
+        count = np.count_nonzero(t)
+        if count in (0, t.size):
+            o[...] = p if count else q
+            continue
+        m = mask[: t.size]
+        m[...] = -t.view(np.int8)  # all bits or none
         if zero:
             np.bitwise_and(p, m, out=o)
             continue

@@ -187,7 +187,10 @@ def widely(rule: Rule, v: Sequence[Any], parents: Sequence[tuple[int, int]], adj
 
 def added_to(adds: Callable[[Any, Sequence[Any]], None], v: Sequence[Any], x: Any, old: Any, mine: bool) -> Any:
     """The adjoint of a large array of which little was read, with what comes from there: over its memory where nobody else reads it."""
-    out = zeros(x.shape, x.dtype) if old is None else old if mine else MEMORY.copy(np.asarray(old))
+    if old is None:  # where little is put, most of what the system gives is never looked at
+        out = np.zeros(x.shape, x.dtype) if v[-1].size * 8 < prod(x.shape) else zeros(x.shape, x.dtype)
+    else:
+        out = old if mine else MEMORY.copy(np.asarray(old))
     adds(out, v)
     return out
 
