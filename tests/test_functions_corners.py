@@ -173,3 +173,13 @@ def test_pseudoinverses_keep_their_digits_and_move_while_the_rank_stays() -> Non
     np.testing.assert_allclose(
         cr.jvp(cr.grad(lambda x: np.sum(np.sin(np.linalg.pinv(x)))), (tall,), (tall,))[1], cr.jvp(direct, (tall,), (tall,))[1], atol=1e-10
     )
+
+
+def test_quantiles_move_with_their_place_too() -> None:
+    assert cr.grad(lambda q: np.quantile(V, q))(0.5) == pytest.approx(3 * (0.7 - 0.4))
+    assert cr.grad(lambda q: np.percentile(V, q))(50.0) == pytest.approx(0.03 * (0.7 - 0.4))
+    x = np.random.default_rng(8).normal(size=(3, 5))
+    y, pullback = cr.vjp(lambda x: np.quantile(x, [0.1, 0.5], axis=1, keepdims=True), x)
+    np.testing.assert_allclose(y, np.quantile(x, [0.1, 0.5], axis=1, keepdims=True))
+    np.testing.assert_allclose(pullback(np.ones((2, 3, 1)))[0].sum(), 6)
+    np.testing.assert_array_equal(cr.grad(lambda x: np.sum(np.unstack(x, axis=1)[2] ** 2))(x)[:, 2], 2 * x[:, 2])
