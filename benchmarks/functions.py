@@ -19,7 +19,7 @@ import chainrule as cr
 
 REPEATS = 10  # of the operation within the function
 SMALL, LARGE = (3, 4), (600, 1000)
-SQUARE, WIDE = (3, 3), (150, 150)  # for linear algebra
+SQUARE, WIDE = (3, 3), (100, 100)  # for linear algebra
 
 
 def chain(step: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:

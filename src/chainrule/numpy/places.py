@@ -131,6 +131,32 @@ class Places:
             np.add.at(out, self.key, a)
 
 
+SOMEWHERE = np.empty(0, np.intp)  # a key that is not written out
+
+
+class Moves(Places):
+    """The same of a move that takes each element elsewhere, and of the move back."""
+
+    __slots__ = ("back", "move")
+
+    def __init__(self, x: tuple[int, ...], move: View, back: View):
+        super().__init__(x, SOMEWHERE, True)
+        self.move, self.back = move, back
+
+    @property
+    def table(self) -> np.ndarray:
+        return self.move(np.arange(math.prod(self.x)).reshape(self.x))
+
+    def read(self, a: Any) -> Any:
+        return self.move(a)
+
+    def gather(self, a: Any) -> np.ndarray:
+        return self.back(a)
+
+    def gather_into(self, out: np.ndarray, a: Any) -> None:
+        out += self.back(a)
+
+
 def places_of(t: Any, x: tuple[int, ...]) -> Places:
     """A whole-number tensor as places of an array of shape x."""
-    return t if type(t) is Places else Places(x, np.asarray(t, np.intp), False)
+    return t if isinstance(t, Places) else Places(x, np.asarray(t, np.intp), False)

@@ -11,8 +11,9 @@ import numpy as np
 
 from ..errors import ArgumentError, ShapeError
 from .broadcast import spreading
-from .indexing import read, rearranged
+from .indexing import READ, read, rearranged
 from .letters import letters, sizes, tensor
+from .places import Moves
 from .registry import FUNCTIONS, of, plain, real
 from .rule import Rule, Shape, formula
 from .tape import apply
@@ -192,43 +193,30 @@ FUNCTIONS[np.flipud] = lambda m: flip(m, 0)
 FUNCTIONS[np.fliplr] = lambda m: flip(m, 1)
 
 
+def moved(x: Any, move: Callable[[np.ndarray], np.ndarray], back: Callable[[np.ndarray], np.ndarray]) -> Any:
+    a = real(x)
+    return apply(READ, (a, Moves(a.shape, move, back)))
+
+
 @of(np.roll)
 def roll(a: Any, shift: Any, axis: Any = None) -> Any:
-    """What is behind the last place comes in at the first, along one axis after the other."""
-    x = real(a)
-    if axis is None:
-        return reshape(roll(ravel(x), np.sum(shift, dtype=int), 0), x.shape)
-    shifts, axes = np.broadcast_arrays(np.atleast_1d(shift), np.atleast_1d(axis))
-    for by, k in zip(shifts.tolist(), np.lib.array_utils.normalize_axis_tuple(axes.tolist(), x.ndim, allow_duplicate=True), strict=True):
-        at = -by % x.shape[k] if x.shape[k] else 0
-        before = (slice(None),) * k
-        x = np.concatenate([read(x, (*before, slice(at, None))), read(x, (*before, slice(at)))], k) if at else x
-    return x
+    by = np.negative(shift)
+    return moved(a, lambda t: np.roll(t, shift, axis), lambda t: np.roll(t, by, axis))
 
 
-def half(sign: int) -> Callable[..., Any]:
-    """Every axis rolled by half its size."""
-
-    def f(x: Any, axes: Any = None) -> Any:
-        a = real(x)
-        which = tuple(range(a.ndim)) if axes is None else (axes,) if isinstance(axes, (int, np.integer)) else tuple(axes)
-        return roll(a, [sign * (a.shape[k] // 2) for k in which], which) if which else a
-
-    return f
+@of(np.fft.fftshift)
+def fftshift(x: Any, axes: Any = None) -> Any:
+    return moved(x, lambda t: np.fft.fftshift(t, axes), lambda t: np.fft.ifftshift(t, axes))
 
 
-FUNCTIONS[np.fft.fftshift], FUNCTIONS[np.fft.ifftshift] = half(1), half(-1)
+@of(np.fft.ifftshift)
+def ifftshift(x: Any, axes: Any = None) -> Any:
+    return moved(x, lambda t: np.fft.ifftshift(t, axes), lambda t: np.fft.fftshift(t, axes))
 
 
 @of(np.rot90)
 def rot90(m: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
-    x = real(m)
-    i, j = np.lib.array_utils.normalize_axis_tuple(axes, x.ndim)
-    if k % 4 == 2:
-        return flip(x, (i, j))
-    turned = flip(x, j) if k % 4 == 1 else x
-    turned = np.swapaxes(turned, i, j) if k % 2 else turned
-    return flip(turned, j) if k % 4 == 3 else turned
+    return moved(m, lambda t: np.rot90(t, k, axes), lambda t: np.rot90(t, -k, axes))
 
 
 @of(np.diagonal)
