@@ -179,6 +179,8 @@ class Judge:
                     product, error = known.values[name] * v, np.abs(v) * known.errors[name] + 4 * np.abs(known.values[name] * v)
                     total += float(np.sum(product))
                     slack += float(np.sum(np.where(v == 0, 0, error)))
+                if sums and not np.isnan(sums[0]) and np.isnan(known.values[name]).any() and self.f.data == "normal":
+                    raise Wrong("transpose", f"forward {sums[0]!r}, reverse NaN")
             sums.append(total)
         if math.isfinite(slack) and all(map(math.isfinite, sums)) and abs(sums[0] - sums[1]) > 4 * SLACK * UNITS[self.dtype] * slack:
             raise Wrong("transpose", f"forward {sums[0]!r}, reverse {sums[1]!r} (± {4 * SLACK * UNITS[self.dtype] * slack:.2g})")

@@ -142,6 +142,7 @@ REFUSED = [
     (("predict", "/no/model", "/no/image"), "error: /no/model"),
     (("derive", "convolute"), "error: 'convolute': no such operation"),
     (("loops", "relu", "Q=3"), "error: 'Q=3'"),
+    (("loops", "conv", "C=1.5"), "error: 'C=1.5': not a size of conv"),
 ]
 
 
@@ -149,6 +150,15 @@ REFUSED = [
 def test_wrong_arguments_get_an_answer_and_no_traceback(args: tuple[str, ...], problem: str) -> None:
     done = run(*args)
     assert done.returncode == 2 and problem in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("args", [("--help",), ("loops", "relu"), ("worksheet", "relu", "--help")], ids=" ".join)
+def test_an_output_without_room_is_said_so(args: tuple[str, ...]) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([*COMMAND, *args], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert (
+        done.returncode == 2 and done.stderr.startswith("error: standard output: cannot be written (No space left") and done.stderr.count("\n") == 1
+    )
 
 
 def test_an_output_folder_that_cannot_be_is_refused_before_training(tmp_path: Path) -> None:

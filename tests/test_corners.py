@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from fractions import Fraction
 
@@ -94,6 +95,14 @@ def test_fractions_are_read_as_written() -> None:
     f = cr.op("f(x[D]) -> y[D]\n y[i] = 0.1*x[i] + 0.25*sign(x[i])")
     x = np.array([Fraction(1), Fraction(-3), Fraction(0)], object)
     assert f(x, engine="reference").tolist() == [Fraction(7, 20), Fraction(-11, 20), Fraction(0)]
+
+
+def test_the_largest_of_nothing_is_infinite_in_fractions_too() -> None:
+    """No fraction is: it stays a float, and what is made of it is exact elsewhere."""
+    x = np.array([[Fraction(-1), Fraction(1, 3)]], object)
+    for kind, none in (("max", -math.inf), ("min", math.inf)):
+        f = cr.op(f"f(x[n,I]; k=1, p=1) -> y[n,I+2*p]\n y[n,i] = {kind}[u:k](x[n,i+u-p]) * 2 + 1")
+        assert f(x, engine="reference").tolist() == [[none, Fraction(-1), Fraction(5, 3), none]]
 
 
 # Rounding that all has one sign ------------------------------------------------------------------------------------------

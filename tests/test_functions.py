@@ -498,6 +498,26 @@ def test_the_table_of_the_lecture() -> None:
     assert t.html() == t._repr_html_() and "<td>v₁ * v₂</td>" in t.html() and t.html().count("<tr>") == 6
 
 
+def test_a_table_names_its_arguments_and_numbers() -> None:
+    t = cr.trace(lambda a, b, *more: a * more[0], 2.0, None, 3.0)
+    assert t.inputs == ("a", "more[0]") and t.gradient == (3.0, 2.0) and t.rows[2].operation == "v₁ * v₂"
+    assert cr.trace(lambda d: d["a"] * d["b"][1], {"a": 2.0, "b": [5.0, 3.0]}).inputs == ("d['a']", "d['b'][0]", "d['b'][1]")
+    shown = [r.operation for r in cr.trace(lambda a: (-2.0) ** a - (-2) + (-3) * a + np.maximum(-5.0, a), 2.0).rows]
+    assert shown[1:3] == ["(-2)**v₁", "v₂ - (-2)"] and {"-3 * v₁", "maximum(-5, v₁)"} <= set(shown)
+    with pytest.raises(cr.ArgumentError, match=r"accepted by cr\.trace"):
+        cr.trace(5, 2.0)  # type: ignore[arg-type]  # what is refused
+
+
+def test_a_table_calls_operations_on_arrays_as_numpy_does() -> None:
+    def f(a: Any) -> Any:
+        return np.sum(np.cumsum(a, axis=1)) + np.std(a) + np.sum(np.var(a, axis=1)) + np.sum(np.stack([a, a])) + np.max(a.reshape(3, 2).T)
+
+    t, turned = cr.trace(f, M[:2, :3]), cr.trace(lambda a: np.sum(np.transpose(a, (1, 2, 0)), axis=(0, 2))[0], np.ones((2, 3, 4)))
+    shown = {r.operation.replace("v₁", "a") for r in t.rows}
+    assert {"cumsum(a)", "std(a)", "var(a, axis=1)", "stack(a, a)", "reshape(a, (3, 2))"} <= shown
+    assert [r.operation for r in turned.rows[1:3]] == ["transpose(v₁, (1, 2, 0))", "sum(v₂, axis=(0, 2))"]
+
+
 def test_a_table_of_arrays() -> None:
     t = cr.trace(lambda w, x: np.sum((w @ x)[1:] ** 2), M, V)
     assert t.rows[2].operation == "matmul(v₁, v₂)" and t.rows[3].operation == "v₃[1:]" and t.rows[4].operation == "v₄**2"

@@ -32,6 +32,20 @@ FORMULAS = {
     "two that a line holds": ("f(a) -> y1\n y0 = 2*a/a\n y1 = a**2 + y0", {}),
     "an output under a condition": ("f(a[n,H], b[n,H]) -> y1[n,H], y0[n,H]\n y0[n,i] = log(abs(a[n,i]))\n q[n,i] = y0[n,i]\n y1[n,i] = (b[n,i] > 0)*q[n,i]", {"H": 4}),
     "a letter caught further in": ("f(a[H], b[H], x[H,H]) -> y\n y = sum[j](a[j]) * sum[j](b[j]*sum[j1](x[j,j1]))", {"H": 3}),
+    "a line without places": ("f(x[n,H]) -> y[n,H]\n d[n,u:H-1] = 2*x[n,u]\n y[n,i:H] = sum(d[n,i])", {"H": 1}),
+    "many factors, a test and a minus": (f"f(a[H]) -> y[H]\n y[i] = {'*'.join(['a[i]'] * 18)}*(a[i] > 1)*(-exp(a[i]))", {"H": 2}),
+    "many factors, a test and 0": (f"f(a[H]) -> y[H]\n y[i] = {'*'.join(['a[i]'] * 18)}*(a[i] > 1)*0", {"H": 2}),
+    "some remainders": ("f(a[H]) -> b[H]\n b[i] = sum(a[2*i]) + 3*sum(a[2*i+1])", {"H": 5}),
+    "two remainders of three": ("f(a[H]) -> b[H//3]\n b[i] = a[3*i] + a[3*i+1]", {"H": 7}),
+    "remainders of other blocks": ("f(a[H]) -> b[H]\n b[i] = sum(a[2*i]) + sum(a[2*i+3])", {"H": 7}),
+    "the square of a root": ("f(x[n,H]) -> y[n,H]\n y[n,i] = log(sqrt(x[n,i]**2 + 1))", {"H": 3}),
+    "all remainders, other factors": ("f(a[H], w[H]) -> b[H//2]\n b[i] = a[2*i]*w[i] + a[2*i+1]*w[i]", {"H": 5}),
+    "all remainders, other places": ("f(a[H]) -> b[H]\n b[i] = sum(a[2*i]) + sum(a[2*i+3]*a[2*i])", {"H": 7}),
+    "brackets with tests": ("f(a[n,H], b[n,H]) -> y[n,H]\n y[n,i] = (a[n,i] > 0)*a[n,i]*(1-b[n,i]) - (a[n,i] > 0)*b[n,i]*(1-a[n,i])", {"H": 3}),
+    "a shift that stays": ("f(z[n,K]) -> y[n]\n y[n] = sum[j](exp(z[n,j]-max[q](z[n,q])))", {"K": 3}),
+    "shifts of other ranges": ("f(z[n,K]) -> y[n], h[n]\n h[n] = log(sum[j:K-1](exp(z[n,j]-max[q:K-1](z[n,q])))) + max[q:K-1](z[n,q])\n y[n] = exp(h[n]-max[q](z[n,q]))", {"K": 4}),
+    "multiples without their test": ("f(x[n,H], w[3]) -> y[n,2*H]\n y[n,i] = sum[u:3](w[u]*x[n,(i+1-u)//2]*(i > 1))", {"H": 3}),
+    "multiples with their test": ("f(x[n,H], w[3]) -> y[n,2*H]\n y[n,i] = sum[u:3](-w[u]*((i+1-u)%2 == 0)*x[n,(i+1-u)//2])", {"H": 3}),
     "nothing that a line holds": ("f(x[n,H]) -> y[n,H]\n z[n,i] = 0*exp(x[n,i])\n y[n,i] = z[n,i]+exp(x[n,i])", {"H": 2}),
 }  # fmt: skip
 
@@ -62,3 +76,9 @@ def test_gradients_are_those_of_the_terms_that_are_there(name: str) -> None:
 def test_what_is_infinite_where_nobody_looks_is_nothing(engine: str, text: str, arrays: tuple, want: list) -> None:
     y, pull = cr.vjp(text, *arrays, engine=engine)
     np.testing.assert_array_equal(pull(np.ones_like(y) if not isinstance(y, tuple) else tuple(map(np.ones_like, y)))[0], want)
+
+
+@pytest.mark.parametrize("term", ["where(s == 2, x[n,i+u], x[n,i])", "x[n,i] + (s == 3)*x[n,i+u]"])
+def test_settings_that_decide_a_test_keep_what_is_left_out(term: str) -> None:
+    op = cr.derive(f"f(x[n,H]; s=1) -> y[n,H]\n y[n,i] = sum[u:2]({term})", "x", s=1).of
+    np.testing.assert_array_equal(op(np.ones((1, 3))), [[2, 2, 1]])

@@ -150,6 +150,9 @@ def test_a_derivation_is_as_long_as_it_has_to_be(what: object, wrt: str, most: i
     assert len(cr.derive(what, wrt).steps) <= most
 
 
+SOFTMAX = "dz[n,k] = y[n,k] * (dy[n,k] - sum[k1](dy[n,k1] * y[n,k1]))"
+
+
 @pytest.mark.parametrize("what, wrt, settings, want", [
     (ops.softmax, "z", {}, "dz[n,k] = y[n,k] * (dy[n,k] - sum[k1](dy[n,k1] * y[n,k1]))"),
     (ops.cross_entropy, "z", {}, "dz[n,k] = (y[n,k] - (k == t[n])) / N"),
@@ -162,6 +165,26 @@ def test_a_derivation_is_as_long_as_it_has_to_be(what: object, wrt: str, most: i
     (ops.avg_pool, "x", {"k": 2, "s": 2, "p": 0}, "dx[n,c,r,q] = dy[n, c, r//2, q//2] / 4"),
     (ops.flatten, "x", {}, "dx[n,c,d,e] = dy[n, (c*D+d)*E+e]"),
     (ops.gelu, "x", {}, "dx[n,a] = dy[n,a] * ((1 + erf(x[n,a] / sqrt(2))) / 2 + x[n,a] * exp(-x[n,a]**2 / 2) / sqrt(2 * pi))"),
+    ("f(z[n,K]) -> y[n,K]\n s[n] = sum[j](exp(z[n,j]))\n y[n,k] = exp(z[n,k]) / s[n]", "z", {}, SOFTMAX),
+    ("f(z[n,K]) -> y[n,K]\n e[n,k] = exp(z[n,k])\n s[n] = sum[j](e[n,j])\n y[n,k] = e[n,k] / s[n]", "z", {}, SOFTMAX),
+    ("f(z[n,K]) -> y[n,K]\n m[n] = max[k](z[n,k])\n e[n,k] = exp(z[n,k]-m[n])\n s[n] = sum[j](e[n,j])\n y[n,k] = e[n,k] / s[n]", "z", {}, SOFTMAX),
+    ("f(z[n,K]) -> y[n,K]\n e[n,k] = exp(z[n,k]-max[q](z[n,q]))\n s[n] = sum[j](e[n,j])\n y[n,k] = e[n,k] / s[n]", "z", {}, SOFTMAX),
+    ("f(z[n,K]) -> y[n,K]\n y[n,k] = exp(z[n,k]-max[q](z[n,q])) / sum[j](exp(z[n,j]-max[q](z[n,q])))", "z", {}, SOFTMAX),
+    ("f(x[n], t[n]) -> E\n y[n] = 1/(1+exp(-x[n]))\n E = -mean[n](t[n]*log(y[n]) + (1-t[n])*log(1-y[n]))", "x", {}, "dx[n] = (y[n] - t[n]) / N"),
+    ("f(x[n,D], t[n], w[D]) -> E\n y[n] = 1/(1+exp(-sum[d](w[d]*x[n,d])))\n E = -mean[n](t[n]*log(y[n]) + (1-t[n])*log(1-y[n]))", "w", {},
+     "dw[d] = sum[n](x[n,d] * (y[n] - t[n])) / N"),
+    ("f(a[n,H,W]) -> b[n,H//2,W//2]\n b[n,i,j] = (a[n,2*i,2*j] + a[n,2*i+1,2*j] + a[n,2*i,2*j+1] + a[n,2*i+1,2*j+1])/4", "a", {},
+     "da[n,r,q] = db[n, r//2, q//2] / 4"),
+    ("f(a[H]) -> b[H//3]\n b[i] = (a[3*i+2] + a[3*i] + a[3*i+1])/3", "a", {}, "da[r] = db[r//3] / 3"),
+    ("f(x[n,D]) -> y[n,D]\n m[n] = sum[d](x[n,d])/D\n v[n] = sum[d]((x[n,d]-m[n])**2)/D\n y[n,d] = (x[n,d]-m[n])/sqrt(v[n]+1)", "x", {},
+     "dx[n,d] = dy[n,d] / sqrt(v[n] + 1) + 2 * dv[n] * (x[n,d] - m[n]) / D + dm[n] / D"),
+    (ops.conv_transpose, "x", {"s": 2, "p": 0, "d": 1}, "dx[n,c,r,g] = sum[o,i,j](dy[n,o,i,j] * w[c, o, i-2*r, j-2*g])"),
+    (ops.conv_transpose, "x", {"s": 1, "p": 0, "d": 1}, "dx[n,c,r,g] = sum[o,i,j](dy[n,o,i,j] * w[c, o, i-r, j-g])"),
+    (ops.conv_transpose, "x", {"s": 2}, "dx[n,c,r,g] = sum[o,u,v](dy[n, o, 2*r-p+d*u, 2*g-p+d*v] * w[c,o,u,v])"),
+    (ops.lp_pool, "x", {"norm": 2, "k": 2, "s": 2, "p": 0, "d": 1},
+     "dx[n,c,r,q] = sum(dy[n, c, r//2, q//2] * sum[u:2,v:2](x[n, c, 2*(r//2)+u, 2*(q//2)+v]**2)**(-1 / 2) * x[n,c,r,q])"),
+    (ops.celu, "x", {"alpha": 1}, "dx[n,a] = where(x[n,a] > 0, dy[n,a], dy[n,a] * (expm1(x[n,a]) + 1))"),
+    (ops.soft_cross_entropy, "t", {"e": 0}, "dt[n,k] = dl[n] * (s[n] - (z[n,k] - m[n])) * w[k]"),
     (ops.layer_norm, "x", {}, "dx[n,d] = dy[n,d] * w[d] / sqrt(v[n] + eps) + 2 * dv[n] * (x[n,d] - m[n]) / D + dm[n] / D"),
 ])  # fmt: skip
 def test_gradients_are_those_of_textbooks(what: object, wrt: str, settings: dict, want: str) -> None:
@@ -192,13 +215,15 @@ def test_jacobians_tell_their_cases() -> None:
 @pytest.mark.parametrize("what, wrt, shapes", [
     (ops.linear, "w", {"x": (3, 2), "w": (4, 2), "b": (4,)}), (ops.batch_norm.at({"x": 2}), "x", {"x": (3, 2), "w": (2,), "b": (2,)}),
     (ops.layer_norm, "x", {"x": (2, 3), "w": (3,), "b": (3,)}), (ops.conv.at({"x": 3}), "x", {"x": (2, 2, 5), "w": (2, 2, 2), "b": (2,)}),
-    ("f(x[K]) -> y\n y = sum[k](x[k]**2)", "x", {"x": (3,)}), (ops.max_pool.at({"x": 3}), "x", {"x": (1, 2, 4)}),
+    ("f(x[n,K]) -> y[n]\n z[n,j:K-1] = x[n,j+1]\n y[n] = mean[v:K-1](z[n,v])", "x", {"x": (2, 4)}), ("f(x[K]) -> y[K//2]\n y[j:K//2] = x[j]", "x", {"x": (5,)}),
+    (ops.sum_pool.at({"x": 3}), "x", {"x": (1, 2, 4)}), ("f(x[K]) -> y\n y = sum[k](x[k]**2)", "x", {"x": (3,)}), (ops.max_pool.at({"x": 3}), "x", {"x": (1, 2, 4)}),
 ])  # fmt: skip
 def test_a_jacobian_is_every_gradient(what: object, wrt: str, shapes: dict) -> None:
     op = what if isinstance(what, cr.Op) else cr.op(what)
     d = cr.derive(op, wrt, mode="jacobian")
     rng = np.random.default_rng(1)
     arrays = {k: rng.normal(size=s) for k, s in shapes.items()}
+    assert cr.op(str(d.op)).definition == d.op.definition
     J = np.asarray(d.op(**{t.name: arrays[t.name] for t in d.definition.inputs}))
     y, pullback = cr.vjp(op, *arrays.values())
     dy = rng.normal(size=np.shape(y))
@@ -229,6 +254,8 @@ def test_small_sizes_are_written_out() -> None:
     assert d.formula.split("\n") == ["dw_0_0 = dy[0,0] * x[0,0] + dy[1,0] * x[1,0]", "dw_0_1 = dy[0,0] * x[0,1] + dy[1,0] * x[1,1]"]
     assert [s.formula for s in d.steps[-2:]] == d.formula.split("\n") and d.steps[-1].rule is Rule.WRITTEN_OUT
     assert len(cr.op(str(d.op))(np.ones((2, 2)), np.ones((1, 2)), np.ones(1), np.ones((2, 1)))) == 2
+    both = cr.derive("f(x[K], w[K]) -> y[K]\n y[i] = x[i]*w[i]", K=2, expand=True)
+    assert len(both.op.definition.lines) == 4 and cr.op(str(both.op)).definition == both.op.definition
     conv = cr.derive("c(x[4], w[2]) -> y[3]\n y[i] = sum[u](w[u] * x[i+u])", "x", expand=True)
     assert conv.formula.split("\n")[1] == "dx_1 = dy[0] * w[1] + dy[1] * w[0]"
     with pytest.raises(cr.ArgumentError, match="accepted: sizes for O, K"):
@@ -357,6 +384,8 @@ def test_what_is_a_network_says_the_shape_of_its_input(what: object, given: dict
         ("y[i] = x[i] * exp(x[i])", [Rule.PRODUCT, Rule.FUNCTION]),
         ("y[i] = x[i] / (2 * w[i])", [Rule.FACTOR]),
         ("y[i] = w[i] / x[i]", [Rule.QUOTIENT]),
+        ("y[i] = w[i] - x[i]", [Rule.SUM]),
+        ("y[i] = exp(-x[i])", [Rule.FUNCTION, Rule.FACTOR]),
         ("y[i] = x[i] / (1 + x[i])", [Rule.QUOTIENT, Rule.SUM]),
         ("y[i] = prod[k](x[k]) * w[i]", [Rule.FACTOR, Rule.PRODUCT]),
     ],
@@ -401,3 +430,19 @@ def test_a_second_derivative_keeps_letters_apart() -> None:
     rng = np.random.default_rng(0)
     x, w = rng.normal(size=3), rng.normal(size=(2, 3))
     np.testing.assert_allclose(d.op(x, w), np.einsum("u,uj,uk->ujk", np.exp(w @ x), w, w), rtol=1e-10)
+
+
+def test_every_step_can_be_written_where_lines_become_one() -> None:
+    d = cr.derive("f(x[n], t[n]) -> E\n l[n] = (1 + (1-1) * t[n]) * x[n]\n E = sum[n](l[n])", "x")
+    assert [s.formula for s in d.steps][-1] == "dx[n] = 1"
+
+
+def test_a_share_has_a_name_that_means_nothing_else() -> None:
+    d = cr.derive("f(x[n,K], w[n]) -> l[n], y[n]\n m[n] = max[k](x[n,k])\n l[n] = log(sum[k](exp(x[n,k]-m[n]))) + m[n]\n y[n] = w[n]*m[n]", "x")
+    assert not {x.tensor for x in d.definition.lines} & {"y"}
+    assert all(s.formula for s in d.steps) and list(readable(d))
+
+
+def test_a_function_says_its_derivative_without_names_of_the_formula() -> None:
+    d = cr.derive("f(x[n]) -> y[n]\n y[n] = 1 / (1 + exp(-tanh(x[n])))")
+    assert [s.reason for s in d.steps if s.rule is Rule.FUNCTION] == ["chain rule: exp'(a) = exp(a)", "chain rule: tanh'(a) = 1-tanh(a)**2"]

@@ -85,6 +85,23 @@ def test_every_number_of_a_training_step_is_what_machine_code_gives() -> None:
         assert abs(w.native - w.value) <= 2e-5 * max(1e-2, abs(w.value), w.made.size), w.name
 
 
+@pytest.mark.parametrize("how", ["loss", "inference", "forward", "step"])
+def test_what_went_in_is_kept_as_it_was(how: str) -> None:
+    """A batch's memory may be used again, and the network trained on, before a number is asked for."""
+    net, (x, t), opt = lenet_like(), images(), cr.optim.SGD(0.1, momentum=0.9)
+    options = {"loss": {}, "inference": {"training": False}, "forward": {}, "step": {"opt": opt}}[how]
+
+    def asked(x: np.ndarray, t: np.ndarray) -> cr.Why:
+        pair = (None, x, None) if how == "forward" else (LOSS, x, t)
+        return cr.why(net, *pair, "output", (0, 1), **options)  # type: ignore[arg-type]  # of four kinds
+
+    kept, other = asked(x, t), asked(x.copy(), t.copy())
+    assert other.value != 0 and other.native == pytest.approx(other.value, rel=1e-5)
+    x[:], t[:] = 0, 0
+    net.load_state_dict({k: np.asarray(a) * 0 for k, a in net.state_dict().items()})
+    assert (kept.native, kept.value) == (other.native, other.value)
+
+
 def test_native_results_are_those_of_training_bit_for_bit() -> None:
     net, (x, t) = lenet_like(), images()
     loss, grads = cr.value_and_grad(net, LOSS)(x, t)
@@ -103,6 +120,20 @@ def test_native_results_are_those_of_training_bit_for_bit() -> None:
     assert u.native == pytest.approx(w.native - float(before["0.weight"][1, 0, 2, 1]), rel=1e-6) and abs(u.ulps) < 4
     assert u.value == pytest.approx(-0.1 * (0.9 + cr.why(lenet_like(), LOSS, x, t, "0.weight.grad", (1, 0, 2, 1)).value), rel=1e-12)
     assert w["0.weight.v.new[1,0,2,1]"].value == pytest.approx(-u.value / 0.1, rel=1e-12)
+
+
+def test_formulas_hold_nothing_that_is_settled_and_updates_nothing_that_cancels() -> None:
+    net, (x, t) = lenet_like(), images()
+    w = cr.why(net, LOSS, x, t, "input.grad", (0, 0, 1, 1))
+    assert w.formula == "input_grad[n,c,r,q] = sum[o,i,j](y0_grad[n,o,i,j] * weight0[o, c, r-i+1, q-j+1])"
+    assert "(0 == 0)" not in str(w.record.program)
+    pooled = cr.nn.Sequential(cr.nn.AvgPool2d(2), cr.nn.Flatten(), cr.nn.Linear(4, 3)).init(0)
+    assert "y0_grad[n,c,i,j] / 4 " in cr.why(pooled, LOSS, x, t, "input.grad", (0, 0, 1, 1)).formula
+    for opt in (cr.optim.AdamW(0.1, weight_decay=0.3), cr.optim.SGD(0.1, momentum=0.9, weight_decay=0.3), cr.optim.Adam(0.1), cr.optim.NAdam(0.1)):
+        u = cr.why(net, LOSS, x, t, "0.weight.update", (1, 0, 2, 1), opt=opt)
+        new, old = u["0.weight.new[1,0,2,1]"].value, u["0.weight[1,0,2,1]"].value
+        assert u.value == pytest.approx(new - old, rel=1e-9)
+        assert all(f.text != "weight0[1,0,2,1]" or len(t.factors) > 1 for t in u.terms for f in t.factors)
 
 
 def test_a_weight_s_gradient_has_the_products_that_numpy_finds() -> None:
@@ -131,6 +162,16 @@ def test_terms_by_sample_are_each_sample_s_own_gradient() -> None:
     assert alone.value == pytest.approx(own[2], rel=1e-10) and alone.count == 4 and {k for t in alone.terms for k in t.letters} == {"i", "j"}
 
 
+def test_groups_add_up_to_the_sum() -> None:
+    net = cr.nn.Sequential(cr.nn.Conv2d(2, 2, 3, padding=1)).init(0)
+    x = np.random.default_rng(0).normal(size=(2, 2, 3, 3)).astype(np.float32)
+    w = cr.why(net, None, x, None, "output[1,1,1,0]", by="c")
+    assert [(g.at, g.count) for g in sorted(w.groups, key=lambda g: 2 if g.at is None else g.at)] == [(0, 6), (1, 6), (None, 1)]
+    assert sum(g.value for g in w.groups) == pytest.approx(w.value) and w.groups[-1].value == float(net.state_dict()["0.bias"][1])
+    assert "without c, 1 term\n" in str(w) and "without c <" in w.html() and json.loads(w.json())["groups"][-1]["at"] is None
+    assert w.only() is w and w.name == "output[1,1,1,0]"
+
+
 def test_winners_are_named_with_their_places() -> None:
     net, (x, t) = lenet_like(), images()
     w = cr.why(net, LOSS, x, t, "3.output", (0, 1, 1, 1))
@@ -148,6 +189,56 @@ def test_padding_is_no_candidate() -> None:
     net = cr.nn.Sequential(cr.nn.MaxPool2d(3, 2, 1))
     w = cr.why(net, None, -images(1)[0], None, "0.output", (0, 0, 0, 0))
     assert w.count == 4 and w.left_out == {"input": 5}
+
+
+class Formula(cr.nn.Module):
+    """A formula of its own, of one input."""
+
+    def __init__(self, text: str) -> None:
+        self.op = cr.op(text)
+
+    def forward(self, x):  # type: ignore[no-untyped-def]  # symbols
+        return self.op(x)
+
+
+def of_formula(text: str, *row: float, at: tuple[int, ...] = (0,), terms: int = 10) -> cr.Why:
+    return cr.why(
+        Formula(f"f(x[n,I]) -> y[n{',I' if len(at) > 1 else ''}]\n {text}"), None, np.array([row], np.float32), None, "output", at, terms=terms
+    )
+
+
+def test_further_terms_are_added_up_by_themselves() -> None:
+    """Their sum is no difference: a large term would take their digits, an infinite one all of it."""
+    for large in (1e20, np.inf, np.nan):
+        w = of_formula("y[n] = sum[i](x[n,i])", 1, large, 2, 3, terms=1)
+        assert w.terms[0].letters == {"i": 1} and w.rest == (3, 6.0)
+    assert of_formula("y[n] = 7 + sum[i](x[n,i]) + x[n,0]", 1, -9, 2, 3, terms=2).rest == (4, 7.0)
+
+
+def test_what_is_not_finite_stays_so() -> None:
+    w = of_formula("y[n,i] = i * x[n,i]", np.inf, 1, at=(0, 0))
+    assert np.isnan(w.value) and w.ulps == 0.0 and "float32  nan by machine code, the same" in str(w)
+    w = of_formula("y[n] = sum[i](i * x[n,i])", np.inf, 1)
+    assert w.why(1).name == "0 * input[0,0]" and np.isnan([w.value, w.why(1).value, w.only(i=0).value]).all() and w.only(i=1).value == 1
+    assert np.isnan(of_formula("y[n,i] = i / x[n,i]", 0, 1, at=(0, 0)).value)
+    w = of_formula("y[n] = sum[i](x[n,i])", np.inf, 1)
+    assert w.value == w.native == np.inf and w.ulps == 0.0
+    for text in ("maximum(0, x[n,i])", "minimum(x[n,i], 0)"):
+        chosen = of_formula(f"y[n,i] = {text}", np.nan, 1, at=(0, 0))
+        assert [(t.text, t.taken) for t in chosen.terms] == [("input[0,0]", True), ("0", False)]
+
+
+def test_a_copy_of_what_went_in_leads_to_it() -> None:
+    x = np.arange(16, dtype=np.float32).reshape(1, 1, 4, 4)
+    for layer, index, read in [
+        (cr.nn.Flatten(), (0, 6), "input[0,0,1,2]"),
+        (cr.nn.PixelUnshuffle(2), (0, 3, 1, 0), "input[0,0,3,1]"),
+        (cr.nn.Identity(), (0, 0, 2, 1), "input[0,0,2,1]"),
+    ]:
+        w = cr.why(cr.nn.Sequential(layer), None, x, None, "output", index)
+        assert (w.why(1) if w.tensor != "input" else w).name == read and w.value == w.native == x[tuple(map(int, re.findall(r"\d+", read)))]
+    net = cr.nn.Sequential(cr.nn.Flatten(), cr.nn.Linear(16, 3)).init(0)
+    assert "= input[0,0,1,2]" in cr.why(net, None, x, None, "output", (0, 1), terms=17).text(2)
 
 
 def test_what_a_condition_leaves_out_is_said() -> None:
@@ -181,6 +272,25 @@ def test_every_factor_can_be_asked_down_to_what_went_in() -> None:
                 assert behind.value == pytest.approx(f.value, rel=1e-9, abs=1e-300)
                 todo.append(behind)
     assert {"the input", "the label", "∂E/∂E", "the weight of layer 5 (Linear)"} <= leaves
+
+
+def test_a_layer_that_does_nothing_puts_out_its_input() -> None:
+    x = np.arange(6, dtype=np.float32).reshape(2, 3)
+    net = cr.nn.Sequential(cr.nn.Dropout(0.5), cr.nn.Linear(3, 3), cr.nn.Identity(), cr.nn.Tanh()).init(0)
+    asked = [cr.why(net, None, x, None, name, (1, 2)) for name in ("0.output", "2.output")]
+    assert [(w.name, w.tensor, w.value) for w in asked] == [("0.output[1,2]", "input", 5.0), ("2.output[1,2]", "1.y", asked[1].value)]
+    t = np.zeros((2, 3), np.float32)
+    assert cr.why(net, cr.nn.MSELoss(), x, t, "2.output.grad", (1, 2)).tensor == cr.why(net, cr.nn.MSELoss(), x, t, "1.output.grad", (1, 2)).tensor
+
+
+def test_a_running_state_after_a_step_has_a_name() -> None:
+    net, (x, t) = lenet_like(), images()
+    opt = cr.optim.SGD(0.1)
+    means, variances = (cr.why(net, LOSS, x, t, f"1.{k}.new", (1,), opt=opt) for k in ("running_mean", "running_var"))
+    step = cr.TrainStep(net, LOSS, opt, x, t, 3)
+    step.run(range(3))
+    assert (means.native, variances.native) == (net.state_dict()["1.running_mean"][1], net.state_dict()["1.running_var"][1])
+    assert abs(means.ulps or 0) < 4 and means.about == "the new state of layer 1 (BatchNorm2d)"
 
 
 def test_a_flattened_place_is_found_again() -> None:
@@ -267,6 +377,20 @@ def test_other_mistakes_are_told() -> None:
         (lambda: cr.why(net, LOSS, x, t, "loss", state={}), "state: belongs to an optimiser"),
         (lambda: cr.why(net, LOSS, x, t, "loss", opt=cr.optim.SGD(), state={"m": 1}), "state 'm': the optimiser carries no such thing"),
         (lambda: cr.why(net, LOSS, x, t, "loss", engine="gpu"), "no such engine"),
+        (lambda: cr.why(net, LOSS, x, t, "loss", opt=cr.optim.SGD(), training=False), "training=False: a step"),
+        (lambda: cr.why(net, LOSS, x, t, "loss", opt=cr.optim.Adam(), state=5), "state=5: not what an optimiser carries"),
+        (lambda: cr.why(net, LOSS, x, t, "loss", opt=cr.optim.Adam(), state={"step": -3}), "state 'step' is -3"),
+        (lambda: cr.why(net, LOSS, x, t, "loss", opt=cr.optim.Adam(), state={"step": "x"}), "state 'step'"),
+        (lambda: cr.why(net, LOSS, x, t, "0.weight.grad[1,0,2,1]", (1, 0, 2, 2)), "two places"),
+        (lambda: w["input[0 0,0,0,0]"], "not a number of this run"),
+        (lambda: w["1" * 5000], "no number of this run"),
+        (lambda: w[f"input[{'1' * 5000}]"], "not a number of this run"),
+        (lambda: w.why(1, terms=1.5), "terms=1.5"),
+        (lambda: w.why(1, terms=0), "terms=0"),
+        (lambda: w.why(by="z"), "by='z': no letter .* accepted: n, i, j"),
+        (lambda: w.only(n=0).why(by="n"), "accepted: i, j"),
+        (lambda: w.text("2"), "depth='2'"),
+        (lambda: w.json(None), "depth=None"),
     ]:
         with pytest.raises(ArgumentError, match=message):
             act()
@@ -312,6 +436,17 @@ def test_the_command_asks_a_model_in_a_file(tmp_path: Path) -> None:
     assert json.loads(run("0.weight.grad", "1,0,2,1", *asked, "--format", "json"))["value"] == w.value
     assert run("3.output", "0,2", "--image", str(tmp_path / "a.png")) == f"{cr.why(net, None, pixels[None, None], None, '3.output', (0, 2))}\n"
     assert "what the step adds" in run("0.weight.update", "1,0,2,1", *asked, "--optimizer", "adam:lr=0.1")
+    for args, problem in [
+        (("loss", "--dataset", str(tmp_path / "d.npz"), "--label", "owl"), "--label: belongs to an image"),
+        (("loss", *asked, "--sample", "0"), "--image: with samples"),
+        (("loss", *asked, "--optimizer", "adam"), "--optimizer: loss is no part of a step"),
+        (("0.weight.grad[1,0,2,1]", "1,0,2,2", *asked), "two places"),
+    ]:
+        assert problem in run(*args, fails=True)
+    (tmp_path / "settings.json").write_text(json.dumps({"optimizer": "sgd", "lr": 1, "momentum": 0.0, "clip_norm": 0.001}))
+    clipped = cr.why(net, LOSS, pixels[None, None], np.array([2]), "0.weight.update", (1, 0, 2, 1), opt=cr.optim.Clip(cr.optim.SGD(1.0), norm=0.001))
+    assert run("0.weight.update", "1,0,2,1", *asked) == f"{clipped}\n" and abs(clipped.value) < 0.001
+    (tmp_path / "settings.json").write_text("[" * 100_000)
     run("loss", *asked, "--format", "html", "-o", str(tmp_path / "w.html"))
     assert (tmp_path / "w.html").read_text().startswith("<!doctype html>")
     assert "label 'cow'" in run("loss", "--image", str(tmp_path / "a.png"), "--label", "cow", fails=True)

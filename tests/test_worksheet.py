@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from matplotlib.mathtext import MathTextParser
 
 import chainrule as cr
-from chainrule import ArgumentError, ShapeError, ops
+from chainrule import ArgumentError, DataError, ShapeError, ops
 from chainrule.cli import main
 from chainrule.explain.dialects import SHEET, SPREADSHEET, TEXT, written
 from chainrule.explain.worksheet import BLANK, Worksheet
@@ -160,6 +160,32 @@ def test_a_seed_gives_the_same_numbers_again() -> None:
     assert cr.worksheet(ops.conv, seed=5).markdown() == cr.worksheet(ops.conv, seed=5).markdown() != cr.worksheet(ops.conv, seed=6).markdown()
 
 
+def test_a_winner_of_a_cut_window_keeps_its_number() -> None:
+    w = cr.worksheet(ops.max_pool, seed=0, p=1)
+    rows = {row[0]: row[1:] for row in (re.findall(r"`([^`]*)`", row) for row in re.findall(r"^- .*$", w.markdown(), re.M))}
+    for row in (row for row in rows.values() if len(row) > 1):
+        for numbers in re.findall(r"^argmax\(([-\d:, ]*)\)$", row[-2]):
+            terms = [x.rpartition(": ") for x in numbers.split(", ")]
+            best = max(range(len(terms)), key=lambda k: int(terms[k][2]))  # used here
+            assert row[-1] == (terms[best][0] or str(best))
+    assert rows["ay[0,0,0,1]"] == ["argmax(2: x[0,0,0,1], 3: x[0,0,0,2])", "argmax(2: 3, 3: 2)", "2"]
+    assert r"\operatorname{arg\,max}\left(2: x_{0,0,0,1}, 3: x_{0,0,0,2}\right)" in w.latex()
+
+
+def test_derived_lines_are_those_of_the_settings() -> None:
+    lines = [line for line in cr.worksheet(ops.conv).markdown().splitlines() if line.startswith("dx[n")]
+    assert lines == ["dx[n,c,r,q] = sum[o,i,j](dy[n,o,i,j] * w[o, c, r-i, q-j])"]
+    assert "w[o, c, r-2*i+1, q-2*j+1]" in cr.worksheet(ops.conv, s=2, p=1).markdown()
+    assert "dx[n,c,r,q] = dy[n, c, r//2, q//2] / 4" in cr.worksheet(ops.avg_pool).markdown()
+
+
+def test_what_is_rounded_is_not_said_to_be_equal() -> None:
+    text = cr.worksheet(ops.batch_norm_fixed, seed=7).markdown()
+    assert "`1 / sqrt(1 + 1e-05)` ≈ `0.999995`" in text and "`2 * ((-2) - (-1)) * 0.999995 + 2` ≈" in text
+    assert r"\approx 0.44721" in cr.worksheet(ops.batch_norm_fixed, seed=7).latex() and "≈" not in cr.worksheet(ops.conv).markdown()
+    assert "sqrt(2 * pi)" in cr.worksheet(ops.gelu).markdown() and r"\sqrt{2 \cdot \pi}" in cr.worksheet(ops.gelu).latex()
+
+
 def test_fractions_stay_exact() -> None:
     w = cr.worksheet(ops.avg_pool)
     assert any(isinstance(v, Fraction) and v.denominator > 1 for v in w.example.values["y"].reshape(-1))
@@ -176,11 +202,38 @@ def test_fractions_stay_exact() -> None:
         (lambda: cr.worksheet(ops.conv, q=1), ArgumentError, "q"),
         (lambda: cr.worksheet(7), ArgumentError, "7: no operation"),
         (lambda: cr.worksheet(ops.conv, seed=-1), ArgumentError, "seed=-1"),
+        (lambda: cr.worksheet(ops.conv, sizes="x"), ArgumentError, "sizes='x': no sizes by name"),
+        (lambda: cr.worksheet(ops.conv, wrt=5), ArgumentError, "wrt=5: no input"),
+        (lambda: cr.worksheet(ops.conv, answers="no"), ArgumentError, "answers='no'"),
+        (lambda: cr.worksheet(cr.nn.MultiheadAttention(4, 2)), ArgumentError, "not one operation"),
+        (lambda: cr.worksheet(ops.linear).xlsx(None), ArgumentError, "None: no path"),
+        (lambda: cr.worksheet(ops.linear).xlsx("a\0b"), DataError, "cannot be written"),
+        (lambda: cr.worksheet(ops.max_pool, k=1, p=1), ArgumentError, "for which all its values are finite"),
     ],
 )
 def test_what_makes_no_worksheet_is_refused(act, kind, message: str) -> None:  # type: ignore[no-untyped-def]  # whatever is tried
     with pytest.raises(kind, match=re.escape(message)):
         act()
+
+
+@pytest.mark.parametrize(
+    "op, settings, sizes, shape",
+    [
+        (ops.conv, {"s": 2}, {"H": 3}, (1, 1, 3, 4)),
+        (ops.conv, {"s": 3}, {"W": 4}, (1, 1, 4, 4)),
+        (ops.pixel_shuffle, {"r": 3}, {}, (1, 9, 4, 4)),
+        ("f(x[A,B,C,D,E,F]) -> y[A]\n y[a] = sum[b,c,d,e,f](x[a,b,c,d,e,f])", {}, {}, (1, 3, 2, 3, 2, 3)),
+    ],
+)
+def test_sizes_that_fit_are_found(op, settings, sizes, shape) -> None:  # type: ignore[no-untyped-def]  # a row
+    assert cr.worksheet(op, sizes=sizes, **settings).example.shapes["x"] == shape
+
+
+def test_a_layer_s_own_sizes_and_a_loss() -> None:
+    w = cr.worksheet(cr.nn.Conv2d(2, 3, 3, stride=2, padding=1))
+    assert w.example.shapes["w"] == (3, 2, 3, 3) and "2*i+u-1" in w.markdown()
+    assert cr.worksheet(cr.nn.Conv2d(64, 64, 3)).example.shapes["w"] == (1, 1, 2, 2)
+    assert cr.worksheet(cr.nn.CrossEntropyLoss()).example.op.name == "cross_entropy"
 
 
 def test_without_the_package_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import os
 import re
 import sys
 from pathlib import Path
@@ -17,8 +20,22 @@ if TYPE_CHECKING:
     from .train.run import Settings
 
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
+
 class _Group(click.Group):
-    """Errors of this package end a command with their message and exit code 2, never a traceback."""
+    """Errors of this package, and of an output with no room, end a command with their message and exit code 2, never a traceback."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        try:
+            return super().main(*args, **extra)
+        except OSError as e:
+            if e.filename is not None or e.errno not in FULL:
+                raise
+            with contextlib.suppress(OSError, ValueError):  # what is left to write would fail again at the end
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            click.echo(f"error: standard output: cannot be written ({e.strerror}); accepted: a terminal, a pipe, or a file with room", err=True)
+            sys.exit(2)
 
     def invoke(self, ctx: click.Context) -> object:
         try:

@@ -53,7 +53,7 @@ def formula_of(row: Row, shown: Mapping[str, str]) -> str:
 
 def derived_of(row: Row, shown: Mapping[str, str]) -> str:
     """The gradient's line, with those that it reads where these do not stand above."""
-    lines = row.derived[-1:] if row.formula in shown else row.derived
+    lines = row.printed[-1:] if row.formula in shown else row.printed
     return code("\n".join(lines)) + "".join(f"<br>longer: {why}" for why in longer_by(row, lines))
 
 

@@ -72,6 +72,15 @@ class Row:
         """The gradient's lines, printed by the calculus: what it reads of other gradients, and last itself."""
         return backward(self.op, [self.wrt]) if self.wrt else []
 
+    @property
+    def printed(self) -> list[str]:
+        """The same as `cr.derive` prints it: a loss E has no dE in front."""
+        if not self.wrt:
+            return []
+        d = cr.derive(self.op, self.wrt).op.definition
+        forward = {x.tensor for x in self.op.definition.lines}
+        return [line_text(x, d.axes) for x in d.lines if x.tensor not in forward]
+
     def claimed(self, lines: str) -> cr.Op:
         """A claim as an operation: of values it takes the place of the formula's lines, of a gradient it stands behind them."""
         head, *own = self.written.split("\n")

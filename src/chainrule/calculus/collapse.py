@@ -32,6 +32,8 @@ from ..language.tree import (
     mul,
     neg,
     number_of,
+    product,
+    product_factors,
     rename_bound,
     subs,
 )
@@ -179,10 +181,17 @@ class State:
         todo = tuple(m for m in self.todo if m != k)
         r = target.index[k]
         others = set().union(*(self.index[m].names for m in todo)) if todo else set()
+        multiple = _multiple(self.index[k], self.body)
+        if multiple is not None and (by_multiple := _solve_linear(multiple.of, r * multiple.by, dict(self.summed), set(target.spans), others)):
+            return replace(self, body=multiple.rest, index=_put(self.index, k, multiple.of))._with(by_multiple, k, todo, r * multiple.by)
         solved = _solve(self.index[k], r, axes[k], dict(self.summed), target.spans, others, known.facts)
         if solved is None:
             stays = (Call("delta", (number_of(self.index[k]), number_of(r))),) if self.index[k] != r else ()
             return replace(self, todo=todo, factors=self.factors + stays), {}
+        return self._with(solved, k, todo, r)
+
+    def _with(self, solved: _Solution, k: int, todo: tuple[int, ...], r: Poly) -> tuple[State, dict[str, Poly]]:
+        """With the values of letters put in that make the index of axis k the place r."""
         found = dict(solved.values)
         change = _Change(found, self.index[k].subs(found) if solved.quotient else None, r)
         rest = () if solved.remainder is None else (Call("==", (number_of(solved.remainder), ZERO)),)
@@ -281,6 +290,32 @@ def _solve(p: Poly, r: Poly, size: Poly, summed: dict[str, Poly], target: dict[s
         exact = not rest.terms and equal(places(row), size, facts)
         return _Solution(tuple((str(d.atom), v) for d, v in found), () if exact else ((found[0][1], row[0].size),), None, True)
     return _solve_linear(p, r, summed, set(target), others)
+
+
+@dataclass(frozen=True)
+class _Multiple:
+    """An index of//by in a term that is there only where of%by == 0: it is r where of == r*by. rest: the term without that test."""
+
+    of: Poly
+    by: Poly
+    rest: Expr
+
+
+def _multiple(p: Poly, body: Expr) -> _Multiple | None:
+    if isinstance(body, Call) and body.fn == "neg":
+        inner = _multiple(p, body.args[0])
+        return None if inner is None else replace(inner, rest=neg(inner.rest))
+    ((atoms, c),) = p.terms.items() if len(p.terms) == 1 else [((), 0)]
+    q = atoms[0] if len(atoms) == 1 and c == 1 else None
+    if not isinstance(q, Quotient) or q.remainder:
+        return None
+    test = Call("==", (number_of(q.num % q.den), ZERO))
+    factors = product_factors(body)
+    return _Multiple(q.num, q.den, product([f for f in factors if f != test])) if test in factors else None
+
+
+def _put(index: tuple[Poly, ...], k: int, p: Poly) -> tuple[Poly, ...]:
+    return (*index[:k], p, *index[k + 1 :])
 
 
 def _name(atom: Atom) -> Poly:

@@ -183,7 +183,7 @@ def distributed(e: Expr, scope: Scope) -> Expr | None:
             continue
         terms = terms_of(inner)
         for base, n in p.powers:
-            if n > 0 and not is_sum(base) and any(q.exponent(base) < 0 for q in terms):
+            if n > 0 and base is not inner and any(q.exponent(base) < 0 for q in terms):
                 rest = p.without(inner).without(base)
                 inside = total_of([q.times(base, n) for q in terms])
                 return expr_of(rest.times(inside) if is_sum(inside) else rest.by(product_of(inside)))

@@ -29,7 +29,7 @@ from .decisions import winner
 from .prepare import active_tensors, moving, prepared
 from .rates import Rates
 from .rules import chosen, derivative, flat, only, others
-from .shifts import cancelling
+from .shifts import cancelling, shifts_apart
 from .steps import Step
 from .tidy import Moves, rewriting, tidied
 
@@ -59,7 +59,7 @@ class Tangent:
 
 def forward(d: Definition, wrt: tuple[str, ...]) -> Tangent:
     """The tangent of every output, given the tangent of each input in wrt."""
-    return Forward(prepared(d), wrt).run()
+    return Forward(shifts_apart(prepared(d)), wrt).run()
 
 
 class Forward:

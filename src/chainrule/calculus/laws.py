@@ -14,7 +14,7 @@ from ..language.tree import Call, Expr, Reduce
 from .factors import collected, distributed, exponents, known, one_fraction, power_of_fraction, roots, same_place, share, turned
 from .normal import is_product, is_sum
 from .scope import Scope
-from .terms import branches, common, like_terms
+from .terms import all_remainders, branches, common, like_terms, multiplied_out
 from .totals import around_mean, equal_terms, one_of_all, one_term, pulled
 
 
@@ -46,11 +46,20 @@ LAWS: tuple[Law, ...] = (
     Law("power of a fraction", "a", "(a / 3)**2", "a**2 / 9", is_product, power_of_fraction),
     Law("a known value", "a, b", "a / b * a", "y * a", _call, known, "y = a / b", changes=False),
     Law("roots", "a", "a / sqrt(4) / sqrt(9)", "a / sqrt(36)", is_product, roots),
-    Law("known logarithm", "a, b", "exp(a) / exp(b)", "exp(a - l)", is_product, exponents, "l = log(exp(b))"),
     Law("share of a sum", "a, c", "exp(a) / (c + exp(a))", "1 - c / (c + exp(a))", is_product, share),
+    Law("known logarithm", "a, b", "exp(a) / exp(b)", "exp(a - l)", is_product, exponents, "l = log(exp(b))"),
     Law("the right place", "f[K], t: int < K", "sum[k:K]((k == t) / f[t])", "sum[k:K]((k == t) / f[k])", is_product, same_place),
     Law("like terms", "a, b", "a * b + 2 * b * a", "3 * a * b", is_sum, like_terms),
     Law("common factor", "a, b, c", "a * b + c * a", "a * (b + c)", is_sum, common),
+    Law("brackets multiplied out", "a, b", "a * (1 - b) - b * (1 - a)", "a - b", is_sum, multiplied_out),
+    Law(
+        "all remainders",
+        "f[2]",
+        "sum[r:5](sum((r%2 == 0) * f[r//2]) + sum(((r-1)%2 == 0) * f[(r-1)//2]))",
+        "sum[r:5](sum(f[r//2]))",
+        is_sum,
+        all_remainders,
+    ),
     Law("product written out", "a, b, c", "a * (b / a + c)", "b + a * c", is_product, distributed),
     Law("a minus turned", "a, b, c", "-a * (b - c)", "a * (c - b)", is_product, turned),
     Law("both branches", "a, b, c", "where(a > 0, b, 0) - where(a > 0, a, c)", "where(a > 0, b - a, -c)", is_sum, branches),

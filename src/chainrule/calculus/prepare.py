@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
 
 from ..language.brackets import is_test
 from ..language.functions import RING
@@ -76,7 +77,7 @@ class _Split:
         found = list(filter(is_test, factors)) if len(factors) > LONGEST else []
         if found:
             tests = found
-            e = product([f for f in factors if not is_test(f)] + found)
+            e = reduce(lambda a, b: Call("*", (a, b)), [f for f in factors if not is_test(f)] + found)
             assert isinstance(e, Call)
         a, m = self.visit(e.args[0], tests)
         b, n = self.visit(e.args[1])

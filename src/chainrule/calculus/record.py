@@ -10,6 +10,7 @@ A round applies one rule to all items that it fits. So every step is a formula t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -160,8 +161,14 @@ class _Writer:
         return out
 
     def only_factors(self, rule: Rule, before: Sequence[Item], after: Sequence[Item]) -> bool:
-        """Whether in these products, or above these fraction bars, one factor alone has to do with the tensor."""
-        if rule not in (Rule.PRODUCT, Rule.QUOTIENT) or len(before) != len(after):
+        """Whether in these products, or above these fraction bars, one factor alone has to do with the tensor; or there is but a minus."""
+        if len(before) != len(after):
+            return False
+        if rule is Rule.SUM:
+            return all(
+                isinstance(x.part, Call) and x.part.fn == "neg" and x.part.args[0] is y.part for x, y in zip(before, after, strict=True) if x is not y
+            )
+        if rule not in (Rule.PRODUCT, Rule.QUOTIENT):
             return False
         apart = [x.part for x, y in zip(before, after, strict=True) if x is not y]
         return all(isinstance(e, Call) and (rule is Rule.PRODUCT or not self.reads_it(e.args[1])) for e in apart)
@@ -293,4 +300,5 @@ def rule_of(e: Expr) -> tuple[Rule, tuple[str, ...]]:
         return simple[e.fn], ()
     if e.fn in ("where", "maximum", "minimum"):
         return Rule.CHOICE, ()
-    return Rule.FUNCTION, (e.fn, next(iter(ALL[e.fn].partials), None) or "0")
+    slope = next(iter(ALL[e.fn].partials), None) or "0"
+    return Rule.FUNCTION, (e.fn, re.sub(r"\by\b", f"{e.fn}(a)", slope))  # y is a name that formulas have

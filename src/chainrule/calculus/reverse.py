@@ -30,7 +30,7 @@ from .collapse import Contribution, Known, gather
 from .parts import Parts
 from .prepare import active_tensors, prepared
 from .record import Around, Item, Record, Use
-from .shifts import cancelling
+from .shifts import cancelling, shifts_apart
 from .steps import Step
 from .tidy import Moves, fixed, rewriting, tidied
 
@@ -73,7 +73,7 @@ class _Pending:
 
 def reverse(d: Definition, wrt: Sequence[str]) -> Gradient:
     """∂E/∂x for each x in wrt, given ∂E/∂y for each output y."""
-    return _Reverse(prepared(d), tuple(wrt)).run()
+    return _Reverse(shifts_apart(prepared(d)), tuple(wrt)).run()
 
 
 class _Reverse(Parts):

@@ -9,7 +9,7 @@ from functools import cache
 from ..language.brackets import has_test
 from ..language.functions import ALL, CONSTANTS, Kind
 from ..language.index import Poly
-from ..language.tree import ONE, ZERO, Call, Const, Expr, Index, Reduce, add, div, folded, fresh_name, mul, neg, reads, sub, subs
+from ..language.tree import ONE, ZERO, Call, Const, Expr, Index, Reduce, add, div, folded, fresh_name, mul, neg, number_of, reads, sub, subs
 
 
 @cache
@@ -103,6 +103,9 @@ def _of_power(a: Expr, b: Expr, which: int, value: Expr, floats: Collection[str]
         return Call("where", (Call("*", (Call("==", (a, ZERO)), Call(">=", (b, ZERO)))), ZERO, slope))
     if isinstance(b, Const):
         return mul(b, power(a, Const(b.value - 1)))
+    if isinstance(b, Call) and b.fn == "/" and all(isinstance(x, Const) and isinstance(x.value, int) and x.value for x in b.args):
+        top, bottom = (x.value for x in b.args if isinstance(x, Const))
+        return mul(b, power(a, div(number_of(Poly.of(top - bottom)), Const(bottom))))
     return Call("where", (Call("==", (b, ZERO)), ZERO, mul(b, power(a, folded(Call("-", (b, ONE)), floats)))))
 
 

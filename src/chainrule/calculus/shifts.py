@@ -7,11 +7,15 @@ exp(z - m) = exp(z) / exp(m) leaves the sum as a factor and cancels: y does not 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from ..language.functions import Kind
-from ..language.tree import Call, Definition, Expr, Line, Reduce, reads, walk
+from ..language.tree import Call, Definition, Expr, Line, Reduce, children, free_names, fresh_name, letters_of, reads, walk
 from .laws import LAWS, Law
+from .match import alike
 from .normal import Product, expr_of, product_of, terms_of, total_of
-from .rewrite import put_in, rewritten
+from .rewrite import put_in, remade, rewritten
 from .scope import Scope
 
 LARGEST = 100  # nodes of a formula that is looked at
@@ -57,6 +61,35 @@ SPLITTING: tuple[Law, ...] = (
     Law("exponent of a difference", "a, b", "exp(a - b)", "exp(a) / exp(b)", _exponential, _exponent),
     Law("logarithm of a product", "a, b", "log(a * exp(b))", "log(a) + b", _logarithmic, _logarithm),
 )
+
+
+def shifts_apart(d: Definition) -> Definition:
+    """The definition with maxima that exponents are shifted by on lines of their own, where it is proven that they cancel; else the same."""
+    lines: list[Line] = []
+    taken = set(d.names)
+    made: list[str] = []
+    for line in d.lines:
+        inner = [e.args[0] for e in walk(line.expr) if isinstance(e, Call) and e.fn == "exp"]
+        for e in [x for a in inner for x in walk(a) if isinstance(x, Reduce) and x.kind is Kind.MAX]:
+            kept = [(x, r) for x, r in zip(line.letters, line.ranges, strict=True) if x in free_names(e)]
+            there = any(alike(e, x.expr) and dict(kept) == dict(zip(x.letters, x.ranges, strict=True)) for x in lines)
+            if there or line.target is not None or free_names(e) & letters_of(line.expr):
+                continue
+            name = fresh_name("m", taken)
+            taken.add(name)
+            made.append(name)
+            lines.append(Line(name, tuple(x for x, _ in kept), tuple(r for _, r in kept), e))
+        ranges = dict(zip(line.letters, line.ranges, strict=True))
+        own = [x for x in lines if x.tensor in made and all(ranges.get(a) == r for a, r in zip(x.letters, x.ranges, strict=True))]
+        lines.append(replace(line, expr=_reading(line.expr, own)) if made and line.target is None else line)
+    apart = d.with_lines(lines=tuple(lines)) if made else d
+    return apart if made and set(made) <= cancelling(apart) else d
+
+
+def _reading(e: Expr, lines: Sequence[Line]) -> Expr:
+    """e with reads in place of what lines hold, at the places of their own letters."""
+    found = next((x for x in lines if isinstance(e, Reduce) and alike(e, x.expr)), None)
+    return found.read if found is not None else remade(e, tuple(_reading(a, lines) for a in children(e)))
 
 
 def cancelling(d: Definition) -> frozenset[str]:

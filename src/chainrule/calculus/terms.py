@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from itertools import combinations
 
 from ..language.brackets import is_test
+from ..language.functions import Kind
+from ..language.index import Poly, Quotient
 from ..language.tree import (
     ZERO,
     Call,
     Const,
     Expr,
     Index,
+    Reduce,
     add,
+    map_indices,
     sub,
+    walk,
 )
 from .match import alike
-from .normal import Product, expr_of, product_of, same_but_number, terms_of, total_of
+from .normal import Product, expr_of, is_sum, product_of, same_but_number, terms_of, total_of
 from .scope import Scope
+
+MOST = 12  # terms of brackets that are multiplied out
 
 
 def like_terms(e: Expr, scope: Scope) -> Expr | None:
@@ -46,6 +54,81 @@ def common(e: Expr, scope: Scope) -> Expr | None:
         return None  # where no test holds, 0 * inf is none of the terms
     rest = [q for p in terms for q in terms_of(expr_of(p.by(shared.inverse)))]
     return expr_of(_before(shared, total_of(rest)))
+
+
+def multiplied_out(e: Expr, scope: Scope) -> Expr | None:
+    """a*(1 - b) - b*(1 - a) = a - b: brackets are multiplied out where terms then cancel, so that there is less to read."""
+    terms: list[Product] = []
+    for p in terms_of(e):
+        inner = next((b for b, k in p.powers if k == 1 and is_sum(b)), None)
+        rest = p.without(inner) if inner is not None else p
+        if any(is_sum(b) and k > 0 for b, k in rest.powers):
+            return None
+        terms += [rest.by(q) for q in terms_of(inner)] if inner is not None else [p]
+    if len(terms) > MOST or len(terms) == len(terms_of(e)) or any(is_test(b) for p in terms for b, _ in p.powers):
+        return None
+    short = like_terms(total_of(terms), scope)
+    return short if short is not None and sum(1 for _ in walk(short)) < sum(1 for _ in walk(e)) else None
+
+
+def all_remainders(e: Expr, scope: Scope) -> Expr | None:
+    """(r%2 == 0)*f(r//2) + ((r-1)%2 == 0)*f((r-1)//2) = f(r//2): one of all remainders is that of r."""
+    terms = terms_of(e)
+    found: list[tuple[int, _Remainder]] = [(k, x) for k, p in enumerate(terms) for x in _remainders(p)]
+    for k, first in found:
+        here = {first.value: k}
+        for j, other in found:
+            same = j not in here.values() and other.value not in here and (other.of, other.among) == (first.of, first.among)
+            if same and alike(other.rest, first.rest):
+                here[other.value] = j
+        if len(here) == first.among:
+            left = [p for j, p in enumerate(terms) if j not in here.values()]
+            at = sum(j < k for j in range(k) if j not in here.values())
+            return total_of([*left[:at], *terms_of(first.rest), *left[at:]])
+    return None
+
+
+@dataclass(frozen=True)
+class _Remainder:
+    """A term that is there only where what `of` is has one remainder, and what it is then."""
+
+    of: Poly
+    among: int
+    value: int
+    rest: Expr
+
+
+def _remainders(p: Product) -> Iterator[_Remainder]:
+    """What a term says of remainders, in the sum that it may be."""
+    if len(p.powers) == 1 and isinstance(p.powers[0][0], Reduce) and p.powers[0][1] == 1 and p.powers[0][0].kind is Kind.SUM:
+        whole = p.powers[0][0]
+        for x in _remainders(product_of(whole.body)):
+            if not x.of.names & set(whole.letters):
+                yield replace(x, rest=expr_of(replace(p, powers=((replace(whole, body=x.rest), 1),))))
+        return
+    for test, _ in p.powers:
+        match test:
+            case Call("==", (Index(Poly(terms=terms)), (Const(0) | Index(Poly(terms={}))))) if len(terms) == 1:
+                ((atoms, c),) = terms.items()
+                q = atoms[0] if len(atoms) == 1 and c == 1 else None
+                if isinstance(q, Quotient) and q.remainder and isinstance(q.den.constant, int) and q.den.constant > 1:
+                    less = Poly({m: c for m, c in q.num.terms.items() if not m})  # r - 1 is a multiple of k where r leaves 1
+                    of, value = q.num - less, int(-(less.constant or 0)) % q.den.constant
+                    step = Poly.of((value + (less.constant or 0)) // q.den.constant)
+                    rest = map_indices(expr_of(p.without(test)), partial(_at, q=q, of=of, step=step))
+                    yield _Remainder(of, q.den.constant, value, rest)
+
+
+def _at(i: Poly, q: Quotient, of: Poly, step: Poly) -> Poly:
+    """An index with what q.num // q.den is by the multiple that is meant."""
+    out = Poly({})
+    for atoms, c in i.terms.items():
+        part = Poly({(): c})
+        for a in atoms:
+            same = isinstance(a, Quotient) and not a.remainder and (a.num, a.den) == (q.num, q.den)
+            part = part * (of // q.den + step if same else Poly({(a,): 1}))
+        out = out + part
+    return out
 
 
 def _before(shared: Product, rest: Expr) -> Product:

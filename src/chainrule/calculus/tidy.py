@@ -15,6 +15,7 @@ from ..language.functions import FUNCTIONS
 from ..language.index import Poly
 from ..language.single import plain
 from ..language.tree import (
+    ONE,
     ZERO,
     Call,
     Const,
@@ -165,7 +166,19 @@ class _Tidy:
         wide = all(len(r.index) >= len(line.letters) for r in at)  # else what is one number for many places would be computed at each
         if wide and size(short.expr) <= size(line.expr) + size(source.expr) // 2 and _sums(short.expr) <= _sums(line.expr):
             return _work(short.expr) <= _work(line.expr) + _work(source.expr)  # the line alone is hardly longer than before
+        if not wide and 4 * size(short.expr) <= 3 * (size(line.expr) + size(source.expr)):  # sums that do not count in all letters are taken once
+            each = _with_sums_once(short)
+            return size(each) <= size(line.expr) and _work(each) <= _work(line.expr)
         return once or (wide and size(short.expr) < size(line.expr) + size(source.expr) and _work(short.expr) <= _work(line.expr))
+
+
+def _with_sums_once(line: Line) -> Expr:
+    """What is computed at each place of a line, with a number in place of the sums that many places share."""
+
+    def shared(e: Expr) -> Expr:
+        return ONE if isinstance(e, Reduce) and not set(line.letters) <= free_names(e) else remade(e, tuple(map(shared, children(e))))
+
+    return shared(line.expr)
 
 
 def _everywhere(source: Line, r: Read, line: Line) -> bool:

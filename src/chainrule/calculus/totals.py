@@ -78,9 +78,19 @@ def around_mean(e: Expr, scope: Scope) -> Expr | None:
         mean = expr_of(replace(q, number=Fraction(1)))
         if isinstance(mean, Read) and not (free_names(mean) & set(e.letters)):
             whole = scope.value(mean)
-            if whole is not None and alike(whole, Reduce(Kind.MEAN, e.letters, e.ranges, expr_of(replace(p, number=Fraction(1))))):
+            if whole is not None and _is_mean(whole, e.letters, e.ranges, expr_of(replace(p, number=Fraction(1)))):
                 return ZERO
     return None
+
+
+def _is_mean(e: Expr, letters: tuple[str, ...], ranges: tuple[Poly, ...], body: Expr) -> bool:
+    """Whether e is a mean: written so, or as a sum divided by how many terms there are."""
+    if alike(e, Reduce(Kind.MEAN, letters, ranges, body)):
+        return True
+    p = product_of(e)
+    for size in ranges:
+        p = p.by(product_of(number_of(size)))
+    return p.number == 1 and len(p.powers) == 1 and p.powers[0][1] == 1 and alike(p.powers[0][0], Reduce(Kind.SUM, letters, ranges, body))
 
 
 def one_of_all(e: Expr, scope: Scope) -> Expr | None:

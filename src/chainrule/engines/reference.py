@@ -64,8 +64,12 @@ def _cut(a: np.ndarray) -> np.ndarray:
     return (a.real if a.dtype.kind == "c" else a).astype(np.int64)
 
 
-def _fraction(v: object) -> Fraction:
-    return v if isinstance(v, Fraction) else Fraction(v.item() if isinstance(v, np.generic) else v)  # type: ignore[attr-defined, arg-type]  # numbers as NumPy holds them
+def _fraction(v: object) -> Fraction | float:
+    """An infinity stays as it is: no fraction is one."""
+    if isinstance(v, Fraction):
+        return v
+    v = v.item() if isinstance(v, np.generic) else v
+    return v if isinstance(v, float) and not math.isfinite(v) else Fraction(v)  # type: ignore[arg-type]  # numbers as NumPy holds them
 
 
 class _Place:
@@ -96,7 +100,7 @@ class _Place:
 
     def number(self, v: object) -> np.ndarray:
         if self.dtype == object:
-            return _typed(np.asarray(v if not isinstance(v, float) else Fraction(str(v)), object), self.dtype)
+            return _typed(np.asarray(v if not isinstance(v, float) or not math.isfinite(v) else Fraction(str(v)), object), self.dtype)
         return np.asarray(v).astype(self.dtype)
 
     def value(self, e: Expr) -> np.ndarray:
@@ -119,6 +123,8 @@ class _Place:
 
     def read(self, tensor: str, index: tuple[Poly, ...], tensors: Mapping[str, np.ndarray]) -> np.ndarray:
         a = tensors[tensor]
+        if 0 in a.shape:  # a line without places: every read is outside
+            return np.zeros(np.broadcast_shapes(*(np.shape(self.index(p)) for p in index)), a.dtype)
         # Outside places are dropped by the reduction around; any place inside stands in for them here.
         return np.asarray(a[tuple(np.clip(self.index(p), 0, size - 1) for p, size in zip(index, a.shape, strict=True))] if index else a)
 
@@ -158,7 +164,7 @@ class _Place:
     def call(self, fn: str, args: list[np.ndarray]) -> np.ndarray:
         if self.dtype == object and not ALL[fn].exact:
             raise ElementTypeError(f"{fn}: has no exact value for fractions; accepted: formulas of + - * /, powers, comparisons, max and min")
-        if self.dtype == object and fn == "**" and not all(_fraction(v).denominator == 1 for v in args[1].reshape(-1)):
+        if self.dtype == object and fn == "**" and not all(_fraction(v) % 1 == 0 for v in args[1].reshape(-1)):
             raise ElementTypeError("**: a fraction to a broken power is not exact; accepted: whole powers")
         if fn == "where":
             return np.where(_true(args[0]), args[1], args[2])
@@ -246,7 +252,7 @@ class _Place:
         if kind is Kind.ARGMAX:
             return self.number(np.where(none, -1, best))
         chosen = np.take_along_axis(body, best[..., None], axis=-1)[..., 0]
-        return np.where(none, self.number(0) if self.dtype == object else -sign * np.inf, chosen).astype(self.dtype)
+        return np.where(none, -sign * math.inf, chosen).astype(self.dtype)
 
     def walk(self, e: Reduce, sizes: dict[str, int]) -> np.ndarray:
         """The same reduction with its first letter held at one value after another."""

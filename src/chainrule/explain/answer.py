@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
+
+import numpy as np
 
 from ..errors import ArgumentError
 from ..language.lazy import cached_property
@@ -18,8 +21,9 @@ from .record import Record, index_of, letters_at, put_in
 from .terms import Factor, Group, Made, Term, made, spoken
 from .text import tree
 
-ELEMENT = re.compile(r"\s*(?P<name>[^\[\]]+?)\s*(\[(?P<index>[\d\s,]*)\])?\s*", re.ASCII)
-STEPS = re.compile(r"\d+(\.\d+)*", re.ASCII)
+ELEMENT = re.compile(r"\s*(?P<name>[^\[\]]+?)\s*(\[(?P<index>[^\[\]]*)\])?\s*", re.ASCII)
+STEPS = re.compile(r"\d{1,9}(\.\d{1,9})*", re.ASCII)
+INDEX = re.compile(r"\d{1,9}", re.ASCII)
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +49,7 @@ class Why:
 
     @cached_property
     def made(self) -> Made:
-        return made(self.record, self.expr, self.part, self.most, self.by, self.held)
+        return made(self.record, self.expr, self.part, self.most, self.by, self.held, self.tensor)
 
     @property
     def kind(self) -> str:
@@ -79,13 +83,13 @@ class Why:
 
     @property
     def groups(self) -> tuple[Group, ...]:
-        """The sums by the values of the letter `by`, the largest first."""
+        """The sums by the values of the letter `by`, the largest first; last, with at=None, that of the terms that it does not stand in."""
         return self.made.groups
 
     @property
     def sums(self) -> tuple[str, ...]:
         """The letters that it is summed over."""
-        return tuple(dict.fromkeys(x for p in parts_of(self.expr) for x in p.letters))
+        return tuple(dict.fromkeys(x for p in parts_of(self.expr) for x in p.letters if x not in self.held))
 
     @cached_property
     def native(self) -> float | None:
@@ -97,6 +101,8 @@ class Why:
         """How far machine code is from float64, in units in the last place of its number type."""
         if self.native is None:
             return None
+        if self.native == self.value or (math.isnan(self.native) and math.isnan(self.value)):
+            return 0.0  # two infinities have no difference
         return (self.native - self.value) / self.record.unit(self.tensor, self.index, max(abs(self.native), abs(self.value)))
 
     @property
@@ -124,16 +130,18 @@ class Why:
         here = self
         for step in path:
             here = here._named(step) if isinstance(step, str) else here._step(step)
-        return replace(here, most=self.most if terms is None else terms, by=by)
+        return replace(here, most=self.most if terms is None else how_many(terms), by=grouped_by(here, by))
 
     def only(self, **letters: int) -> Why:
         """The terms of the sum for these values of its letters alone: `w.only(n=3)` for sample 3."""
+        if not letters:
+            return self
         sizes = {x: size for p in parts_of(self.expr) for x, size in p.letters.items()}
         for x, v in letters.items():
-            if x not in sizes or isinstance(v, bool) or not isinstance(v, int) or not 0 <= v < sizes[x]:
+            if x not in sizes or isinstance(v, bool) or not isinstance(v, (int, np.integer)) or not 0 <= v < sizes[x]:
                 accepted = ", ".join(f"{k} from 0 to {size - 1}" for k, size in sizes.items()) or "none: it is no sum over letters"
                 raise ArgumentError(f"{x}={v!r:.40}: no terms of {self.name}; accepted: {accepted}")
-        held = {**self.held, **letters}
+        held = {**self.held, **{x: int(v) for x, v in letters.items()}}
         name = f"{self.name.partition(' for ')[0]} for {spoken(held)}"
         return replace(self, name=name, tensor="", index=(), by="", held=held)
 
@@ -143,15 +151,12 @@ class Why:
     def _named(self, text: str) -> Why:
         if STEPS.fullmatch(text):
             return self.why(*map(int, text.split(".")))
-        found = ELEMENT.fullmatch(text)
-        if not found:
-            raise ArgumentError(f"{text!r:.80}: not a number of this run; accepted: a name with indices ({self.name!r}), or the number of a term")
-        index = tuple(int(k) for k in (found["index"] or "").split(",") if k.strip())
-        return ask(self.record, found["name"], index, self.most)
+        name, index = place_in(text)
+        return ask(self.record, name, index or (), self.most)
 
     def _step(self, k: int) -> Why:
         """The number behind the k-th term."""
-        if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= len(self.terms):
+        if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or not 1 <= k <= len(self.terms):
             accepted = f"1 to {len(self.terms)}" if self.terms else "none: it is given"
             raise ArgumentError(f"{k!r:.80}: {self.name} has no such term; accepted: {accepted}")
         t = self.terms[k - 1]
@@ -173,6 +178,8 @@ class Why:
 
     def data(self, depth: int = 1) -> dict[str, Any]:
         """All of it as plain data; depth: how many levels, of which one is this."""
+        if isinstance(depth, bool) or not isinstance(depth, int) or depth < 1:
+            raise ArgumentError(f"depth={depth!r:.80}: not how many levels to show; accepted: a whole number of at least 1")
         return as_data(self, depth)
 
     def text(self, depth: int = 1) -> str:
@@ -191,6 +198,38 @@ class Why:
         return fragment(self.data(2))
 
 
+def how_many(terms: object) -> int:
+    """A number of terms to show."""
+    if isinstance(terms, bool) or not isinstance(terms, (int, np.integer)) or terms < 1:
+        raise ArgumentError(f"terms={terms!r:.80}: not how many to show; accepted: a whole number of at least 1")
+    return int(terms)
+
+
+def grouped_by(here: Why, by: object) -> str:
+    """A letter of the sum, or none."""
+    if by != "" and by not in here.sums:
+        letters = ", ".join(here.sums) or "none: it is no sum over letters"
+        raise ArgumentError(f"by={by!r:.80}: no letter that {here.name} is summed over; accepted: {letters}")
+    return str(by)
+
+
+def place_in(text: str) -> tuple[str, tuple[int, ...] | None]:
+    """(name, index) from "name[3,0,2,1]"; None where no index is said."""
+    found = ELEMENT.fullmatch(text)
+    index = None if found is None or found["index"] is None else index_in(found["index"])
+    if found is None or (index is None and found["index"] is not None):
+        raise ArgumentError(
+            f"{text!r:.80}: not a number of this run; accepted: a name with whole numbers, as 0.weight.grad[3,0,2,1], or a term's number"
+        )
+    return found["name"], index
+
+
+def index_in(text: str) -> tuple[int, ...] | None:
+    """An index from "3,0,2,1"; None where it is none."""
+    rows = [p.strip() for p in text.split(",")] if text.strip() else []
+    return tuple(map(int, rows)) if all(map(INDEX.fullmatch, rows)) else None
+
+
 def ask(record: Record, name: str, index: tuple[int, ...], most: int, by: str = "") -> Why:
     """A number of a run by any of its names."""
     found = record.named(name)
@@ -200,10 +239,7 @@ def ask(record: Record, name: str, index: tuple[int, ...], most: int, by: str = 
         accepted = f"({shown})" if shape else "no index: ()"
         raise ArgumentError(f"{index}: no place of {name}, which has shape {shape}; accepted: {accepted}")
     here = element(record, found, index, most)
-    if by and by not in here.sums:
-        letters = ", ".join(here.sums) or "none: it is no sum over letters"
-        raise ArgumentError(f"by={by!r:.80}: no letter that {here.name} is summed over; accepted: {letters}")
-    return replace(here, by=by, name=here.name if name in record.inner else record.element(name, index))
+    return replace(here, by=grouped_by(here, by), name=here.name if name in record.inner else record.element(name, index))
 
 
 def element(record: Record, tensor: str, index: tuple[int, ...], most: int) -> Why:

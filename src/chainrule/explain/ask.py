@@ -10,7 +10,7 @@ from ..errors import ArgumentError
 from ..nn.module import Module
 from ..operation.op import Op
 from ..train.optimizer import Optimizer
-from .answer import Why, ask
+from .answer import Why, ask, how_many, place_in
 from .network import record
 
 
@@ -35,7 +35,7 @@ def why(
     net, loss, x, t: as for value_and_grad, samples first (a target without axes is that of one sample). loss=None, t=None: net(x) alone.
     name: "0.weight.grad", "0.output", "2.output.grad", "input.grad", "loss", a parameter, or any tensor of the program by its name there;
     with opt also "0.weight.new", "0.weight.update" (what the step adds) and what the optimiser carries, "0.weight.m.new".
-    index: its place there. terms: how many are shown. by: a letter of the sum by whose values terms are added up, `by="n"` by samples.
+    index: its place there; the name may say it, "0.weight.grad[3,0,2,1]". terms: how many are shown. by: a letter of the sum by whose values terms are added up, `by="n"` by samples.
     state: what the optimiser carries from the steps before (TrainStep.states), as {"0.weight.m": …, "step": 10}. training=False: the
     inference form. engine: where float64 comes from, "reference" or "native"; left out, the literal one where that takes a second or two.
 
@@ -49,12 +49,20 @@ def why(
     >>> [(f.name, f.given) for f in w.terms[0].factors]
     [('0.y.grad[0,1]', False), ('input[0,2]', True)]
     """
-    if isinstance(terms, bool) or not isinstance(terms, (int, np.integer)) or terms < 1:
-        raise ArgumentError(f"terms={terms!r:.80}: not how many to show; accepted: a whole number of at least 1")
+    shown = how_many(terms)
     if not isinstance(name, str):
         raise ArgumentError(f"{name!r:.80}: not the name of a number; accepted: a text, as '0.weight.grad'")
+    name, at = place_of(name, index)
+    return ask(record(net, loss, x, t, opt, state, transform, training, engine), name, at, shown, by)
+
+
+def place_of(name: str, index: object) -> tuple[str, tuple[int, ...]]:
+    """A name and an index, which the name may say: "0.weight.grad[3,0,2,1]"."""
     at = place(index)
-    return ask(record(net, loss, x, t, opt, state, transform, training, engine), name, at, int(terms), by)
+    found, own = place_in(name)
+    if own is not None and at not in ((), own):
+        raise ArgumentError(f"{name!r:.80} at {at}: two places; accepted: one of them")
+    return found, at if own is None else own
 
 
 def place(index: object) -> tuple[int, ...]:

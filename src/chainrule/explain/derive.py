@@ -205,11 +205,12 @@ def _reverse(op: Op, names: tuple[str, ...]) -> Derivation:
     if is_loss:
         steps = [_without_seed(s, g.seed[LOSS]) for s in steps]
         steps.insert(1 if steps else 0, _loss_step(g.seed[LOSS], steps))
+        before = g.definition.axes
         g, moves = _of_loss(g)
         for name, done in moves.items():
             at = max((k for k, s in enumerate(steps) if s.line.tensor == name), default=len(steps) - 1)
-            steps[at + 1 : at + 1] = rewriting(done, g.definition.axes)
-    derived, more = with_shares(g.definition, g.forward)
+            steps[at + 1 : at + 1] = rewriting(done, {**before, **g.definition.axes})  # what became one line was two
+    derived, more = with_shares(g.definition, g.forward, d.names)
     results = tuple(next(x for x in derived.lines if x.tensor == g.of[n]) for n in names)
     steps = _distinct(_put_in(steps, more))
     title = ", ".join(f"∂E/∂{n}" for n in names) + f" of {header_text(d)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -81,7 +82,7 @@ def _sum(e: Call, part: Callable[..., str], first: bool) -> str:
 
 
 def plain_number(value: object) -> str:
-    """A whole number, a short fraction, or a decimal of five digits."""
+    """A whole number, a short fraction, or a decimal of five digits; of more where it would look like a whole number."""
     if isinstance(value, Fraction):
         if value.denominator == 1 or value.denominator <= 1000:
             return str(value)
@@ -89,11 +90,37 @@ def plain_number(value: object) -> str:
     assert isinstance(value, (int, float))
     if isinstance(value, float) and math.isfinite(value) and value == int(value) and abs(value) < 1e6:
         value = int(value)
-    return str(value) if isinstance(value, int) else f"{value:.5g}"
+    if isinstance(value, int) or not math.isfinite(value) or abs(value) >= 1e5:
+        return str(value) if isinstance(value, int) else f"{value:.5g}"
+    return next(text for text in (f"{value:.{digits}g}" for digits in range(5, 18)) if float(text) % 1)
+
+
+def is_pi(value: object) -> bool:
+    return isinstance(value, float) and abs(value) == math.pi
+
+
+def shown_exactly(value: object) -> bool:
+    """Whether what is written for a number is the number, but for the rounding of its type."""
+    text = plain_number(value)
+    if is_pi(value):
+        return True
+    if isinstance(value, Fraction):
+        return Fraction(text) == value
+    assert isinstance(value, (int, float))
+    return float(text) == value or value != value or abs(float(text) - value) <= 4 * math.ulp(value)
+
+
+def candidates(args: list[str], sign: str) -> list[str]:
+    """The terms of which one won, from number and term in turn: with their numbers where some are left out, since it is a number that wins."""
+    numbers, terms = args[::2], args[1::2]
+    return terms if numbers == [str(k) for k in range(len(terms))] else [f"{k}{sign}{t}" for k, t in zip(numbers, terms, strict=True)]
 
 
 TEXT = Dialect(
-    " * ", plain_number, lambda fn, args: f"{fn}({', '.join(args[1::2] if fn == 'argmax' else args)})", lambda sign, a, b: f"({a} {sign} {b})"
+    " * ",
+    lambda value: re.sub(r"\d.*", "pi", plain_number(value)) if is_pi(value) else plain_number(value),
+    lambda fn, args: f"{fn}({', '.join(candidates(args, ': ') if fn == 'argmax' else args)})",
+    lambda sign, a, b: f"({a} {sign} {b})",
 )
 
 # LaTeX ------------------------------------------------------------------------------------------------------------------
@@ -103,6 +130,8 @@ LATEX_SIGNS = {"==": "=", "!=": r"\neq", "<": "<", "<=": r"\leq", ">": ">", ">="
 
 def latex_number(value: object) -> str:
     text = plain_number(value)
+    if is_pi(value):
+        return text[: text.index("3")] + r"\pi"
     sign, size = ("-", text[1:]) if text.startswith("-") else ("", text)
     if "/" in size:
         a, b = size.split("/")
@@ -114,7 +143,7 @@ def latex_number(value: object) -> str:
 
 def latex_call(fn: str, args: list[str]) -> str:
     if fn == "argmax":
-        args = args[1::2]
+        args = candidates(args, ": ")
     if fn == "exp":
         return rf"\mathrm{{e}}^{{{args[0]}}}"
     if fn == "sqrt":

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import product
+from itertools import islice, product
 
 import numpy as np
 
 from ..engines.session import by_reference
 from ..errors import ArgumentError, ChainruleError, ElementTypeError, ShapeError
-from ..language.bind import bind
+from ..language.bind import bind, fixed
 from ..language.lazy import cached_property
 from ..language.program import Program
 from ..language.show import header_text, line_text
@@ -26,6 +26,7 @@ from .record import letters_at, put_in
 DOUBLE, EXACT = np.dtype(np.float64), np.dtype(object)
 WINDOW, INSIDE, FEW = 4, 2, 3  # sizes: of what a window moves over, of a window, of anything else
 LARGEST = 16
+MOST_OPEN, MOST_TRIES = 5, 8000
 MOST_NUMBERS = 200  # of one tensor: a worksheet is for hands
 
 
@@ -105,11 +106,13 @@ def exercise(
     sizes: Mapping[str, int] | None = None,
     settings: Mapping[str, object] | None = None,
 ) -> Exercise:
-    """The example that a seed gives; sizes that are not said are small ones that suit."""
+    """The example that a seed gives; sizes that are not said are a layer's own, where these are small, or small ones that suit."""
+    if sizes is not None and not isinstance(sizes, Mapping):
+        raise ArgumentError(f"sizes={sizes!r:.80}: no sizes by name; accepted: a dict, as {{'H': 5, 'n': 2}}")
     op, numbers = fitted(what, settings or {})
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
         raise ArgumentError(f"seed={seed!r:.80}: not a seed; accepted: a whole number of at least 0")
-    shapes = shapes_for(op, numbers, sizes or {})
+    shapes = shapes_for(op, numbers, {**_own_sizes(what, op), **(sizes or {})})
     wanted = wanted_of(op, wrt)
     program = bind(op.definition, shapes, numbers)
     for kind in ("whole", "positive", "shares"):
@@ -131,14 +134,26 @@ def fitted(what: object, settings: Mapping[str, object]) -> tuple[Op, dict[str, 
     return op.fitted(axes, settings, [k for k in op.optional if k not in axes])
 
 
+def _own_sizes(what: object, op: Op) -> dict[str, int]:
+    """Those that a layer's parameters have, where all of them are small enough for hands."""
+    if not isinstance(what, Module):
+        return {}
+    states, names = dict(what.named_states()), what.as_operation()[1]
+    axes = {t.name: t.axes for t in op.definition.inputs}
+    pairs = [pair for k, s in states.items() if names.get(k) in axes for pair in zip(axes[names[k]], s.shape, strict=True)]
+    found = {p.letter: size for p, size in pairs if p.letter is not None}
+    small = math.prod(found.values()) <= MOST_NUMBERS and max(found.values(), default=1) <= LARGEST
+    return found if small else {}
+
+
 def wanted_of(op: Op, wrt: Sequence[str] | str | None) -> tuple[str, ...]:
     """The inputs whose gradients are worked out."""
     free = [t.name for t in op.definition.inputs if t.whole is None]
-    rows = free if wrt is None else [wrt] if isinstance(wrt, str) else list(wrt)
+    rows = free if wrt is None else [wrt] if isinstance(wrt, str) or not isinstance(wrt, Iterable) else list(wrt)
     for k in rows:
         if k not in free:
             raise ArgumentError(f"wrt={k!r:.80}: no input of {op.name} that has a gradient; accepted: {', '.join(free) or 'none'}")
-    return tuple(rows)
+    return tuple(dict.fromkeys(rows))
 
 
 # Sizes ------------------------------------------------------------------------------------------------------------------
@@ -205,12 +220,17 @@ def _usual(d: Definition, moved: set[str], windows: set[str]) -> dict[str, int]:
 
 
 def _tries(names: Sequence[str], usual: Mapping[str, int], moved: set[str]) -> Iterator[tuple[dict[str, int], bool]]:
-    """(sizes to try, whether windows must have several places): the usual ones, larger ones where windows move, then any small ones."""
-    for more in range(LARGEST - WINDOW):
-        yield {x: usual[x] + (more if x in moved else 0) for x in names}, True
-    if len(names) <= 5:
-        for row in product((1, 2, 3, 4, 6, 8), repeat=len(names)):
-            yield dict(zip(names, row, strict=True)), False
+    """(sizes to try, whether windows must have several places): the usual ones, larger ones where windows move, one of them changed, any small ones."""
+    several = [{x: usual[x] + (more if x in moved else 0) for x in names} for more in range(LARGEST - WINDOW)]
+    for row in several:
+        yield row, True
+    for row in several:
+        yield row, False
+    for x, size in product(names, range(1, LARGEST + 1)):
+        yield {**{k: usual[k] for k in names}, x: size}, False
+    few = len(names) <= MOST_OPEN
+    for sizes in islice(product((1, 2, 3, 4, 6, 8) if few else (2, 1), repeat=len(names)), MOST_TRIES):
+        yield dict(zip(names, sizes, strict=True)), False
 
 
 def _shapes(d: Definition, settings: Mapping[str, int | float], sizes: Mapping[str, int], moved: set[str]) -> dict[str, tuple[int, ...]] | None:
@@ -261,11 +281,12 @@ def worked(op: Op, seed: int, settings: Mapping[str, int | float], given: dict[s
     inputs, outputs = list(d.inputs), list(d.outputs)
     found: dict[str, str] = {}
     if wrt:
-        g = op.gradient(wrt)
+        whole = {k: v for k, v in settings.items() if isinstance(v, int)}  # as the numbers they are: no r-s*i+p is divided by a d of 1
+        g = (Op.of(fixed(d, whole), op.doc) if whole else op).gradient(wrt)
         rng = np.random.default_rng([seed, 1])
         seeds = {g.seed[t.name]: bound.shapes[t.name] for t in d.outputs}
         given = given | {k: rng.choice([-2, -1, 1, 2, 3], s) if s else np.array(1) for k, s in seeds.items()}
-        back = bind(g.definition, shapes | seeds, settings)
+        back = bind(g.definition, shapes | seeds, {k: v for k, v in settings.items() if k not in whole})
         known = {x.tensor for x in lines}
         saved = {x.tensor for x in g.definition.lines[: g.forward]}
         lines += [x for x in back.closed if x.tensor not in known]
@@ -285,7 +306,7 @@ def _values(program: Program, given: Mapping[str, np.ndarray]) -> dict[str, np.n
     scalars = dict(program.numbers)
     try:
         found = by_reference(program, {**given, **{k: np.array(Fraction(str(v)), object) for k, v in scalars.items()}}, EXACT)
-    except (ElementTypeError, ZeroDivisionError, ValueError):  # not exact, divided by 0, an infinity in the formula
+    except (ElementTypeError, ArithmeticError, ValueError):  # not exact, divided by 0, an infinity where whole numbers are wanted
         floats = {k: a if a.dtype.kind in "iu" else a.astype(DOUBLE) for k, a in given.items()}
         found = by_reference(program, {**floats, **{k: np.array(v, DOUBLE) for k, v in scalars.items()}}, DOUBLE)
     return {k: a for k, a in found.items() if k not in scalars}

@@ -5,6 +5,7 @@ dx[j] = sum[i](dy[i] * J[i,j]),  so J[i,j] is what dx[j] is where dy is 1 at i a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..calculus.laws import LAWS
@@ -15,6 +16,7 @@ from ..calculus.scope import Scope
 from ..calculus.steps import Rule, Step
 from ..calculus.tidy import neat
 from ..language.index import Poly
+from ..language.single import plain
 from ..language.tree import (
     ONE,
     ZERO,
@@ -28,6 +30,7 @@ from ..language.tree import (
     Tensor,
     children,
     fresh_name,
+    inside,
     mul,
     needed,
     number_of,
@@ -54,7 +57,7 @@ def jacobian(d: Definition, g: Gradient, wrt: str) -> Jacobian:
     last = lines[g.of[wrt]]
     forward = g.definition.lines[: g.forward]
     names = set(g.definition.names)
-    whole = _inlined(last.expr, lines, set(last.letters), names)
+    whole = _inlined(last.expr, {k: x for k, x in lines.items() if x.target is None}, Scope.of(g.definition, ()).inside(last), names)
     seed = g.seed[out.name]
     sampled = bool(out.axes) and bool(last.ranges) and out.axes[0] == last.ranges[0] == Poly.name(d.sample_size) and last.target is None
     sampled = sampled and all(r.index[0].letter == last.letters[0] for r in walk(whole) if isinstance(r, Read) and r.tensor == seed)
@@ -67,7 +70,8 @@ def jacobian(d: Definition, g: Gradient, wrt: str) -> Jacobian:
     name = fresh_name("J", names | set(letters))
     line = Line(name, letters, spans, put)
     scope = Scope.of(g.definition, forward).inside(line)
-    done = Line(name, letters, spans, neat(rewritten(put, LAWS, scope), fixed | set(letters), d.floats))
+    short = neat(rewritten(put, LAWS, scope), fixed | set(letters), d.floats)
+    done = Line(name, letters, spans, plain(short, dict(zip(letters, spans, strict=True)), g.definition.axes))
     axes = {**g.definition.axes, name: spans}
     deltas = _deltas(put, _bound(line))
     said = (Rule.COLLAPSE, (", ".join(deltas), ", ".join(deltas.values()))) if deltas else (Rule.PARTS, ())
@@ -101,13 +105,15 @@ def _bound(line: Line) -> set[str]:
     return {x for e in walk(line.expr) if isinstance(e, Reduce) for x in e.letters}
 
 
-def _inlined(e: Expr, lines: dict[str, Line], around: set[str], names: set[str]) -> Expr:
-    """e with what other gradients are in place of reads of them, until it reads none."""
-    plain = {k: x for k, x in lines.items() if x.target is None}
-    while any(isinstance(x, Read) and x.tensor in plain for x in walk(e)):
-        bound = {x for node in walk(e) if isinstance(node, Reduce) for x in node.letters}
-        e = put_in(e, plain, around | bound, names)
-    return e
+def _inlined(e: Expr, lines: Mapping[str, Line], scope: Scope, names: set[str]) -> Expr:
+    """e with what other gradients are in place of reads of them: 0 where they have no such place."""
+    if isinstance(e, Read) and e.tensor in lines:
+        value = put_in(e, lines, set(scope.letters), names)
+        for p, size in scope.outside(e):
+            value = mul(value, inside(p, size))
+        return _inlined(value, lines, scope, names)
+    inner = scope.within(e) if isinstance(e, Reduce) else scope
+    return remade(e, tuple(_inlined(a, lines, inner, names) for a in children(e)))
 
 
 def _put(e: Expr, seed: str, place: tuple[str, ...], sampled: bool) -> Expr:

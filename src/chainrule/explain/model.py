@@ -19,8 +19,10 @@ from ..nn.module import Module
 from ..nn.network import LOSS
 from ..train import choices, run
 from ..train.data import dataset
+from ..train.groups import Clip
 from ..train.optimizer import Optimizer
-from .answer import ELEMENT, Why
+from .answer import Why, index_in
+from .ask import place_of as asked
 from .ask import why
 
 LONG = choices.Run(1, run.PLENTY)  # a run for optimisers whose schedule is not asked for
@@ -33,7 +35,7 @@ def why_of_model(
     images: Sequence[Path] = (),
     labels: Sequence[str] = (),
     data: str | None = None,
-    samples: Sequence[int] = (0,),
+    samples: tuple[int, ...] = (),
     data_dir: Path | None = None,
     optimizer: str | None = None,
     form: str | None = None,
@@ -46,13 +48,14 @@ def why_of_model(
     for; else samples of the test part of `data`, by default of what the model was trained on. form: "training" (batch statistics, as
     gradients have them) or "inference"; left out, what is asked for says it.
     """
-    path, (name, at) = Path(path), place_in(name, index)
+    path, (name, at) = Path(path), place_of(name, index)
     net, settings = load(path), settings_beside(path)
     if form not in (None, "training", "inference"):
         raise ArgumentError(f"form={form!r:.80}: there is no such form; accepted: 'training' or 'inference'")
-    x, t = _pictures(net, path, images, labels) if images else _samples(net, settings, data, samples, data_dir)
     last = name.rpartition(".")[2]
     is_update, needs_loss = last in ("new", "update"), last in ("grad", "new", "update", LOSS)
+    _belonging(name, is_update, images, labels, (data, samples, data_dir), optimizer)
+    x, t = _pictures(net, path, images, labels) if images else _samples(net, settings, data, samples or (0,), data_dir)
     if t is None and needs_loss:
         raise ArgumentError(f"{name}: depends on what is right for {images[0]}; accepted: --label with a class, or --dataset")
     training = form == "training" or (form is None and needs_loss)
@@ -61,21 +64,29 @@ def why_of_model(
     return why(net, loss, x, t, name, at, terms=terms, by=by, opt=opt, training=training)
 
 
-def place_in(name: str, index: str) -> tuple[str, tuple[int, ...]]:
+def _belonging(name: str, is_update: bool, images: Sequence[Path], labels: Sequence[str], data: Sequence[object], optimizer: str | None) -> None:
+    """Refuse what would be left unread."""
+    if labels and not images:
+        raise ArgumentError("--label: belongs to an image, samples of a data set have their own; accepted: --image with it")
+    if images and any(x not in (None, ()) for x in data):
+        raise ArgumentError("--image: with samples of a data set; accepted: images alone, or --dataset, --sample and --data-dir")
+    if optimizer is not None and not is_update:
+        raise ArgumentError(f"--optimizer: {name} is no part of a step; accepted: with TENSOR.new or TENSOR.update")
+
+
+def place_of(name: str, index: str) -> tuple[str, tuple[int, ...]]:
     """(name, index) from "name", "3,0,2,1" or "name[3,0,2,1]"."""
-    found = ELEMENT.fullmatch(name)
-    text = index or (found["index"] or "" if found else "")
-    rows = [p.strip() for p in text.strip("()[] ").split(",") if p.strip()]
-    if found is None or not all(re.fullmatch(r"\d{1,9}", p, re.ASCII) for p in rows):
+    at = index_in(index.strip().strip("()[]"))
+    if at is None:
         raise ArgumentError(f"{f'{name} {index}'.strip()!r:.80}: no place of a tensor; accepted: a name and whole numbers, as 0.weight.grad 3,0,2,1")
-    return found["name"], tuple(map(int, rows))
+    return asked(name, at)
 
 
 def settings_beside(path: Path) -> dict[str, Any]:
     """What the run that wrote a model was asked to do, where that lies beside it."""
     try:
         found = json.loads((path.parent / "settings.json").read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):  # the last of a file with brackets in brackets in brackets
         return {}
     return found if isinstance(found, dict) else {}
 
@@ -90,11 +101,17 @@ def optimizer_of(settings: dict[str, Any], asked: str | None) -> Optimizer:
     """The optimiser that is asked for, or that the model was trained with; at its first rate, where that changed in the run."""
     if asked is not None:
         return choices.optimizer(asked, LONG, None)
-    given = {k: settings.get(k) for k in ("lr", "momentum", "weight_decay")}
+    given = {k: _number(settings, k) for k in ("lr", "momentum", "weight_decay")}
     text = str(settings.get("optimizer", "sgd"))
     if text.partition(":")[0] != "sgd":
         given.pop("momentum")
-    return choices.optimizer(text, LONG, None, **{k: v if isinstance(v, float) else None for k, v in given.items()})
+    made, norm = choices.optimizer(text, LONG, None, **given), _number(settings, "clip_norm")
+    return made if norm is None else Clip(made, norm=norm)
+
+
+def _number(settings: dict[str, Any], key: str) -> float | None:
+    found = settings.get(key)
+    return float(found) if isinstance(found, (int, float)) and not isinstance(found, bool) else None
 
 
 def _pictures(net: Module, path: Path, images: Sequence[Path], labels: Sequence[str]) -> tuple[np.ndarray, np.ndarray | None]:

@@ -36,16 +36,25 @@ class Names:
             return base and next((k for k in (f"{gradient_name(base)}.all", gradient_name(base)) if k in self.graph.shapes), None)
         if last in ("new", "update"):
             base = self.plain(stem)
-            return base and f"{base}.{last}"
+            return self.renewed.get(base or "", base and f"{base}.{last}") if last == "new" else base and f"{base}.{last}"
         if name == "output":
             return self.network.outputs[0]
         return self.layer(stem if last == "output" else name)
+
+    @property
+    def renewed(self) -> dict[str, str]:
+        """{running state, which no optimiser moves: what it becomes}."""
+        names = {s: k for k, s in self.network.states.items()}
+        return {names[s]: new for new, s in self.network.updates if s in names}
 
     def plain(self, name: str) -> str | None:
         return next((k for k in (name, f".{name}") if k in self.graph.shapes), None)
 
     def layer(self, path: str) -> str | None:
         """What a layer puts out, the last time that it is used."""
+        end = self.network.ends.get(path)
+        if end in self.graph.shapes:
+            return end
         shape = next((shapes[0] for at, _, shapes in reversed(self.network.seen) if at == path and shapes), None)
         if shape is None:
             return None

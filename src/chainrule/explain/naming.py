@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import partial
 
 from ..calculus.match import match
@@ -14,11 +15,11 @@ KNOWN = ("a known value", "exp(a[k]) / sum[j](exp(a[j]))")
 NAMES = ("y", "p", "s")
 
 
-def with_shares(d: Definition, forward: int) -> tuple[Definition, list[Step]]:
-    """The definition with a line for each such share in its gradients, and the steps that say so."""
+def with_shares(d: Definition, forward: int, names: Collection[str] = ()) -> tuple[Definition, list[Step]]:
+    """The definition with a line for each such share in its gradients, and the steps that say so. names: that mean something else in the derivation."""
     lines = list(d.lines[:forward])
     steps: list[Step] = []
-    taken = set(d.names)
+    taken = {*d.names, *names}
     for line in d.lines[forward:]:
         share = next((found for e in walk(line.expr) if (found := _share(e)) is not None and free_names(found) <= _around(d, line)), None)
         if share is not None and line.target is None:

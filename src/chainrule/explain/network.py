@@ -11,7 +11,7 @@ import numpy as np
 from ..engines.native.buffers import aligned
 from ..errors import ArgumentError, ShapeError
 from ..language.index import Poly
-from ..language.tree import ZERO, Call, Expr, Line, Read, add, neg, sub
+from ..language.tree import ZERO, Call, Const, Expr, Line, Read, add, mul, neg, sub
 from ..nn.compiled import runner
 from ..nn.graph import Graph
 from ..nn.inference import type_of
@@ -103,7 +103,9 @@ def record(
             raise ArgumentError("loss=None: nothing is made of targets or an optimiser without a loss; accepted: a loss, or t=None and opt=None")
         run = _forward(net, None, _inputs(x), transform)
     elif opt is not None:
-        run = _step(net, loss, opt, _pair(x, t), state or {}, transform)
+        if not training:
+            raise ArgumentError("training=False: a step is made of the training form; accepted: opt=None with it")
+        run = _step(net, loss, opt, _pair(x, t), {} if state is None else state, transform)
     elif state is not None:
         raise ArgumentError("state: belongs to an optimiser; accepted: opt=… with it")
     elif training:
@@ -153,16 +155,17 @@ def _gradients(net: Module, loss: Total, data: Data, transform: Op | None) -> Ru
 
 
 def _run(network: Network, g: Graph, outputs: tuple[str, ...], given: Arrays, data: Data, dtype: np.dtype, update: Mapping[str, str]) -> Run:
+    """Of what goes in a copy is kept: its owner may train on, or use a batch's memory again, before a number is asked for."""
+    given = {k: a.copy() for k, a in given.items()}
     ports = dict.fromkeys(given, dtype) | types(network, data, dtype)
     ports |= {k: given[k].dtype for k in network.constants if k in g.limits}
     return Run(network, g, outputs, given, {k: v for k, v in ports.items() if k not in g.scalars}, dtype, len(data), update)
 
 
 def _own(network: Network, g: Graph, dtype: np.dtype) -> Arrays:
-    """What a network has of its own, copied; numbers that formulas are written with as they are."""
-    arrays = {k: a.copy() for k, a in own_arrays(network, g, dtype).items()}
+    """What a network has of its own; numbers that formulas are written with as they are."""
     exact = {k: np.asarray(a, DOUBLE) for k, a in network.constants.items() if k not in g.limits}
-    return arrays | exact | {k: np.asarray(v, DOUBLE) for k, v in g.scalars.items()}
+    return own_arrays(network, g, dtype) | exact | {k: np.asarray(v, DOUBLE) for k, v in g.scalars.items()}
 
 
 def _step(net: Module, loss: object, opt: Optimizer, data: Data, state: Mapping[str, object], transform: Op | None) -> Run:
@@ -171,7 +174,7 @@ def _step(net: Module, loss: object, opt: Optimizer, data: Data, state: Mapping[
     _carried(step, state)
     built: Built = step.runners[step.batch][1]
     g, n = built.graph, len(step.data)
-    given = {k: a.copy() for k, a in step.arrays().items() if k not in built.outputs} | _own(built.network, g, step.dtype) | step.data.all
+    given = {k: a for k, a in step.arrays().items() if k not in built.outputs} | _own(built.network, g, step.dtype) | step.data.all
     given |= {k: np.asarray(v, DOUBLE) for k, v in built.numbers.items()} | {SEED: np.ones((), DOUBLE)}
     made = _run(built.network, g, built.outputs, given, step.data, step.dtype, built.update)
     return replace(made, rows=tuple(types(built.network, step.data, step.dtype)), samples=n)
@@ -184,6 +187,8 @@ def _one(arrays: Mapping[str, np.ndarray]) -> object:
 
 def _carried(step: TrainStep, state: Mapping[str, object]) -> None:
     """Put in what the optimiser carries from the steps before."""
+    if not isinstance(state, Mapping):
+        raise ArgumentError(f"state={state!r:.80}: not what an optimiser carries; accepted: a dict, as TrainStep.states")
     shown = {BEFORE: "step"} | {k: k.removeprefix(".") for k in step.states if k != BEFORE}
     names = {name: k for k, name in shown.items()} | {k: k for k in step.states}
     for name, value in state.items():
@@ -192,6 +197,10 @@ def _carried(step: TrainStep, state: Mapping[str, object]) -> None:
                 f"state {name!r:.80}: the optimiser carries no such thing; accepted: {', '.join(shown[k] for k in step.states) or 'none'}"
             )
         into, a = step.states[names[name]], to_array(value, f"state {name!r}")
+        is_count = names[name] == BEFORE
+        if a.dtype.kind not in ("iu" if is_count else "iuf") or (is_count and (a < 0).any()):
+            what = "a number of steps, from 0 on" if is_count else "numbers"
+            raise ArgumentError(f"state {name!r:.80} is {value!r:.80}: not what the optimiser carries; accepted: {what}")
         if a.shape != into.shape:
             raise ShapeError(f"state {name!r} with shape {a.shape}: does not fit; accepted: {into.shape}")
         into[...] = a
@@ -231,7 +240,7 @@ def changed(run: Run) -> tuple[dict[str, tuple[str, str]], list[Line]]:
 
 def without(e: Expr, old: Read) -> Expr:
     """e less a read, which is left out of a sum that has it."""
-    rows = _added(e)
+    rows = _added(e, old)
     if (1, old) in rows:
         rows.remove((1, old))
     else:
@@ -240,13 +249,15 @@ def without(e: Expr, old: Read) -> Expr:
     return reduce(lambda a, b: add(a, b[1]) if b[0] > 0 else sub(a, b[1]) if a != ZERO else neg(b[1]), rows, start)
 
 
-def _added(e: Expr) -> list[tuple[int, Expr]]:
-    """What is added and subtracted, each with its sign."""
+def _added(e: Expr, old: Read) -> list[tuple[int, Expr]]:
+    """What is added and subtracted, each with its sign; old * (1 - a) is old - a * old."""
     match e:
         case Call("+", (a, b)):
-            return _added(a) + _added(b)
+            return _added(a, old) + _added(b, old)
         case Call("-", (a, b)):
-            return _added(a) + [(-s, x) for s, x in _added(b)]
+            return _added(a, old) + [(-s, x) for s, x in _added(b, old)]
         case Call("neg", (a,)):
-            return [(-s, x) for s, x in _added(a)]
+            return [(-s, x) for s, x in _added(a, old)]
+        case Call("*", (Call("-", (Const(1), a)), b) | (b, Call("-", (Const(1), a)))) if b == old:
+            return [(1, old), (-1, mul(a, old))]
     return [(1, e)]

@@ -6,7 +6,7 @@ import html
 from collections.abc import Mapping
 from typing import Any
 
-from .text import headline, is_number, letters, many, number, results
+from .text import group_name, headline, is_number, letters, many, number, results
 
 STYLE = """
 .why { font: 15px/1.5 system-ui, sans-serif; color: #1c2530; max-width: 72em; }
@@ -112,5 +112,5 @@ def behind(f: Mapping[str, Any]) -> str:
 
 
 def group(g: Mapping[str, Any]) -> str:
-    where = f'{html.escape(g["letter"])} = {g["at"]} <span class="quiet">{many(g["count"])}</span>'
+    where = f'{html.escape(group_name(g))} <span class="quiet">{many(g["count"])}</span>'
     return f'<div class="term"><span class="value">{number(g["value"])}</span><span>{where}</span></div>'

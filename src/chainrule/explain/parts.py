@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import reduce
 
 from ..language.brackets import is_test
 from ..language.functions import Kind
@@ -45,10 +46,12 @@ class Part:
 
     @property
     def product(self) -> Expr:
-        """The product as a formula, without its conditions."""
-        made = product(list(self.above))
-        for e in self.below:
-            made = div(made, e)
+        """The product as a formula, without its conditions. A 0 that stands for a letter stays: its product with an infinity is no 0."""
+        if ZERO in self.above:
+            made = reduce(lambda a, b: Call("*", (a, b)), self.above)
+            made = reduce(lambda a, b: Call("/", (a, b)), self.below, made)
+        else:
+            made = reduce(div, self.below, product(list(self.above)))
         return neg(made) if self.sign < 0 else made
 
     def at(self, place: Mapping[str, int]) -> Part:

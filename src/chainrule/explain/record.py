@@ -98,7 +98,7 @@ class Record:
         if found not in self.shapes:
             near = difflib.get_close_matches(name, [*(k.removeprefix(".") for k in self.shapes), *self.inner], 5, 0.5)
             also = "a layer's name with .output or .output.grad, a parameter's with .grad, 'loss', or a tensor of the program"
-            raise ArgumentError(f"{name!r:.80}: no number of this run; accepted: {', '.join([*near, also])}")
+            raise ArgumentError(f"{name!r:.80}: no number of this run; accepted: {', '.join(dict.fromkeys([*near, also]))}")
         return found
 
     def element(self, name: str, index: Sequence[int]) -> str:

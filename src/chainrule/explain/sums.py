@@ -38,15 +38,17 @@ class Chosen:
 
 @dataclass
 class Total:
-    """What all terms come to. largest: the first ones by size. apart: how many are not there, and why. groups: by a letter's value."""
+    """What all terms come to. largest: the first ones by size; rest: the sum of all others. apart: how many are not there, and why. groups: by a
+    letter's value; None is of terms without the letter."""
 
     count: int = 0
     value: float = 0.0
     size: float = 0.0
+    rest: float = 0.0
     largest: tuple[Chosen, ...] = ()
     untaken: tuple[Chosen, ...] = ()
     apart: dict[str, int] = field(default_factory=dict)
-    groups: dict[int, tuple[int, float]] = field(default_factory=dict)
+    groups: dict[int | None, tuple[int, float]] = field(default_factory=dict)
 
     def left_out(self, apart: Mapping[str, int]) -> None:
         for why, count in apart.items():
@@ -69,12 +71,16 @@ def total(record: Record, parts: Sequence[Part], most: int, by: str = "") -> Tot
             out.value += float(values.sum())
             out.size += float(np.abs(values).sum())
             out.left_out(piece.apart)
-            found += _top(part, piece, np.where(piece.there, np.abs(values), -np.inf), most, True)
+            rows = _top(np.where(piece.there, np.abs(values), -np.inf), most)
+            found += _chosen(part, piece, rows)
+            out.rest += _without(values, rows)
             if len(untaken) < most:
-                untaken += _top(part, piece, np.where(piece.untaken, np.abs(piece.values), -np.inf), most, False)
-            if by in part.letters:
+                untaken += _chosen(part, piece, _top(np.where(piece.untaken, np.abs(piece.values), -np.inf), most), False)
+            if by:
                 _grouped(out.groups, part, piece, values, by)
-        found = sorted(found, key=lambda c: -_rank(abs(c.value)))[:most]
+        found = sorted(found, key=lambda c: -_rank(abs(c.value)))
+        out.rest += sum(c.value for c in found[most:])
+        found = found[:most]
     out.largest, out.untaken = tuple(found), tuple(untaken[:most])
     return out
 
@@ -86,7 +92,7 @@ def ranked(record: Record, part: Part, sign: int, most: int) -> Total:
     for piece in pieces(record, part):
         out.count += int(piece.there.sum())
         out.left_out(piece.apart)
-        found += _top(part, piece, np.where(piece.there, sign * piece.values, -np.inf), most, True, piece.there)
+        found += _chosen(part, piece, _top(np.where(piece.there, sign * piece.values, -np.inf), most, piece.there))
         found = sorted(found, key=lambda c: -_rank(sign * c.value))[:most]
     out.largest = tuple(found)
     return out
@@ -97,8 +103,8 @@ def _rank(value: float) -> float:
     return value if value == value else np.inf
 
 
-def _top(part: Part, piece: Piece, rank: np.ndarray, most: int, there: bool, kept: np.ndarray | None = None) -> list[Chosen]:
-    """The terms with the largest rank; the first of equal ones first. kept: which of them there are, where not those above -inf."""
+def _top(rank: np.ndarray, most: int, kept: np.ndarray | None = None) -> np.ndarray:
+    """Which terms have the largest rank, the first of equal ones first. kept: which of them there are, where not those above -inf."""
     flat = np.where(np.isnan(rank), np.inf, rank).reshape(-1)
     if flat.size > most > 0:
         least = np.partition(flat, flat.size - most)[flat.size - most]
@@ -106,11 +112,24 @@ def _top(part: Part, piece: Piece, rank: np.ndarray, most: int, there: bool, kep
     else:
         rows = np.arange(flat.size)
     rows = rows[flat[rows] > -np.inf] if kept is None else rows[kept.reshape(-1)[rows]]
-    rows = rows[np.argsort(-flat[rows], kind="stable")][:most]
-    letters = list(part.letters)
+    return rows[np.argsort(-flat[rows], kind="stable")][:most]
+
+
+def _without(values: np.ndarray, rows: np.ndarray) -> float:
+    """The sum of the others, which no difference gives: a large term would take their digits with it."""
+    if values.size == rows.size:
+        return 0.0
+    others = np.array(values).reshape(-1)
+    others[rows] = 0.0
+    return float(others.sum())
+
+
+def _chosen(part: Part, piece: Piece, rows: np.ndarray, there: bool = True) -> list[Chosen]:
+    """Terms of a piece with their letters."""
+    letters, shape = list(part.letters), piece.values.shape
     out = []
     for row in rows:
-        at = [int(k) for k in np.unravel_index(int(row), rank.shape)] if rank.shape else []
+        at = [int(k) for k in np.unravel_index(int(row), shape)] if shape else []
         place = dict(zip(letters, at, strict=True))
         if letters:
             place[letters[0]] += piece.start
@@ -118,14 +137,17 @@ def _top(part: Part, piece: Piece, rank: np.ndarray, most: int, there: bool, kep
     return out
 
 
-def _grouped(groups: dict[int, tuple[int, float]], part: Part, piece: Piece, values: np.ndarray, by: str) -> None:
+def _grouped(groups: dict[int | None, tuple[int, float]], part: Part, piece: Piece, values: np.ndarray, by: str) -> None:
     """Add a piece's terms to the sums by one letter's values."""
-    k = list(part.letters).index(by)
+    letters = list(part.letters)
+    k = letters.index(by) if by in letters else None
     others = tuple(a for a in range(values.ndim) if a != k)
     counts, sums = piece.there.sum(axis=others), values.sum(axis=others)
-    for v, (count, value) in enumerate(zip(counts.tolist(), sums.tolist(), strict=True), piece.start if k == 0 else 0):
-        old = groups.get(v, (0, 0.0))
-        groups[v] = old[0] + count, old[1] + value
+    rows = zip(np.ravel(counts).tolist(), np.ravel(sums).tolist(), strict=True)
+    for v, (count, value) in enumerate(rows, piece.start if k == 0 else 0):
+        at = None if k is None else v
+        old = groups.get(at, (0, 0.0))
+        groups[at] = old[0] + count, old[1] + value
 
 
 def pieces(record: Record, part: Part) -> Iterator[Piece]:

@@ -48,10 +48,10 @@ class Term:
 
 @dataclass(frozen=True)
 class Group:
-    """The terms with one value of a letter."""
+    """The terms with one value of a letter; at=None: those that it does not stand in."""
 
     letter: str
-    at: int
+    at: int | None
     count: int
     value: float
 
@@ -74,10 +74,11 @@ class Made:
     negative: bool = False
 
 
-def made(record: Record, e: Expr, part: Part | None, most: int, by: str = "", held: Mapping[str, int] | None = None) -> Made:
+def made(record: Record, e: Expr, part: Part | None, most: int, by: str = "", held: Mapping[str, int] | None = None, own: str = "") -> Made:
     """How a formula whose letters are numbers comes to its value.
 
-    part: the same as one product, where it is a term of a sum. held: letters of a sum that have one value only.
+    part: the same as one product, where it is a term of a sum. held: letters of a sum that have one value only. own: the tensor whose number it
+    is, which reads itself where it is given.
     """
     if held:
         return _sum(record, tuple(p.at(held) for p in parts_of(e) if held.keys() <= p.letters.keys()), most, by)
@@ -88,7 +89,7 @@ def made(record: Record, e: Expr, part: Part | None, most: int, by: str = "", he
             return Made("given", _value(record, e))
         case Read(tensor, _):
             f = _factor(record, e, _value(record, e), "of")
-            if tensor in record.given:
+            if tensor == own:
                 return Made("given", f.value)
             return Made("same", f.value, (Term(f.value, (f,), text=f.text),), 1)
         case Reduce(kind, _, _, _) if kind in WINNING or kind is Kind.PROD:
@@ -119,11 +120,11 @@ def _sum(record: Record, parts: tuple[Part, ...], most: int, by: str) -> Made:
         found.value,
         terms,
         found.count,
-        found.value - sum(t.value for t in terms),
+        found.rest,
         found.size,
         found.apart,
         tuple(_term(record, c) for c in found.untaken),
-        tuple(sorted(groups, key=lambda g: -abs(g.value))),
+        tuple(sorted(groups, key=lambda g: (g.at is None, -abs(g.value)))),
     )
 
 
@@ -187,7 +188,7 @@ def _branches(record: Record, e: Expr) -> Made:
         first, terms = [Term(test.value, (test,), text=test.text)], terms[1:]
         chosen = 0 if test.value != 0 else 1
     else:
-        chosen = next((k for k, t in enumerate(terms) if t.value == value), 0)
+        chosen = next((k for k, t in enumerate(terms) if t.value == value or t.value != t.value), 0)  # NaN wins over all
     rows = [Term(t.value, t.factors, {}, k == chosen, t.text) for k, t in enumerate(terms)]
     return Made("choice", value, (*first, *sorted(rows, key=lambda t: not t.taken)), len(first) + len(rows))
 

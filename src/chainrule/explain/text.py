@@ -108,11 +108,25 @@ def body(d: Mapping[str, Any], path: str) -> list[str]:
         rows.append(f"        not there: {product(t)}")
     if d["groups"]:
         rows.append(f"  by {d['groups'][0]['letter']}")
-        rows += [f"        {number(g['value']):>12}   {g['letter']} = {g['at']}, {many(g['count'])}" for g in d["groups"][:MOST_GROUPS]]
-        others = d["groups"][MOST_GROUPS:]
+        largest, others, apart = divided(d["groups"])
+        rows += [f"        {number(g['value']):>12}   {group_name(g)}, {many(g['count'])}" for g in largest]
         if others:
-            rows.append(f"        {number(sum(g['value'] for g in others)):>12}   {len(others):,} further ones")
+            rows.append(f"        {number(sum(float(g['value']) for g in others)):>12}   {len(others):,} further ones")
+        rows += [f"        {number(g['value']):>12}   {group_name(g)}, {many(g['count'])}" for g in apart]
     return rows + results(d)
+
+
+Groups = Sequence[Mapping[str, Any]]
+
+
+def divided(groups: Groups) -> tuple[Groups, Groups, Groups]:
+    """Groups that are shown, those that are added up, and that of the terms without the letter."""
+    own = [g for g in groups if g["at"] is not None]
+    return own[:MOST_GROUPS], own[MOST_GROUPS:], [g for g in groups if g["at"] is None]
+
+
+def group_name(g: Mapping[str, Any]) -> str:
+    return f"without {g['letter']}" if g["at"] is None else f"{g['letter']} = {g['at']}"
 
 
 def term(d: Mapping[str, Any], t: Mapping[str, Any], path: str) -> list[str]:

@@ -110,6 +110,8 @@ the right place | равные индексы | indices égaux | 下标相等
 like terms | подобные слагаемые | termes semblables | 合并同类项
 common factor | общий множитель | facteur commun | 提取公因式
 product written out | раскрываем скобки | on développe le produit | 展开乘积
+brackets multiplied out | перемножаем скобки | on développe les parenthèses | 去括号相乘
+all remainders | перебор всех остатков | tous les restes | 所有余数
 a minus turned | меняем знак | on change le signe | 变号
 both branches | обе ветви | les deux branches | 合并两个分支
 a factor leaves the sum | множитель выносится за знак суммы | un facteur sort de la somme | 因子提到求和号外

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
+from os import PathLike
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from ..errors import ArgumentError
 from ..language.latex import latex_line, latex_name
 from ..language.lazy import cached_property
-from ..language.tree import Call, Const, Expr, Line, Read
+from ..language.tree import Call, Const, Expr, Line, Read, reads
 from ..operation.op import Op
-from .dialects import LATEX, TEXT, Reading, latex_number, latex_read, plain_number, written
+from .dialects import LATEX, TEXT, Reading, latex_number, latex_read, plain_number, shown_exactly, written
 from .exercise import Exercise, exercise
 from .record import index_of
 
+Text = TypeVar("Text", str, list[str])
 BLANK, IN_A_ROW = "____", 4  # terms of a sum on a line of LaTeX
 PREAMBLE = r"""\documentclass{article}
 \usepackage{amsmath}
@@ -73,6 +77,12 @@ class Worksheet:
         for first, rows in matrices(self.example.shapes[tensor]):
             yield first, [[BLANK if blank else plain_number(self.example.value(tensor, at)) for at in row] for row in rows]
 
+    def distinct(self, chain: list[Text], e: Expr, value: int | float | Fraction) -> list[tuple[Text, bool]]:
+        """(what is written, whether only about as it is) of a number, its formula e, the same with numbers, and its value; each once."""
+        used = any(not shown_exactly(self.example.value(r.tensor, index_of(r))) for r in reads(e))
+        pairs = zip(chain, (False, False, used, used or not shown_exactly(value)), strict=True)
+        return [x for k, x in enumerate(pairs) if k == 0 or x[0] != chain[k - 1]]
+
     def numeric(self, r: Read) -> Expr:
         """The number that stands for an element."""
         return Const(self.example.value(r.tensor, index_of(r)))  # type: ignore[arg-type]  # fractions are numbers too
@@ -101,9 +111,11 @@ class Worksheet:
     def equations_text(self, line: Line) -> Iterator[str]:
         """Every number of a line with all its products, as Markdown."""
         for index in self.example.places(line.tensor):
-            e, value = self.example.written_out(line, index), plain_number(self.example.value(line.tensor, index))
-            chain = [element(line.tensor, index), written(e, TEXT, lambda r: element(r.tensor, index_of(r))), written(e, TEXT, self.numeric), value]
-            yield " = ".join(f"`{part}`" for part in distinct(chain))
+            e, value = self.example.written_out(line, index), self.example.value(line.tensor, index)
+            named, numbers = written(e, TEXT, lambda r: element(r.tensor, index_of(r))), written(e, TEXT, self.numeric)
+            chain = [element(line.tensor, index), named, numbers, plain_number(value)]
+            (first, _), *others = self.distinct(chain, e, value)
+            yield f"`{first}`" + "".join(f" {'≈' if about else '='} `{part}`" for part, about in others)
 
     def _matrix_text(self, tensor: str, blank: bool = False) -> list[str]:
         """A tensor's matrices in columns."""
@@ -145,18 +157,18 @@ class Worksheet:
             for line in s.lines:
                 yield self.formula_latex(line)
                 for index in self.example.places(line.tensor):
-                    yield " = ".join(part for row in self._chain_latex(line, index) for part in ["".join(row)])
+                    (first, _), *others = self._chain_latex(line, index)
+                    yield "".join(first) + "".join(f" {equals(about)} {''.join(row)}" for row, about in others)
 
-    def _chain_latex(self, line: Line, index: tuple[int, ...]) -> list[list[str]]:
-        """A number, its formula, the same with numbers, and its value: each in pieces that fit on a line."""
-        e, value = self.example.written_out(line, index), latex_number(self.example.value(line.tensor, index))
+    def _chain_latex(self, line: Line, index: tuple[int, ...]) -> list[tuple[list[str], bool]]:
+        """A number, its formula, the same with numbers, and its value: each in pieces that fit on a line; and whether it is rounded."""
+        e, value = self.example.written_out(line, index), self.example.value(line.tensor, index)
         left = latex_name(line.tensor) + (f"_{{{','.join(map(str, index))}}}" if index else "")
-        chain = [[left], pieces(e, latex_read), pieces(e, self.numeric), [value]]
-        return [row for k, row in enumerate(chain) if k == 0 or row != chain[k - 1]]
+        return self.distinct([[left], pieces(e, latex_read), pieces(e, self.numeric), [latex_number(value)]], e, value)
 
     def _equation_latex(self, line: Line, index: tuple[int, ...]) -> str:
-        left, *others = self._chain_latex(line, index)
-        rows = [("&= " if k == 0 else r"&\quad ") + piece for row in others for k, piece in enumerate(row)]
+        (left, _), *others = self._chain_latex(line, index)
+        rows = [(f"&{equals(about)} " if k == 0 else r"&\quad ") + piece for row, about in others for k, piece in enumerate(row)]
         return "\\begin{align*}\n" + left[0] + " " + " \\\\\n".join(rows) + "\n\\end{align*}"
 
     def _matrix_latex(self, tensor: str, blank: bool = False) -> str:
@@ -178,6 +190,8 @@ class Worksheet:
         """
         from .spreadsheet import write
 
+        if not isinstance(path, (str, PathLike)):
+            raise ArgumentError(f"{path!r:.80}: no path of a file; accepted: a text or a Path")
         write(self, Path(path))
 
 
@@ -204,6 +218,8 @@ def worksheet(
     `dw[0,0]` = `dy[0,0] * x[0,0] + dy[1,0] * x[1,0]` = `1 * 1 + (-1) * 4` = `-3`
     `dw[0,1]` = `dy[0,0] * x[0,1] + dy[1,0] * x[1,1]` = `1 * 2 + (-1) * 5` = `-3`
     """
+    if not isinstance(answers, bool):
+        raise ArgumentError(f"answers={answers!r:.80}: neither yes nor no; accepted: True or False")
     return Worksheet(exercise(op, seed, wrt, sizes, settings), answers)
 
 
@@ -217,7 +233,12 @@ def from_texts(op: Op, texts: Sequence[str], seed: int = 7, wrt: Sequence[str] =
         found = [_number(x) for x in value.split("/")]
         if not name or not equals or None in found:
             raise ArgumentError(f"{text!r:.80}: no number with a name; accepted: NAME=NUMBER, as s=2 or H=5")
-        if name in dict(op.definition.settings) or name in several:
+        is_setting = name in dict(op.definition.settings) or name in several
+        if len(found) > 1 and not is_setting:
+            raise ArgumentError(f"{text!r:.80}: several numbers for a size; accepted: one, as H=5")
+        if name in settings or name in sizes:
+            raise ArgumentError(f"{text!r:.80}: {name} is said twice; accepted: each once")
+        if is_setting:
             settings[name] = found[0] if len(found) == 1 else tuple(found)
         else:
             sizes[name] = found[0]  # type: ignore[assignment]  # what is no size is refused by `exercise`
@@ -246,9 +267,9 @@ def element(tensor: str, index: tuple[int, ...]) -> str:
     return f"{tensor}[{','.join(map(str, index))}]" if index else tensor
 
 
-def distinct(chain: Sequence[str]) -> list[str]:
-    """The texts without those that repeat the one before."""
-    return [x for k, x in enumerate(chain) if k == 0 or x != chain[k - 1]]
+def equals(about: bool) -> str:
+    """The sign before what is written, in LaTeX."""
+    return r"\approx" if about else "="
 
 
 def fenced(rows: Sequence[str]) -> list[str]:

@@ -30,11 +30,13 @@ def written_out(d: Definition, tensors: Collection[str]) -> tuple[Definition, li
         if line.tensor not in tensors:
             lines.append(line)
             continue
+        own: list[tuple[Line, Element]] = []
         for at in _places(line.tensor, line.ranges):
             values = {x: Poly.of(k) for x, k in zip(line.letters, at, strict=True)}
             element = (line.tensor, *(str(p.subs(values)) for p in line.index))
-            made.append((Line("_".join(element), (), (), _out(subs(line.expr, values), shapes)), element))
-        lines += [x for x, _ in made]
+            own.append((Line("_".join(element), (), (), _out(subs(line.expr, values), shapes)), element))
+        lines += [x for x, _ in own]
+        made += own
     outputs = tuple(Tensor(x.tensor, ()) for x, _ in made)
     kept = needed(tuple(lines), {t.name for t in outputs})
     return d.with_lines(lines=kept, outputs=outputs, name=f"{d.name}_written_out"), made

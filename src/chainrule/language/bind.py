@@ -16,6 +16,7 @@ from .digits import misfit
 from .functions import COMPARISONS, Kind
 from .index import Poly
 from .program import MOST, Program, Reach
+from .settled import settled, without_tests
 from .show import header_text, tensor_text
 from .single import plain, reached
 from .tree import Call, Const, Definition, Expr, Index, Line, Read, Reduce, Tensor, direct_reads, reads, rebuild, subs, walk, whole
@@ -122,7 +123,7 @@ def bind(
     for line in d.lines:
         try:
             ranges = tuple(p.subs(swap) for p in line.ranges)
-            expr = plain(subs(line.expr, swap), dict(zip(line.letters, ranges, strict=True)), axes, reached)
+            expr = plain(without_tests(subs(line.expr, swap)), dict(zip(line.letters, ranges, strict=True)), axes, reached)
             expr = strong(with_scalars(expr, d.floats))
         except ZeroDivisionError as e:
             raise ArgumentError(f"{d.name}: {e} with {_listed(values)}; accepted: settings that do not divide by zero") from None
@@ -155,9 +156,13 @@ def bind(
     )
 
 
+LARGEST_POWER = 1 << 8  # every number type holds whole numbers below
+
+
 def fixed(d: Definition, values: Mapping[str, int | float]) -> Definition:
     """The definition with numbers in place of some settings and sizes. What no sizes could fit is refused."""
     whole = {k: v for k, v in values.items() if not isinstance(v, float)}
+    sizes = {p.letter for axes in d.axes.values() for p in axes if p.letter} - {k for k, _ in d.settings}
 
     def sized(t: Tensor) -> Tensor:
         return Tensor(t.name, tuple(p.subs(whole) for p in t.axes), t.whole and tuple(p.subs(whole) for p in t.whole))
@@ -167,7 +172,7 @@ def fixed(d: Definition, values: Mapping[str, int | float]) -> Definition:
             replace(
                 x,
                 ranges=tuple(p.subs(whole) for p in x.ranges),
-                expr=subs(x.expr, values),
+                expr=settled(subs(x.expr, values), sizes),
                 target=x.target and tuple(p.subs(whole) for p in x.target),
             )
             for x in d.lines

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 from typing import TYPE_CHECKING
 
 from ..errors import ArgumentError, ChainruleError
@@ -36,19 +38,20 @@ class _Probe(Trace):
 
 
 def operation_of(m: Module) -> tuple[Op, dict[str, str]]:
-    """(operation, its input for each name in state_dict and for `input`)."""
-    for shape in _shapes(m):
+    """(operation, its input for each name in state_dict, for `input`, and for what else forward takes, by its name there)."""
+    names = _taken(m)
+    for shapes in (row for shape in _shapes(m) for row in product([shape], *[(shape, shape[:1])] * (len(names) - 1))):
         probe = _Probe(m, True, 1)
         with probe.running():
-            x = probe.input("input", shape)
+            xs = [probe.input(name, shape) for name, shape in zip(names, shapes, strict=True)]
             try:
-                y = m.forward(x)
+                y = m.forward(*xs)
             except ChainruleError:
                 continue
         if probe.found is None or not isinstance(y, Symbol) or y.name != f".{probe.found[0].definition.outputs[0].name}":
             continue
         op, symbols, numbers = probe.found
-        public = {probe.names[s]: name for name, s in m.named_states()} | {"input": "input"}
+        public = {probe.names[s]: name for name, s in m.named_states()} | dict(zip(names, names, strict=True))
         return Op.of(fixed(op.definition, numbers), op.doc), {public[s.name]: k for k, s in symbols.items() if s.name in public}
     raise ArgumentError(
         f"{type(m).__name__}: not one operation of its input and parameters; accepted: its program for inputs of a shape, as in net.program((64, 3, 32, 32))"
@@ -65,6 +68,13 @@ def items_of(m: Module, path: str = "", level: int = 0) -> Iterator[Item]:
             yield from items_of(child, f"{path}.{name}" if path else name, level + 1)
         return
     yield from (Setter(op.definition.axes).line(line) for line in op.definition.lines)
+
+
+def _taken(m: Module) -> list[str]:
+    """What forward must be given: `input`, and others by their names."""
+    rows = inspect.signature(m.forward).parameters.values()
+    needed = [p.name for p in rows if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    return ["input", *needed[1:]]
 
 
 def _shapes(m: Module) -> Iterator[tuple[int, ...]]:

@@ -30,7 +30,7 @@ class Network:
 
     inputs, targets: name -> full shape. states: name among the tensors -> parameter or buffer, of which `read` are used.
     form: how outputs are given, where that is neither one alone nor a tuple of them.
-    updates: (tensor, buffer that takes its value after a step). parts, stamp: whose attributes it was made from, and when.
+    updates: (tensor, buffer that takes its value after a step). ends: {path of a module: what it put out the last time, first of several}. parts, stamp: whose attributes it was made from, and when.
     """
 
     calls: tuple[Call, ...]
@@ -45,6 +45,7 @@ class Network:
     shapes: Mapping[str, Shape]
     sampled: frozenset[str]
     seen: tuple[tuple[str, Module, tuple[Shape, ...]], ...]
+    ends: Mapping[str, str]
     parts: tuple[Module, ...]
     stamp: int
     watched: tuple[Watched, ...]
@@ -211,6 +212,7 @@ def _network(
         shapes=dict(trace.shapes),
         sampled=frozenset(trace.sampled),
         seen=shown,
+        ends={path: x.name for path, _, out in trace.seen for x in (out[:1] if isinstance(out, (tuple, list)) else (out,)) if isinstance(x, Symbol)},
         parts=parts,
         stamp=stamp(parts),
         watched=beside(parts, loss, trace.constants.values()),

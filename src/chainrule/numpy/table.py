@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import inspect
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,14 +13,15 @@ import numpy as np
 
 from ..errors import ArgumentError
 from ..language.show import definition_text, expression
-from ..language.tree import rename_tensors
-from .functions import Run, filled, named, scalar, seed_of
+from ..language.tree import Call, Definition, Reduce, reads, rename_tensors, walk
+from .functions import Run, checked, filled, named, scalar, seed_of
 from .indexing import READ
 from .places import Places
 from .registry import plain
-from .structure import leaves
 from .tape import Step, step, sweep
 
+NUMPY = {"running": "cumsum", "placed": "concatenate", "layer": "stack"}  # what NumPy calls operations that have other names in formulas
+NEEDLESS = re.compile(r"(^|\(|, )\((-[^()]*)\)(?!\*\*)")  # brackets around a negative number, with nothing before it that binds
 LOW = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
@@ -96,7 +98,7 @@ def shown(a: Any) -> str:
 
 def operation(step: Step, names: Sequence[str]) -> str:
     """What a step does, in terms of the names of earlier steps and of numbers."""
-    rule, vals, _, parents = step
+    rule, vals, y, parents = step
     assert rule is not None
     own = dict(parents)
     args = [names[own[k]] if k in own else constant(v) for k, v in enumerate(vals)]
@@ -104,14 +106,49 @@ def operation(step: Step, names: Sequence[str]) -> str:
     if rule is READ:
         return f"{args[0]}[{key_text(vals[1].key)}]"
     if rule.shapes is None and d.lines:
-        return expression(rename_tensors(d.lines[-1].expr, dict(zip(rule.formula.inputs, args, strict=True))), {})
-    return f"{d.name.rstrip('_')}({', '.join(args)})"
+        text = expression(rename_tensors(d.lines[-1].expr, dict(zip(rule.formula.inputs, args, strict=True))), {})
+    else:
+        name, details = called(d, np.shape(y))
+        text = f"{name}({', '.join([*args, *details])})"
+    return NEEDLESS.sub(r"\1\2", text)
+
+
+def called(d: Definition, shape: tuple[int, ...]) -> tuple[str, list[str]]:
+    """What NumPy calls an operation on arrays, and what is said there beside the arrays: axes or a shape, as its formula has them."""
+    own = d.name.rstrip("_")
+    if not d.lines:
+        return own, []
+    last = d.lines[-1]
+    read = next(reads(d.lines[0].expr))
+    letters = [p.letter for p in read.index]
+    if own == "spread":
+        own = "broadcast_to" if len(d.lines) == 1 else "std" if isinstance(last.expr, Call) and last.expr.fn == "sqrt" else "var"
+    if own in ("reshape", "broadcast_to"):
+        return own, [str(shape)]
+    if own in ("sum", "mean", "max", "min", "prod", "var", "std"):
+        summed = next(e for e in walk(d.lines[0].expr) if isinstance(e, Reduce)).letters
+        return own, _axes([k for k, x in enumerate(letters) if x in summed], list(range(len(letters))), "axis=")
+    if own == "transpose":
+        return own, _axes([letters.index(p.letter) for p in last.index], list(range(len(letters)))[::-1])
+    if own == "triangle":
+        signs = {e.fn for e in walk(last.expr) if isinstance(e, Call)}
+        return ("tril" if "<=" in signs else "triu"), []
+    return NUMPY.get(own, own), []
+
+
+def _axes(axes: list[int], usual: list[int], name: str = "") -> list[str]:
+    """Axes where they are not the usual ones."""
+    return [] if axes == usual else [f"{name}{axes[0] if len(axes) == 1 else tuple(axes)}"]
 
 
 def constant(v: Any) -> str:
+    """A number that is none of the inputs; in brackets where it is negative: what stands before or behind it is not known here."""
     if isinstance(v, Places):
         return "…"
-    return f"{float(v):.6g}" if np.ndim(v) == 0 else f"[{'×'.join(map(str, np.shape(v)))}]"
+    if np.ndim(v):
+        return f"[{'×'.join(map(str, np.shape(v)))}]"
+    text = f"{float(v):.6g}"
+    return f"({text})" if text.startswith("-") else text
 
 
 def key_text(key: Any) -> str:
@@ -126,6 +163,7 @@ def key_text(key: Any) -> str:
 
 def trace(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Trace:
     """See cr.trace."""
+    checked(f, "trace")
     run = Run(f, args, kwargs, range(len(args)), whole=True)
     scalar(run, f)
     if not run.own(run.result):
@@ -160,15 +198,27 @@ def tangents(steps: Sequence[Step], which: int) -> list[Any]:
     return found
 
 
+def places(tree: Any) -> list[str]:
+    """Where each number or array of an argument lies in it, in the order of `leaves`: "" for one that is the argument itself."""
+    if isinstance(tree, (list, tuple)):
+        return [f"[{k}]{at}" for k, part in enumerate(tree) for at in places(part)]
+    if isinstance(tree, dict):
+        return [f"[{k!r}]{at}" for k, part in tree.items() for at in places(part)]
+    return [] if tree is None else [""]
+
+
 def argument_names(f: Callable[..., Any], args: Sequence[Any]) -> list[str]:
     """A name for every number and array among the arguments."""
     try:
-        names = [p.name for p in inspect.signature(f).parameters.values()]
+        known = list(inspect.signature(f).parameters.values())
     except (TypeError, ValueError):
-        names = []
+        known = []
+    names = [p.name for p in known if p.kind is not p.VAR_POSITIONAL]
+    rest = next((p.name for p in known if p.kind is p.VAR_POSITIONAL), None)
+    if rest is not None:
+        names += [f"{rest}[{k}]" for k in range(len(args) - len(names))]
     out = []
     for k, a in enumerate(args):
         name = names[k] if k < len(names) else f"x{k + 1}"
-        count = len(leaves(a))
-        out += [name] if not isinstance(a, (list, tuple, dict)) else [f"{name}[{n}]" for n in range(count)]
+        out += [f"{name}{at}" for at in places(a)]
     return out

@@ -24,7 +24,8 @@ def shapes_for(op: Op, sizes: Sequence[str]) -> tuple[dict[str, tuple[int, ...]]
             number = float(value) if "." in value else int(value)
         except ValueError:
             number = None
-        if not eq or number is None or name not in known:
+        is_size = name not in dict(d.settings)
+        if not eq or number is None or name not in known or (is_size and (isinstance(number, float) or number < 1)):
             raise ArgumentError(f"{text!r}: not a size of {d.name}; accepted: NAME=number with NAME one of {', '.join(sorted(known))}")
         given[name] = number
     settings = {k: given.get(k, v) for k, v in d.settings}
