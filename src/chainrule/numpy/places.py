@@ -116,7 +116,8 @@ class Places:
 
     def gather(self, a: Any) -> np.ndarray:
         """sum[i](where(v == t[i], a[i], 0)) for every v: what each place gets from those that read it."""
-        out: np.ndarray = zeros(self.x, a.dtype)
+        few = np.size(a) * 8 < math.prod(self.x)  # most of what the system gives is then never looked at
+        out: np.ndarray = np.zeros(self.x, a.dtype) if few else zeros(self.x, a.dtype)
         if self.once:
             out[self.key] = a
         else:

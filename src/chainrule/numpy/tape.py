@@ -8,7 +8,7 @@ remembered on one tape; what it holds may be remembered on an older one: that is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import count
 from math import prod
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from .broadcast import gathering, spreading
-from .memory import LARGE, MEMORY, computed, zeros
+from .memory import LARGE, MEMORY, computed
 from .rule import Rule
 
 _order = count(1)
@@ -140,8 +140,9 @@ def sweep(tape: Tape, seeds: Sequence[tuple[Any, Any]], inputs: int | None = Non
                 continue
             x = vals[k]
             if rule.adds is not None and prod(x.shape) > LARGE:
-                adjoints[at] = added_to(rule.adds, v, x, adjoints[at], at in owned)
-                owned.add(at)
+                adjoints[at], alone = added_to(rule, v, x, adjoints[at], at in owned)
+                if alone:
+                    owned.add(at)
                 continue
             d = pull(v)
             if d.shape != x.shape:
@@ -159,8 +160,9 @@ def widely(rule: Rule, v: Sequence[Any], parents: Sequence[tuple[int, int]], adj
     dy = v[-1]
     for n, (k, at) in enumerate(parents):
         if rule.adds is not None:
-            adjoints[at] = added_to(rule.adds, v, v[k], adjoints[at], at in owned)
-            owned.add(at)
+            adjoints[at], alone = added_to(rule, v, v[k], adjoints[at], at in owned)
+            if alone:
+                owned.add(at)
             continue
         x, into = v[k], rule.into(k)
         last = n == len(parents) - 1
@@ -185,14 +187,18 @@ def widely(rule: Rule, v: Sequence[Any], parents: Sequence[tuple[int, int]], adj
         mine = mine and not same  # another adjoint is dy now
 
 
-def added_to(adds: Callable[[Any, Sequence[Any]], None], v: Sequence[Any], x: Any, old: Any, mine: bool) -> Any:
-    """The adjoint of a large array of which little was read, with what comes from there: over its memory where nobody else reads it."""
-    if old is None:  # where little is put, most of what the system gives is never looked at
-        out = np.zeros(x.shape, x.dtype) if v[-1].size * 8 < prod(x.shape) else zeros(x.shape, x.dtype)
-    else:
-        out = old if mine else MEMORY.copy(np.asarray(old))
-    adds(out, v)
-    return out
+def added_to(rule: Rule, v: Sequence[Any], x: Any, old: Any, mine: bool) -> tuple[Any, bool]:
+    """The adjoint of an array of which a part was read, with what comes from there; and whether nobody else reads its memory."""
+    assert rule.adds is not None
+    if old is None:
+        pull = rule.pull(0)
+        assert pull is not None
+        d = pull(v)
+        d = d if d.dtype == x.dtype else d.astype(x.dtype)
+        return d, bool(d.flags.writeable and (d.flags.owndata or MEMORY.knows(d)))
+    out = old if mine else MEMORY.copy(np.asarray(old))
+    rule.adds(out, v)
+    return out, True
 
 
 def added(a: Any, b: Any, mine: bool, yours: bool) -> Any:
