@@ -19,6 +19,7 @@ import chainrule as cr
 
 REPEATS = 10  # of the operation within the function
 SMALL, LARGE = (3, 4), (600, 1000)
+SQUARE, WIDE = (3, 3), (100, 100)  # for linear algebra
 
 
 def chain(step: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
@@ -64,6 +65,27 @@ STEPS: dict[str, tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any] | No
 }
 
 
+def definite(np: Any, x: Any) -> Any:
+    return np.dot(x, np.transpose(x)) / 50 + 3 * np.eye(len(x))
+
+
+STEPS |= {
+    "clip(x, 0.2, 0.9)": (lambda np, x: np.clip(x, 0.2, 0.9), lambda np, x: np.clip(x, 0.2, 0.9)),
+    "arctan2(x, 1.5)": (lambda np, x: np.arctan2(x, 1.5), lambda np, x: np.arctan2(x, 1.5)),
+    "roll(x, 1, 0)": (lambda np, x: np.roll(x, 1, axis=0), lambda np, x: np.roll(x, 1, axis=0)),
+    "x / norm(x, 1)": (lambda np, x: x / np.linalg.norm(x, axis=1)[:, None], lambda np, x: x / np.linalg.norm(x, axis=1)[:, None]),
+    "rows, one by one": (lambda np, x: x + sum(x[k] for k in range(3)), lambda np, x: x + sum(x[k] for k in range(20))),
+}
+MATRICES: dict[str, Callable[[Any, Any], Any]] = {
+    "inv": lambda np, x: x - np.linalg.inv(definite(np, x)),
+    "slogdet": lambda np, x: x / np.linalg.slogdet(definite(np, x))[1],
+    "cholesky": lambda np, x: x - np.linalg.cholesky(definite(np, x)) / 5,
+    "eigh": lambda np, x: x + np.linalg.eigh(definite(np, x))[1] / 50,
+    "svd": lambda np, x: x + np.linalg.svd(x, full_matrices=False)[1] / 100,
+    "pinv": lambda np, x: x + np.linalg.pinv(definite(np, x)),
+}
+
+
 def compared(f: Callable[[Any, Any], Any], x: Any, calls: int) -> tuple[float, float]:
     """Microseconds of a gradient for each operation: chainrule, autograd."""
     ours, theirs = cr.grad(lambda x: f(np, x)), autograd.grad(lambda x: f(autograd.numpy, x))
@@ -91,9 +113,16 @@ def main() -> None:
             a, b = compared(chain(wide), large, 2 if quick else 7)
             row += [f"{a / 1e3:.2f}", f"{b / 1e3:.2f}", f"{b / a:.2f}"]
         rows.append(row + [""] * (7 - len(row)))
+    small, large = rng.uniform(0.5, 1.5, SQUARE), rng.uniform(0.5, 1.5, WIDE)
+    for name, step in MATRICES.items():
+        a, b = compared(chain(step), small, 30 if quick else 100)
+        c, d = compared(chain(step), large, 1 if quick else 3)
+        rows.append([name, f"{a:.1f}", f"{b:.1f}", f"{b / a:.2f}", f"{c / 1e3:.2f}", f"{d / 1e3:.2f}", f"{d / c:.2f}"])
     print(f"machine: {machine()}, autograd {autograd.__version__ if hasattr(autograd, '__version__') else ''}")
     print(f"method: cr.grad and autograd.grad of {REPEATS} times the operation, in turn, medians; value and gradient for each operation")
-    print(f"small: {'x'.join(map(str, SMALL))}, large: {'x'.join(map(str, LARGE))}, float64; ratios are autograd / chainrule")
+    print(
+        f"small: {'x'.join(map(str, SMALL))}, large: {'x'.join(map(str, LARGE))} (linear algebra: {SQUARE[0]}x{SQUARE[1]}, {WIDE[0]}x{WIDE[1]}), float64; ratios are autograd / chainrule"
+    )
     print(table(["operation", "chainrule µs", "autograd µs", "ratio", "large: chainrule ms", "autograd ms", "ratio"], rows))
 
 

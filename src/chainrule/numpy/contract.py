@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -119,3 +120,27 @@ def many(terms: Sequence[Term], out: Sequence[str], sizes: Mapping[str, int]) ->
     if len(rest) == 1:
         return added(rest[0], [x for x in rest[0].letters if x not in out])
     return product(rest[0], rest[1], out, sizes)
+
+
+def strongly(fast: Term, factors: Sequence[Term], masks: Sequence[Term], summed: Collection[str], sizes: Mapping[str, int]) -> Term:
+    """A sum of products, again with the terms that masks leave out put to 0 as a whole where something is not finite: 0 * inf is NaN."""
+    masks = [m for m in masks if not np.all(m.static)]
+    if not masks or fast.static is not None:
+        return fast
+    letters = tuple(x for x in sizes if any(x in t.letters for t in (*factors, *masks)))
+    kept = np.asarray(True)
+    for m in masks:
+        kept = kept & aligned(m, letters).static
+    runs = [aligned(t, letters).run for t in factors]
+    axes = tuple(k for k, x in enumerate(letters) if x in summed)
+    count = math.prod(sizes[x] for x in summed if x not in letters)
+    known = fast.run
+
+    def run(v: Sequence[Any]) -> Any:
+        with np.errstate(invalid="ignore"):
+            found = known(v)
+            if np.isfinite(found).all():
+                return found
+            return np.add.reduce(np.where(kept, math.prod(r(v) for r in runs), 0), axes) * count
+
+    return Term(run, fast.letters)

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..errors import ArgumentError
 from ..ops.arrays import ELEMENTWISE, IMPLICIT
+from .choosing import choice
 from .implicit import Implicit
 from .registry import FLAT, FUNCTIONS, UFUNCS, absent, of, plain, real, refuse
 from .rule import Formula, Rule, formula
@@ -62,11 +63,12 @@ FLAT |= {
     np.not_equal, np.logical_and, np.logical_or, np.logical_xor, np.logical_not, np.isnan, np.isinf, np.isfinite, np.spacing,
 }  # fmt: skip
 WHERE, CLIP, SINC, FINITE = (
-    rule("where", np.where),
+    rule("where", choice),
     rule("clip", np.clip),
     rule("sinc", np.sinc),
     rule("nan_to_num", lambda a: np.where(np.isfinite(a), a, 0)),
 )
+CLIP.ufunc = np.clip
 _POWERS: dict[tuple[type, float], Rule] = {}
 
 

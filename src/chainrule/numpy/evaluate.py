@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 
 from ..calculus.normal import fraction
-from ..language.brackets import conditions, is_test
+from ..language.brackets import conditions, is_test, of_indices
 from ..language.functions import ALL, SINGULAR, Kind
 from ..language.index import Poly
 from ..language.program import Program
-from ..language.tree import Call, Const, Expr, Index, Line, Read, Reduce, free_names, lookup, needed, subs, walk
-from .contract import Run, Term, aligned, fixed, many, ordered, viewed
+from ..language.tree import ZERO, Call, Const, Expr, Index, Line, Read, Reduce, free_names, lookup, needed, subs, walk
+from .choosing import choice
+from .contract import Run, Term, aligned, fixed, many, ordered, strongly, viewed
 from .places import grid, places_of, reading
 
 _erf = np.frompyfunc(math.erf, 1, 1)
@@ -40,14 +41,10 @@ def _error(a: Any) -> Any:
     return found[()]
 
 
-def _choice(test: Any, a: Any, b: Any) -> Any:
-    return np.where(test, a, b)[()]
-
-
 OPERATORS: dict[str, Callable[..., Any]] = {
     "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv, "**": operator.pow, "neg": operator.neg,
     "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq, "!=": operator.ne, "delta": operator.eq,
-    "where": _choice, "sigmoid": _logistic, "softplus": _plus, "erf": _error,
+    "where": choice, "sigmoid": _logistic, "softplus": _plus, "erf": _error,
 }  # fmt: skip
 
 
@@ -153,6 +150,7 @@ class _Line:
         return viewed(whole, found.view, found.letters)
 
     def call(self, e: Call, sizes: Mapping[str, int]) -> Term:
+        e = one_choice(e)
         f = function(e.fn)
         terms = [self.of(a, sizes) for a in e.args]
         if e.fn in ("+", "-", "neg"):
@@ -202,22 +200,34 @@ class _Line:
         body = conditions(e.body, guards, equal)
         body, ranges, guards, left = self.solved(body, ranges, guards, equal, sizes)
         inner = {**sizes, **ranges}
+        body = self.chosen_terms(body, inner)
         tops, bottoms = fraction(body)
-        moving = [b for b in bottoms if free_names(b) & ranges.keys()]
-        if moving:
+        if any(free_names(b) & ranges.keys() for b in bottoms):
             tops, bottoms = [body], []
         terms = [t for t in (counted(self.of(x, inner), x) for x in tops) if not (t.static is not None and np.ndim(t.static) == 0 and t.static == 1)]
         running, guards = self.running(guards, ranges, terms, inner)
         masks = [*self.inside, *(comparison(p, ">=", inner) for p in guards), *(comparison(p, "==", inner) for p in left)]
         self.inside = outside
-        factors = masked([t for t in terms if t.letters or t.static is None], masks)
+        moving = [t for t in terms if t.letters or t.static is None]
+        factors = masked(moving, masks)
         plain = [t.static for t in terms if not t.letters and t.static is not None]
         value = self.reduced(factors, ranges, inner, running)
+        if running is None and len(factors) > 1:
+            value = strongly(value, moving, masks, ranges, inner)
         for number in plain:
             value = multiplied_by(value, number)
         for b in bottoms:
             value = self.divided(value, self.of(b, sizes), sizes)
         return value
+
+    def chosen_terms(self, body: Expr, inner: Mapping[str, int]) -> Expr:
+        """The body of a sum without the choices of indices that leave terms out; adds them to what is inside."""
+        while isinstance(body, Call) and body.fn == "where" and ZERO in body.args[1:] and of_indices(body.args[0]):
+            test, kept, other = body.args
+            found = self.of(test, inner)
+            self.inside.append(found if other == ZERO else fixed(np.logical_not(found.static), found.letters))
+            body = kept if other == ZERO else other
+        return body
 
     def reduced(self, factors: list[Term], ranges: Mapping[str, int], inner: Mapping[str, int], running: tuple[str, str, int] | None) -> Term:
         """The sum of a product over letters; running: (letter, the letter up to which, from which side)."""
@@ -238,8 +248,10 @@ class _Line:
         self, body: Expr, ranges: dict[str, int], guards: list[Poly], equal: list[Poly], sizes: Mapping[str, int]
     ) -> tuple[Expr, dict[str, int], list[Poly], list[Poly]]:
         """The body with each letter that an equation gives put in: (body, letters left, conditions, equations left)."""
-        left = []
-        for p in equal:
+        left: list[Poly] = []
+        waiting = list(equal)
+        while waiting:
+            p = waiting.pop(0)
             found = next((x for x in ranges if (ab := p.linear_in(x)) and ab[0].constant in (1, -1)), None)
             if found is None:
                 left.append(p)
@@ -250,7 +262,7 @@ class _Line:
             size = ranges.pop(found)
             body = subs(body, swap)
             guards = [g.subs(swap) for g in guards]
-            left = [q.subs(swap) for q in left]
+            left, waiting = [q.subs(swap) for q in left], [q.subs(swap) for q in waiting]
             if not (at.letter in sizes and sizes[str(at)] <= size):
                 guards += [at, -at + (size - 1)]
         return body, ranges, guards, left
@@ -311,6 +323,14 @@ class _Line:
                 made = Term(lambda v: others(_spread(run(v), full).reshape(rows)).reshape(full), (*free, *own))
                 return ordered(made, tuple(x for x in sizes if x in made.letters))
         return None
+
+
+def one_choice(e: Call) -> Call:
+    """where(s, where(t, x, 0), 0) with both tests as one."""
+    match e:
+        case Call("where", (s, Call("where", (t, x, Const(0))), Const(0))) if is_test(s) and is_test(t):
+            return one_choice(Call("where", (Call("*", (s, t)), x, ZERO)))
+    return e
 
 
 def _coefficient(p: Poly, letter: str) -> int:
@@ -393,7 +413,11 @@ def accumulated(a: np.ndarray, axis: int, side: int) -> np.ndarray:
 
 
 def others(a: np.ndarray) -> np.ndarray:
-    """Along the last axis, the product of all elements but each one."""
+    """Along the last axis, the product of all elements but each one: the quotient, where the whole product has all its digits."""
+    whole = np.multiply.reduce(a, -1, keepdims=True)
+    size = np.abs(whole)
+    if a.dtype.kind == "f" and np.min(size, initial=np.inf) > np.finfo(a.dtype).tiny and np.max(size, initial=0) < np.inf:
+        return np.asarray(whole / a)
     before, behind = np.ones_like(a), np.ones_like(a)
     np.multiply.accumulate(a[..., :-1], -1, out=before[..., 1:])
     behind[..., :-1] = np.multiply.accumulate(a[..., :0:-1], -1)[..., ::-1]

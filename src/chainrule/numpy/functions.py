@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError, ElementTypeError, ShapeError
-from . import indexing, joining, linalg, more, products, reductions, shapes  # noqa: F401  # each enters its functions in the registry
+from . import indexing, joining, linalg, more, products, reductions, shapes, spectra  # noqa: F401  # each enters its functions in the registry
 from .lost import lost
 from .making import MAKING
 from .memory import MEMORY

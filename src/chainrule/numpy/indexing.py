@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError
+from .memory import LARGE
 from .places import Places
 from .registry import FUNCTIONS, of, only, plain, real
 from .rule import Rule, formula
@@ -23,6 +24,7 @@ READ = Rule(
     ((2,), (2,)),  # of no consequence: the places bring the sizes
     lambda x, t: t.read(x),
 )
+READ.adds = lambda out, v: v[1].gather_into(out, v[-1])
 BASIC = (int, slice, EllipsisType, type(None), np.integer)
 
 
@@ -118,8 +120,18 @@ def sort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, **_: Any) 
     only("np.sort", {"order": order}, "np.sort(x, axis)")
     x = real(a)
     x = np.ravel(x) if axis is None else x
-    at = np.argsort(plain(x), -1 if axis is None else axis, kind or "stable")
-    return along(x, at, -1 if axis is None else axis)
+    along_axis = -1 if axis is None else axis
+    return along(x, sorting(plain(x), along_axis, kind), along_axis)
+
+
+def sorting(a: np.ndarray, axis: int, kind: Any) -> np.ndarray:
+    """The places in order; those of equal elements as they are, for which large arrays are sorted again only where there are some."""
+    if kind is None and a.size > LARGE:
+        at = np.argsort(a, axis)
+        s = np.moveaxis(np.take_along_axis(a, at, axis), axis, -1)
+        if not np.any(s[..., 1:] == s[..., :-1]):
+            return at
+    return np.argsort(a, axis, kind or "stable")
 
 
 @of(np.partition)

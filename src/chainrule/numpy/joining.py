@@ -258,3 +258,9 @@ def meshgrid(*xi: Any, indexing: str = "xy", sparse: bool = False, copy: bool = 
     place = [1, 0, *range(2, ndim)] if indexing == "xy" and ndim > 1 else list(range(ndim))
     out = [np.reshape(x, [-1 if k == place[n] else 1 for k in range(ndim)]) for n, x in enumerate(given)]
     return tuple(out) if sparse else tuple(np.broadcast_arrays(*out))
+
+
+@of(np.unstack)
+def unstack(x: Any, /, *, axis: int = 0) -> Any:
+    moved = np.moveaxis(real(x), axis, 0)
+    return tuple(moved[k] for k in range(np.shape(moved)[0]))

@@ -79,10 +79,22 @@ def whitened(shape: Shape) -> Near:
     return Near(text("whitened", batch, "II", "II", "ij", body), (shape, shape))
 
 
+@cache
+def turning(shape: Shape, s: Shape) -> Rule:
+    """v x vᵀ, which is known: the diagonal matrix of s, or 1 times the number s."""
+    sizes = [n.upper() for n in batch_of(shape)]
+    b, square = "b," if sizes else "", [*sizes, "I", "I"]
+    head = f"turned_({tensor('v', square)}, {tensor('x', square)}, {tensor('s', [*sizes, 'I'] if s else [])}) -> {tensor('y', square)}"
+    one = np.eye(shape[-1])
+    f = formula(f"{head}\n  y[{b}k,l] = sum[i](v[{b}k,i] * sum[j](x[{b}i,j] * v[{b}l,j]))")
+    return Rule(f, (shape, shape, s), lambda v, x, s: np.multiply(np.broadcast_to(s, x.shape[:-1])[..., None], one, dtype=x.dtype))
+
+
 def around_factor(b: Any, x: Any) -> Any:
     """b times the factor of b⁻¹ x b⁻ᵀ, which is 1."""
-    s = solve(b, np.swapaxes(solve(b, x), -1, -2))
-    return np.matmul(b, apply(whitened(np.shape(s)), (s,)))
+    shape = np.shape(x)
+    e = apply(whitened(shape), (apply(turning(shape, ()), (inv(b) if isinstance(b, Node) else np.linalg.inv(b), x, 1.0)),))
+    return np.matmul(b, e)
 
 
 @cache
@@ -164,117 +176,28 @@ def slogdet(a: Any) -> Any:
 
 
 @cache
-def diagonal(shape: Shape) -> Near:
-    """(1 + e) s = w (1 + e) for the rows of 1 + e, each of length 1, where s is diagonal."""
-    batch = batch_of(shape)
-    component = "x[{b}j,k] + sum[l](x[{b}j,l] * y[{b}k,l]) - x[{b}k,k] * y[{b}k,j]"
-    body = f"where(j == k, 2 * y[{{b}}k,k] + sum[l](y[{{b}}k,l] ** 2), {component})"
-    return Near(text("diagonal", batch, "II", "II", "kj", body), (shape, shape))
-
-
-def around_vectors(y: Any, x: Any) -> Any:
-    """The vectors of v x vᵀ, which is diagonal, times v; its values are that diagonal."""
-    v = y[..., :-1]
-    s = np.matmul(np.matmul(v, x), np.swapaxes(v, -1, -2))
-    w = np.diagonal(s, 0, -2, -1)
-    return np.concatenate([np.matmul(apply(diagonal(np.shape(s)), (s,)), v), np.reshape(w, (*np.shape(w), 1))], -1)
-
-
-@cache
-def diagonalizing(shape: Shape, lower: bool) -> Rule:
-    """Row k: an eigenvector of length 1, and behind it its value."""
-    batch, n = batch_of(shape), shape[-1]
-    body = f"where(e < {n}, sum[j:I](x[{{b}}e,j] * y[{{b}}k,j]) - y[{{b}}k,{n}] * y[{{b}}k,e], sum[j:I](y[{{b}}k,j] ** 2) - 1)"
-    e = equation(text("eigh", batch, "II", ("I", "I+1"), "ke", body), len(batch) + 1)
-
-    def value(a: np.ndarray) -> np.ndarray:
-        w, v = np.linalg.eigh(a, "L" if lower else "U")
-        return np.concatenate([np.swapaxes(v, -1, -2), w[..., None]], -1)
-
-    return Local(e, shape, (*shape[:-1], n + 1), value, around_vectors)
-
-
-@cache
-def mirroring(shape: Shape, lower: bool) -> Rule:
-    """A symmetric matrix from one of its triangles."""
-    batch = batch_of(shape)
-    body = f"where({'j <= i' if lower else 'i <= j'}, x[{{b}}i,j], x[{{b}}j,i])"
-    return Rule(
-        formula(text("mirror", batch, "II", "II", "ij", body).replace(", " + tensor("y", [*(s.upper() for s in batch), "I", "I"]), "")), (shape,)
-    )
-
-
-@of(np.linalg.eigh)
-def eigh(a: Any, UPLO: str = "L") -> Any:
-    """Of the matrix that the triangle says, as NumPy reads it."""
-    x, lower = square(a, "eigh"), UPLO.upper() == "L"
-    y = in_batches(x, lambda m: apply(diagonalizing(np.shape(m), lower), (apply(mirroring(np.shape(m), lower), (m,)),)))
-    return type(np.linalg.eigh(np.eye(1)))(y[..., -1], np.swapaxes(y[..., :-1], -1, -2))
-
-
-@of(np.linalg.eigvalsh)
-def eigvalsh(a: Any, UPLO: str = "L") -> Any:
-    return eigh(a, UPLO)[0]
-
-
-@cache
-def decomposing(shape: Shape) -> Rule:
-    """Row k: a left and a right singular vector, and behind them their value."""
-    batch, (m, n) = batch_of(shape), shape[-2:]
-    k, last = min(m, n), m + n
-    right = f"sum[j:J](x[{{b}}e,j] * y[{{b}}k,j+{m}]) - y[{{b}}k,{last}] * y[{{b}}k,e]"
-    left = f"sum[i:I](x[{{b}}i,e-{m}] * y[{{b}}k,i]) - y[{{b}}k,{last}] * y[{{b}}k,e]"
-    body = f"where(e < {m}, {right}, where(e < {last}, {left}, sum[i:I](y[{{b}}k,i] ** 2) - 1))"
-    e = equation(text("svd", batch, "IJ", (str(k), "I+J+1"), "ke", body), len(batch) + 1)
-
-    def value(a: np.ndarray) -> np.ndarray:
-        u, s, v = np.linalg.svd(a, full_matrices=False)
-        return np.concatenate([np.swapaxes(u, -1, -2), v, s[..., None]], -1)
-
-    return Singular(e, (shape,), (*shape[:-2], k, m + n + 1), value)
-
-
-class Singular(Solved):
-    """Singular vectors and values. Values move where vectors cannot be followed, as several have the same value: s = uᵀ x v."""
-
-    __slots__ = ()
-
-    def gradient(self, k: int, v: Sequence[Any]) -> Any:
-        x, y, dy = v
-        if any(isinstance(a, Node) for a in v) or np.any(dy[..., :-1]):
-            try:
-                return super().gradient(k, v)
-            except np.linalg.LinAlgError:
-                raise ArgumentError(
-                    "np.linalg.svd: its vectors do not move smoothly where values are equal; accepted there: the values alone"
-                ) from None
-        back = between(np.shape(x), np.shape(y)).back(0)
-        assert back is not None
-        return apply(back, (x, y, y[..., -1], dy[..., -1]))
-
-
-@cache
-def between(x: Shape, y: Shape) -> Rule:
-    batch, m = batch_of(x), x[-2]
-    b = "".join(f"{n}," for n in batch)
-    sizes = [s.upper() for s in batch]
-    head = f"between_({tensor('x', [*sizes, 'I', 'J'])}, {tensor('y', [*sizes, 'K', 'I+J+1'])}) -> {tensor('s', [*sizes, 'K'])}"
-    return Rule(formula(f"{head}\n  s[{b}k] = sum[i:I,j:J](y[{b}k,i] * x[{b}i,j] * y[{b}k,j+{m}])"), (x, y))
-
-
-@cache
 def inverting_any(shape: Shape) -> Rule:
-    """xᵀ x y = xᵀ, of a matrix whose columns are independent."""
-    body = "sum[k:I](x[{b}k,i] * sum[l:J](x[{b}k,l] * y[{b}l,j])) - x[{b}j,i]"
+    """xᵀ x y = xᵀ, and y of the least size, as long as the rank stays."""
     batch = batch_of(shape)
-
-    def value(a: np.ndarray) -> np.ndarray:
-        if np.any(np.linalg.matrix_rank(a) < a.shape[-1]):
-            raise ArgumentError("np.linalg.pinv of a matrix that is not of full rank: it does not move smoothly there; accepted: full rank")
-        return np.linalg.pinv(a)
-
+    body = "sum[k:I](x[{b}k,i] * sum[l:J](x[{b}k,l] * y[{b}l,j])) - x[{b}j,i]"
     e = equation(text("pinv", batch, "IJ", "JI", "ij", body), len(batch), 1)
-    return Solved(e, (shape,), (*shape[:-2], shape[-1], shape[-2]), value)
+    return Local(e, shape, (*shape[:-2], shape[-1], shape[-2]), np.linalg.pinv, around_inverse)
+
+
+def around_inverse(y: Any, x: Any) -> Any:
+    """Of x = X z + n, where X is x as it stands, n what X does not reach, n' what it does not read: z⁻¹ y + y yᵀ nᵀ + n'ᵀ yᵀ y."""
+    known: Any = x.value
+    m, n = np.shape(x)[-2:]
+    least = np.min(np.rint(np.einsum("...ij,...ji->...", plain(known), plain(y))), initial=min(m, n))  # the rank: X y is 1 on so many axes
+    z = np.eye(n) + np.matmul(y, x - known)
+    found, turned = solve(z, y), np.swapaxes(x, -1, -2)
+    if least < m:
+        unreached = np.eye(m) - np.matmul(known, y)
+        found = found + np.matmul(y, np.matmul(np.swapaxes(y, -1, -2), np.matmul(turned, unreached)))
+    if least < n:
+        unread = np.eye(n) - np.matmul(y, known)
+        found = found + np.matmul(np.matmul(np.matmul(unread, turned), np.swapaxes(y, -1, -2)), y)
+    return found
 
 
 @of(np.linalg.pinv)
@@ -282,26 +205,7 @@ def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = None
     x = real(a)
     if not (absent(rcond) and absent(rtol)):
         raise ArgumentError("np.linalg.pinv(rcond, rtol): not taken where a derivative is; accepted: np.linalg.pinv(x)")
-    if np.shape(x)[-2] < np.shape(x)[-1]:
-        return np.swapaxes(pinv(np.swapaxes(x, -1, -2)), -1, -2)
     return in_batches(x, lambda m: apply(inverting_any(np.shape(m)), (m,)))
-
-
-@of(np.linalg.svd)
-def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False) -> Any:
-    x = real(a)
-    m, n = np.shape(x)[-2:]
-    if compute_uv and full_matrices and m != n:
-        raise ArgumentError(f"np.linalg.svd of shape {np.shape(x)} with full_matrices: some vectors are arbitrary; accepted: full_matrices=False")
-    y = in_batches(x, lambda a: apply(decomposing(np.shape(a)), (a,)))
-    if not compute_uv:
-        return y[..., -1]
-    return type(np.linalg.svd(np.eye(1)))(np.swapaxes(y[..., :m], -1, -2), y[..., -1], y[..., m:-1])
-
-
-@of(np.linalg.svdvals)
-def svdvals(x: Any, /) -> Any:
-    return svd(x, compute_uv=False)
 
 
 @of(np.linalg.matrix_power)
@@ -322,7 +226,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
         raise ShapeError(f"np.linalg.norm of shape {np.shape(a)} with ord={ord!r}; accepted: an axis, or two")
     axes: tuple[Any, ...] = tuple(range(np.ndim(a))) if axis is None else (axis,) if isinstance(axis, (int, np.integer)) else tuple(axis)
     if ord is None or (ord == "fro" and len(axes) == 2) or (ord == 2 and len(axes) == 1):
-        return np.sqrt(np.sum(a * a, axis=axes, keepdims=keepdims))
+        return np.sqrt(np.sum(np.square(a), axis=axes, keepdims=keepdims))
     if len(axes) == 1:
         return vector_norm(a, ord, axes[0], keepdims)
     return matrix_norm(a, ord, axes, keepdims)
@@ -344,7 +248,7 @@ def vector_norm(a: Any, ord: Any, axis: int, keepdims: bool) -> Any:
 def matrix_norm(a: Any, ord: Any, axes: Sequence[int], keepdims: bool) -> Any:
     row, column = (k % np.ndim(a) for k in axes)
     if ord in (2, -2, "nuc"):
-        s = svd(np.moveaxis(a, (row, column), (-2, -1)), compute_uv=False)
+        s = np.linalg.svd(np.moveaxis(a, (row, column), (-2, -1)), compute_uv=False)
         y = np.sum(s, axis=-1) if ord == "nuc" else np.max(s, axis=-1) if ord == 2 else np.min(s, axis=-1)
     elif ord in (1, -1, np.inf, -np.inf):
         inner, outer = (row, column) if abs(ord) == 1 else (column, row)

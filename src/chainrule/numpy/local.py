@@ -18,13 +18,28 @@ from typing import Any
 
 import numpy as np
 
-from ..language.tree import Tensor
+from ..language.tree import ZERO, Call, Expr, Read, Reduce, Tensor, add, mul, neg, rebuild, sub
 from .equation import Composed, Equation
 from .rule import Formula, Rule, Shape, formula
 from .tape import Node, Tape, apply, start, sweep
 from .traced import Traced
 
 SHARE = Rule(formula("share_(a, b) -> y\n  y = where((a == 0) * (b == 0), 0, a / b)"))  # nothing, of an unknown that nothing says
+
+
+SUMS: dict[str, Callable[..., Expr]] = {"+": add, "-": sub, "*": mul, "neg": neg}
+
+
+def without(e: Expr, tensor: str) -> Expr:
+    """e where the elements of a tensor are 0."""
+    if isinstance(e, Read):
+        return ZERO if e.tensor == tensor else e
+    e = rebuild(e, lambda a: without(a, tensor))
+    if isinstance(e, Reduce):
+        return ZERO if e.body == ZERO else e
+    if isinstance(e, Call) and e.fn in SUMS:
+        return SUMS[e.fn](*e.args)
+    return ZERO if isinstance(e, Call) and e.fn == "where" and e.args[1:] == (ZERO, ZERO) else e
 
 
 class Rows(Rule):
@@ -74,7 +89,7 @@ class Rows(Rule):
 class Near(Rule):
     """e of s, where an equation F(s, e) = 0 has one unknown in each element, and e is 0."""
 
-    __slots__ = ("constant", "equation", "zero")
+    __slots__ = ("constant", "derived_at_0", "equation", "zero")
 
     def __init__(self, text: str, shapes: tuple[Shape, Shape]):
         found = formula(text)
@@ -86,6 +101,7 @@ class Near(Rule):
             lambda s: self.zero.astype(s.dtype),
         )
         self.equation = Rule(found, shapes)
+        self.derived_at_0: dict[tuple[int, bool], Rule] = {}
         self.constant: Any = None  # the slopes, where they are the same at every s
 
     @property
@@ -98,12 +114,21 @@ class Near(Rule):
     def push(self, k: int) -> Rule | None:
         return Composed(self, self.tangent)
 
+    def at_zero(self, k: int, back: bool) -> Rule:
+        """The equation's gradient or tangent for an input, as it is at e = 0."""
+        if (k, back) not in self.derived_at_0:
+            made = self.equation.back(k) if back else self.equation.push(k)
+            assert made is not None
+            d = made.formula.definition
+            lines = tuple(replace(line, expr=without(line.expr, d.inputs[1].name)) for line in d.lines)
+            self.derived_at_0[k, back] = Rule(Formula(replace(d, lines=lines, source="")), made.shapes)
+        return self.derived_at_0[k, back]
+
     def slopes(self, s: Any) -> Any:
         """∂F/∂e of each element's unknown."""
         if self.constant is not None:
             return self.constant
-        back = self.equation.back(1)
-        assert back is not None
+        back = self.at_zero(1, True)
         found = apply(back, (s, self.zero, self.zero, np.ones(self.zero.shape)))
         if 0 not in back.taken:
             self.constant = found
@@ -111,14 +136,12 @@ class Near(Rule):
 
     def gradient(self, v: Sequence[Any]) -> Any:
         s, _, de = v
-        back = self.equation.back(0)
-        assert back is not None
+        back = self.at_zero(0, True)
         return -apply(back, (s, self.zero, self.zero, apply(SHARE, (de, self.slopes(s)))))
 
     def tangent(self, v: Sequence[Any]) -> Any:
         s, _, ts = v
-        push = self.equation.push(0)
-        assert push is not None
+        push = self.at_zero(0, False)
         return -apply(SHARE, (apply(push, (s, self.zero, self.zero, ts)), self.slopes(s)))
 
 

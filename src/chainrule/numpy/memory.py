@@ -8,7 +8,7 @@ At most MOST bytes in MANY blocks are known, those that were asked for last; oth
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import prod
 from threading import Lock
 from typing import Any
@@ -78,7 +78,7 @@ def zeros(shape: Sequence[int], dtype: Any) -> Any:
     return a
 
 
-def computed(ufunc: np.ufunc, values: Sequence[Any]) -> Any:
+def computed(ufunc: Callable[..., Any], values: Sequence[Any]) -> Any:
     """ufunc(*values), in such memory where one of them is large and the others are like it."""
     most = max(values, key=np.size)
     if np.size(most) <= LARGE or not most.flags.c_contiguous or most.dtype.kind != "f":

@@ -87,6 +87,8 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     if period is not None:
         raise ArgumentError("np.interp(period=…): not taken where a derivative is; accepted: np.interp(x, xp, fp, left, right)")
     x, xp, fp = real(x), real(xp), real(fp)
+    if np.ndim(xp) != 1 or np.shape(xp) != np.shape(fp) or not np.size(xp):
+        raise ShapeError(f"np.interp of points of shapes {np.shape(xp)} and {np.shape(fp)}; accepted: two vectors of one size")
     at, last = plain(x), np.shape(xp)[0] - 1
     k = np.clip(np.searchsorted(plain(xp), at, "right") - 1, 0, max(last - 1, 0))
     y = fp[k] + (x - xp[k]) * (fp[k + 1] - fp[k]) / (xp[k + 1] - xp[k]) if last else fp[k] + 0 * x
@@ -97,20 +99,26 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
 @of(np.quantile)
 def quantile(a: Any, q: Any, axis: Any = None, *, method: str = "linear", keepdims: bool = False, **given: Any) -> Any:
     """Between the two elements in order around the place q."""
-    if method != "linear" or keepdims or any(v is not None and v is not False for v in given.values()) or np.ndim(axis):
-        raise ArgumentError(f"np.quantile(method={method!r}, …): no formula is known for it; accepted: np.quantile(x, q, axis)")
-    x = np.sort(real(a), axis=axis)
+    if method != "linear" or any(v is not None and v is not False for v in given.values()) or np.ndim(axis):
+        raise ArgumentError(
+            f"np.quantile(axis={axis!r}, method={method!r}, …): no formula is known for it; accepted: np.quantile(x, q, axis, keepdims)"
+        )
+    whole, q = real(a), real(q)
+    x = np.sort(whole, axis=axis)
     x = np.moveaxis(x, axis, 0) if axis is not None and np.ndim(x) > 1 else x
-    at = np.asarray(plain(q), float) * (np.shape(x)[0] - 1)
-    low = np.floor(at).astype(int)
+    at = q * (np.shape(x)[0] - 1)
+    low = np.floor(plain(at)).astype(int)
     high = np.minimum(low + 1, np.shape(x)[0] - 1)
-    part = (at - low).reshape(at.shape + (1,) * (np.ndim(x) - 1))
-    return x[low] * (1 - part) + x[high] * part
+    part = np.reshape(at - low, np.shape(q) + (1,) * (np.ndim(x) - 1))
+    y = x[low] * (1 - part) + x[high] * part
+    if not keepdims:
+        return y
+    return np.reshape(y, np.shape(q) + tuple(1 if axis is None or k == axis % np.ndim(whole) else n for k, n in enumerate(np.shape(whole))))
 
 
 @of(np.percentile)
 def percentile(a: Any, q: Any, axis: Any = None, **given: Any) -> Any:
-    return quantile(a, np.asarray(plain(q), float) / 100, axis, **given)
+    return quantile(a, real(q) / 100, axis, **given)
 
 
 @of(np.cov)

@@ -116,14 +116,48 @@ class Places:
 
     def gather(self, a: Any) -> np.ndarray:
         """sum[i](where(v == t[i], a[i], 0)) for every v: what each place gets from those that read it."""
-        out: np.ndarray = zeros(self.x, a.dtype)
+        few = np.size(a) * 8 < math.prod(self.x)  # most of what the system gives is then never looked at
+        out: np.ndarray = np.zeros(self.x, a.dtype) if few else zeros(self.x, a.dtype)
         if self.once:
             out[self.key] = a
         else:
             np.add.at(out, self.key, a)
         return out
 
+    def gather_into(self, out: np.ndarray, a: Any) -> None:
+        """The same, added to what is there: no more is touched than what was read."""
+        if self.once:
+            out[self.key] += a
+        else:
+            np.add.at(out, self.key, a)
+
+
+SOMEWHERE = np.empty(0, np.intp)  # a key that is not written out
+
+
+class Moves(Places):
+    """The same of a move that takes each element elsewhere, and of the move back."""
+
+    __slots__ = ("back", "move")
+
+    def __init__(self, x: tuple[int, ...], move: View, back: View):
+        super().__init__(x, SOMEWHERE, True)
+        self.move, self.back = move, back
+
+    @property
+    def table(self) -> np.ndarray:
+        return self.move(np.arange(math.prod(self.x)).reshape(self.x))
+
+    def read(self, a: Any) -> Any:
+        return self.move(a)
+
+    def gather(self, a: Any) -> np.ndarray:
+        return self.back(a)
+
+    def gather_into(self, out: np.ndarray, a: Any) -> None:
+        out += self.back(a)
+
 
 def places_of(t: Any, x: tuple[int, ...]) -> Places:
     """A whole-number tensor as places of an array of shape x."""
-    return t if type(t) is Places else Places(x, np.asarray(t, np.intp), False)
+    return t if isinstance(t, Places) else Places(x, np.asarray(t, np.intp), False)

@@ -86,13 +86,14 @@ class Rule:
     value: NumPy's own function, which the formula says the meaning of; None: the formula itself is evaluated.
     """
 
-    __slots__ = ("_backs", "_pushes", "_reads", "_run", "compose", "formula", "intos", "pulls", "shapes", "ufunc", "value")
+    __slots__ = ("_backs", "_pushes", "_reads", "_run", "adds", "compose", "formula", "intos", "pulls", "shapes", "ufunc", "value")
 
     def __init__(self, formula: Formula, shapes: Sequence[Shape] | None = None, value: Callable[..., Any] | None = None):
         self.formula = formula
         self.shapes = None if shapes is None else tuple(shapes)
         self._run: Run | None = None
-        self.ufunc: np.ufunc | None = None  # that which computes the value, where it is one
+        self.ufunc: Callable[..., Any] | None = None  # what computes the value and can be told where to put it
+        self.adds: Callable[[Any, Sequence[Any]], None] | None = None  # adds the gradient for the first input, of (inputs, y, dy), to an array
         self.compose: Run | None = None  # of a derivative that is put together of other rules' values
         self.value: Callable[..., Any] = value or self.computed
         self._backs: dict[int, Rule | None] = {}

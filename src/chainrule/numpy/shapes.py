@@ -11,8 +11,9 @@ import numpy as np
 
 from ..errors import ArgumentError, ShapeError
 from .broadcast import spreading
-from .indexing import read, rearranged
+from .indexing import READ, read, rearranged
 from .letters import letters, sizes, tensor
+from .places import Moves
 from .registry import FUNCTIONS, of, plain, real
 from .rule import Rule, Shape, formula
 from .tape import apply
@@ -192,28 +193,30 @@ FUNCTIONS[np.flipud] = lambda m: flip(m, 0)
 FUNCTIONS[np.fliplr] = lambda m: flip(m, 1)
 
 
-def hashed(a: Any) -> Any:
-    return tuple(map(hashed, a)) if isinstance(a, (list, tuple, np.ndarray)) else a
+def moved(x: Any, move: Callable[[np.ndarray], np.ndarray], back: Callable[[np.ndarray], np.ndarray]) -> Any:
+    a = real(x)
+    return apply(READ, (a, Moves(a.shape, move, back)))
 
 
 @of(np.roll)
 def roll(a: Any, shift: Any, axis: Any = None) -> Any:
-    return rearranged(a, lambda t: np.roll(t, shift, axis), ("roll", hashed(shift), hashed(axis)))
+    by = np.negative(shift)
+    return moved(a, lambda t: np.roll(t, shift, axis), lambda t: np.roll(t, by, axis))
 
 
 @of(np.fft.fftshift)
 def fftshift(x: Any, axes: Any = None) -> Any:
-    return rearranged(x, lambda t: np.fft.fftshift(t, axes), ("fftshift", hashed(axes)))
+    return moved(x, lambda t: np.fft.fftshift(t, axes), lambda t: np.fft.ifftshift(t, axes))
 
 
 @of(np.fft.ifftshift)
 def ifftshift(x: Any, axes: Any = None) -> Any:
-    return rearranged(x, lambda t: np.fft.ifftshift(t, axes), ("ifftshift", hashed(axes)))
+    return moved(x, lambda t: np.fft.ifftshift(t, axes), lambda t: np.fft.fftshift(t, axes))
 
 
 @of(np.rot90)
 def rot90(m: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
-    return rearranged(m, lambda t: np.rot90(t, k, axes), ("rot90", k, tuple(axes)))
+    return moved(m, lambda t: np.rot90(t, k, axes), lambda t: np.rot90(t, -k, axes))
 
 
 @of(np.diagonal)
@@ -224,14 +227,21 @@ def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
 FUNCTIONS[np.linalg.diagonal] = lambda x, /, *, offset=0: diagonal(x, offset, -2, -1)
 
 
+@lru_cache(1024)
+def along_diagonal(count: int, k: int) -> Rule:
+    """A vector's elements on a diagonal, and 0 elsewhere."""
+    size = count + abs(k)
+    i, j = (f"n + {-k}", "n") if k < 0 else ("n", f"n + {k}")
+    head = f"diag_(x[{count}]) -> y[{size},{size}]"
+    return Rule(formula(f"{head}\n  y[i,j] = sum[n]((i == {i}) * (j == {j}) * x[n])"), ((count,),), lambda a: np.diag(a, k))
+
+
 @of(np.diag)
 def diag(v: Any, k: int = 0) -> Any:
     x = real(v)
-    if x.ndim != 1:
-        return diagonal(x, k)
-    count = len(x) + abs(k)
-    longer = np.pad(x, (0, abs(k)))
-    return np.where(np.eye(count, k=k, dtype=bool), longer[:, None] if k >= 0 else longer[None, :], 0)
+    if x.ndim == 1 and x.size:
+        return apply(along_diagonal(len(x), int(k)), (x,))
+    return diagonal(x, k) if x.ndim == 2 else np.diag(plain(x), k)
 
 
 @of(np.diagflat)

@@ -13,7 +13,7 @@ import numpy as np
 from .contract import Run
 from .memory import MEMORY
 
-STRIP = 1 << 14  # elements; a few such arrays of doubles fit into a second-level cache
+STRIP = 1 << 15  # elements; a few such arrays of doubles fit into a second-level cache
 Into = Callable[[Sequence[Any], bool], Any]
 
 
@@ -27,27 +27,36 @@ def in_strips(run: Run, read: Collection[int]) -> Into:
         last = v[-1]
         if not any(last.strides):  # one number, everywhere
             v, own = [*v[:-1], last[(0,) * last.ndim]], False
-        if not all(fits(a, last.shape) for k, a in enumerate(v) if k in read or (own and a is last)):
-            return run(v)
-        flat = [a.reshape(-1) if k in read and np.ndim(a) else a for k, a in enumerate(v)]
-        return strips(flat, last, own)
+        cut = [k for k, a in enumerate(v) if k in read and np.ndim(a)]
+        if all(fits(v[k], last.shape) for k in cut) and (not own or last.flags.c_contiguous):
+            flat = list(v)
+            for k in cut:
+                flat[k] = v[k].reshape(-1)
+            return strips(flat, cut, last, STRIP, own)
+        if last.ndim > 1 and all(v[k].shape == last.shape for k in cut):  # an adjoint that is spread, or in another order: some rows at a time
+            return strips(list(v), cut, last, max(1, STRIP * last.shape[0] // last.size), None)
+        return run(v)
 
-    def strips(v: Sequence[Any], last: Any, own: bool) -> Any:
+    def strips(v: list[Any], cut: Sequence[int], last: Any, many: int, own: bool | None) -> Any:
+        count = last.shape[0] if own is None else last.size
         out = None
-        for start in range(0, last.size, STRIP):
-            part = slice(start, start + STRIP)
-            made = run([a[part] if k in read and np.ndim(a) else a for k, a in enumerate(v)])
+        w = list(v)
+        for start in range(0, count, many):
+            part = slice(start, start + many)
+            for k in cut:
+                w[k] = v[k][part]
+            made = run(w)
             if np.ndim(made) == 0:  # of numbers alone
                 return np.broadcast_to(made, last.shape)
             if out is None:
                 out = last if own and last.dtype == made.dtype else MEMORY.take(last.shape, made.dtype)
-                flat = out.reshape(-1)
-            flat[part] = made
+                rows = out if own is None else out.reshape(-1)
+            rows[part] = made
         return out
 
     return whole
 
 
 def fits(a: Any, shape: tuple[int, ...]) -> bool:
-    """Whether a value is a number, or an array of that shape with its elements in a row."""
-    return np.ndim(a) == 0 or (a.shape == shape and a.flags.c_contiguous)
+    """Whether an array is of that shape with its elements in a row."""
+    return bool(a.shape == shape and a.flags.c_contiguous)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import count
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -137,8 +138,13 @@ def sweep(tape: Tape, seeds: Sequence[tuple[Any, Any]], inputs: int | None = Non
                 pull = rule.pull(k)
             if pull is None:
                 continue
-            d = pull(v)
             x = vals[k]
+            if rule.adds is not None and prod(x.shape) > LARGE:
+                adjoints[at], alone = added_to(rule, v, x, adjoints[at], at in owned)
+                if alone:
+                    owned.add(at)
+                continue
+            d = pull(v)
             if d.shape != x.shape:
                 d = gathering(d.shape, x.shape).value(d)
             if d.dtype != x.dtype:
@@ -153,6 +159,11 @@ def widely(rule: Rule, v: Sequence[Any], parents: Sequence[tuple[int, int]], adj
     """The same for one step on large arrays: element by element in strips, and over the memory of dy where nobody else reads it (`mine`)."""
     dy = v[-1]
     for n, (k, at) in enumerate(parents):
+        if rule.adds is not None:
+            adjoints[at], alone = added_to(rule, v, v[k], adjoints[at], at in owned)
+            if alone:
+                owned.add(at)
+            continue
         x, into = v[k], rule.into(k)
         last = n == len(parents) - 1
         if into is not None and x.shape == dy.shape and x.dtype == dy.dtype:
@@ -174,6 +185,20 @@ def widely(rule: Rule, v: Sequence[Any], parents: Sequence[tuple[int, int]], adj
         if old is not None or alone:
             owned.add(at)
         mine = mine and not same  # another adjoint is dy now
+
+
+def added_to(rule: Rule, v: Sequence[Any], x: Any, old: Any, mine: bool) -> tuple[Any, bool]:
+    """The adjoint of an array of which a part was read, with what comes from there; and whether nobody else reads its memory."""
+    assert rule.adds is not None
+    if old is None:
+        pull = rule.pull(0)
+        assert pull is not None
+        d = pull(v)
+        d = d if d.dtype == x.dtype else d.astype(x.dtype)
+        return d, bool(d.flags.writeable and (d.flags.owndata or MEMORY.knows(d)))
+    out = old if mine else MEMORY.copy(np.asarray(old))
+    rule.adds(out, v)
+    return out, True
 
 
 def added(a: Any, b: Any, mine: bool, yours: bool) -> Any:

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 # sin(x)/x with x = πa; near 0, where the quotient's derivatives are differences of large numbers, by its series.
 _X = "(pi * a)**2"
-SINC = f"where(abs(a) < 0.05, 1 - {_X}/6 * (1 - {_X}/20 * (1 - {_X}/42 * (1 - {_X}/72 * (1 - {_X}/110)))), sin(pi * a) / (pi * a))"
+SINC = f"where(abs(a) < 0.01, 1 - {_X}/6 * (1 - {_X}/20 * (1 - {_X}/42)), sin(pi * a) / (pi * a))"
+
+# The quotient that is at most 1, and the quarter turn that it is counted from.
+ARCTAN2 = "where(abs(a) <= abs(b), atan(a / b) + where(b < 0, where(a < 0, -pi, pi), 0), where(a < 0, -pi, pi) / 2 - atan(b / a))"
 
 # y = …, by NumPy's (or SciPy's) name.
 ELEMENTWISE: dict[str, str] = {
@@ -38,6 +41,7 @@ ELEMENTWISE: dict[str, str] = {
     "arcsin": "asin(a)",
     "arccos": "acos(a)",
     "arctan": "atan(a)",
+    "arctan2": ARCTAN2,
     "sinh": "sinh(a)",
     "cosh": "cosh(a)",
     "tanh": "tanh(a)",
@@ -69,7 +73,6 @@ ELEMENTWISE: dict[str, str] = {
 
 # f(a, b, y) = 0, where the value y is the solution that NumPy gives.
 IMPLICIT: dict[str, str] = {
-    "arctan2": "a * cos(y) - b * sin(y)",
     "arcsinh": "sinh(y) - a",
     "arccosh": "cosh(y) - a",
     "arctanh": "tanh(y) - a",
